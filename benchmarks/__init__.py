@@ -1,0 +1,1 @@
+"""Harness, models, configs, sweep and report of the suite."""

@@ -1,0 +1,46 @@
+"""The command line: `./reproduce.sh VERB [options]`."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+from benchmarks.arguments import parse, usage
+
+
+def main(words: list[str]) -> int:
+    """Exit status: 0, 2 for bad input with one line that says what is wrong, 130 if interrupted."""
+    if not words:
+        print(usage())
+        return 0
+    try:
+        return dispatch(parse(words))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
+        return 130
+
+
+def dispatch(arguments: Namespace) -> int:
+    """Calls the verb. Each imports only what it needs: `--help` and `list` must start at once."""
+    if arguments.verb in ("table1", "table2", "run"):
+        from benchmarks.commands import training as module
+    elif arguments.verb == "data":
+        from benchmarks.commands import data as module
+    elif arguments.verb == "bench":
+        from benchmarks import bench as module
+    else:
+        from benchmarks.commands import reporting as module
+    function = {"table1": "table", "table2": "table", "list": "listing"}
+    return getattr(module, function.get(arguments.verb, arguments.verb))(arguments, say)
+
+
+def say(text: str) -> None:
+    """Prints a line at once, also into a pipe."""
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,86 @@
+"""The verbs that read records: report, compare, status, list."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmarks import sweep
+from benchmarks.commands.session import Say, Session, open_session
+from benchmarks.config import load_config
+
+if TYPE_CHECKING:
+    from benchmarks.report import Report
+
+
+def report(arguments: Namespace, say: Say) -> int:
+    """Writes every table from the records at hand."""
+    session = open_session(arguments, say)
+    write_tables(session, list(session.config.suites), arguments.selection)
+    return 0
+
+
+def write_tables(session: Session, suites: Sequence[str], selection: str) -> int:
+    """Writes the tables of these suites and prints them; always 0."""
+    session.say(_report(session, suites, selection).text)
+    return 0
+
+
+def compare(arguments: Namespace, say: Say) -> int:
+    """One row per cell; exit status 1 if a cell differs, 2 if cells have too few runs."""
+    session = open_session(arguments, say)
+    written = _report(session, list(session.config.suites), arguments.selection)
+    say(written.comparison)
+    return written.exit_status
+
+
+def status(arguments: Namespace, say: Say) -> int:
+    """How many runs of each table are in which state, and why the others cannot run."""
+    session = open_session(arguments, say)
+    for suite in session.config.suites:
+        cells = session.cells(suite)
+        seeds = session.profile.seeds
+        runs = Counter(
+            sweep.state(e, session.folders) for cell in cells for e in cell.experiments(seeds)
+        )
+        blocked = Counter(cell.reason for cell in cells if cell.reason)
+        counts = [f"{n} {state}" for state, n in runs.most_common()]
+        say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'nothing to run'}")
+        for reason, count in blocked.most_common():
+            say(f"  {count} cells not run: {reason}")
+    return 0
+
+
+def listing(arguments: Namespace, say: Say) -> int:
+    """Methods, datasets, tables and profiles with their labels."""
+    config = load_config()
+    groups = {
+        "methods": {k: f"{m.label}: {m.reference}" for k, m in config.methods.items()},
+        "datasets": {
+            k: f"{d.label} ({', '.join(d.modalities)})" for k, d in config.datasets.items()
+        },
+        "tables": {k: s.title for k, s in config.suites.items()},
+        "profiles": {k: p.about for k, p in config.profiles.items()},
+    }
+    for title, entries in groups.items():
+        say(title)
+        for name, about in entries.items():
+            say(f"  {name:<12} {about}")
+    return 0
+
+
+def _report(session: Session, suites: Sequence[str], selection: str) -> Report:
+    # pandas takes a second to import: status and list should not wait for it.
+    from benchmarks.report import write_report
+
+    cells = {suite: session.cells(suite) for suite in suites}
+    return write_report(
+        session.config,
+        session.profile_name,
+        cells,
+        session.records(),
+        session.folders.root,
+        selection,
+    )

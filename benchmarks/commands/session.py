@@ -1,0 +1,51 @@
+"""What every verb on experiments needs: configuration, profile, folders."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import plan, workspace
+from benchmarks.config import Config, ProfileConfig, load_config, lookup
+from benchmarks.plan import Cell
+from benchmarks.record import RunRecord, load_records
+from benchmarks.sweep import Folders
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One call of the command line. `say` prints a line."""
+
+    config: Config
+    profile_name: str
+    folders: Folders
+    say: Say
+
+    @property
+    def profile(self) -> ProfileConfig:
+        return self.config.profiles[self.profile_name]
+
+    def cells(self, suite: str) -> list[Cell]:
+        """The cells of a table under this profile and the data that is prepared."""
+        states = workspace.data_states(self.config, self.profile)
+        return plan.plan_suite(self.config, suite, self.profile, states)
+
+    def records(self) -> list[RunRecord]:
+        """Every record of this profile."""
+        return load_records(self.folders.root / "runs")
+
+
+def open_session(arguments: Namespace, say: Say) -> Session:
+    """Reads the configuration and settles profile and results folder; ValueError for bad words."""
+    config = load_config()
+    name = arguments.profile
+    if name is None:
+        name, why = workspace.default_profile(config)
+        say(why)
+    lookup("profile", name, config.profiles)
+    root: Path = arguments.out or workspace.ROOT / "results" / name
+    return Session(config, name, Folders(root), say)

@@ -1,0 +1,99 @@
+"""The verbs that train: the tables, and a single run."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+
+from benchmarks import plan, sweep, workspace
+from benchmarks.commands.reporting import write_tables
+from benchmarks.commands.session import Say, Session, open_session
+from benchmarks.config import lookup
+from benchmarks.experiment import Experiment
+from benchmarks.files import check_writable
+from benchmarks.record import RunRecord
+
+
+def table(arguments: Namespace, say: Say) -> int:
+    """table1, table2: trains what is missing and writes the table."""
+    session = open_session(arguments, say)
+    for kind, words in (("dataset", arguments.datasets), ("method", arguments.methods)):
+        for word in words:
+            lookup(kind, word, getattr(session.config, f"{kind}s"))
+    seeds = arguments.seeds if arguments.seeds is not None else session.profile.seeds
+    if seeds < 1:
+        raise ValueError(f"--seeds is {seeds}; it must be at least 1")
+    _prepare_stand_in(session)
+    cells = plan.chosen(session.cells(arguments.verb), arguments.datasets, arguments.methods)
+    experiments = [e for cell in cells for e in cell.experiments(seeds)]
+    missing = sweep.pending(experiments, session.folders)
+    say(f"{len(experiments)} runs planned, {len(experiments) - len(missing)} of them done before")
+    if arguments.dry_run:
+        for experiment in missing:
+            say(f"  {experiment.run_id}  {sweep.state(experiment, session.folders)}")
+        return 0
+    if missing:
+        _execute(missing, arguments.device, session)
+    return write_tables(session, [arguments.verb], arguments.selection)
+
+
+def run(arguments: Namespace, say: Say) -> int:
+    """Trains one experiment, or shows its record if it was trained before."""
+    session = open_session(arguments, say)
+    lookup("dataset", arguments.dataset, session.config.datasets)
+    _prepare_stand_in(session)
+    experiment = plan.make_experiment(
+        session.config,
+        session.profile,
+        dataset=arguments.dataset,
+        fusion=arguments.fusion,
+        method=arguments.method,
+        modalities=tuple(arguments.modalities),
+        seed=arguments.seed,
+        changes=dict(arguments.changes),
+    )
+    experiment = workspace.with_fingerprint(experiment)
+    path = session.folders.record(experiment.run_id)
+    if sweep.state(experiment, session.folders) in sweep.ENDED:
+        say(f"done before: {path}")
+        record = RunRecord.load(path)
+    else:
+        record = _execute([experiment], arguments.device, session)[0]
+    say(_summary(record))
+    say(f"record: {path}")
+    return 0 if record.status == "done" else 1
+
+
+def _prepare_stand_in(session: Session) -> None:
+    if session.profile.stand_in:
+        workspace.ensure_stand_in(list(session.config.datasets), session.say)
+
+
+def _execute(
+    experiments: Sequence[Experiment], device: str | None, session: Session
+) -> list[RunRecord]:
+    check_writable(session.folders.root)
+    # Torch takes seconds to import: nothing that only plans or reports should wait for it.
+    from benchmarks.executors.local import LocalExecutor
+    from benchmarks.progress import pick_device, reporter
+
+    executor = LocalExecutor(session.folders, pick_device(device), reporter(session.say))
+    return executor.execute(experiments)
+
+
+def _summary(record: RunRecord) -> str:
+    """The last epoch's and the reported epoch's test accuracies, in percent."""
+    from benchmarks.selection import RULES, choose
+
+    if record.status != "done":
+        return f"{record.status}: {record.reason}"
+    lines = ["stand-in data: never compare these numbers with the paper"] * record.stand_in
+    for rule in RULES:
+        epoch = choose(rule, record.history)
+        accuracies = "  ".join(
+            f"{name.removeprefix('acc_')} {100 * value:.2f}"
+            for name, value in epoch["test"].items()
+            if name.startswith("acc_")
+        )
+        lines.append(f"{rule:<11} epoch {epoch['epoch']:>3}  test accuracy (%)  {accuracies}")
+    return "\n".join(lines)

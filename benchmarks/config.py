@@ -1,0 +1,164 @@
+"""The YAML files of `configs/`, read safely and checked: every mistake is listed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+from benchmarks.experiment import Count
+from msam.optim import OptimConfig
+from msam.parameters import field_problems, nearest
+
+CONFIGS = Path(__file__).parent / "configs"
+
+Entry = TypeVar("Entry")
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """A group of columns of the tables. `options` are passed to the dataset's loader."""
+
+    label: str
+    modalities: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """How the tables show and set a method; `params` maps a name to its value and source."""
+
+    label: str
+    reference: str
+    colour: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The hyperparameters alone."""
+        return {name: entry["value"] for name, entry in self.params.items()}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: a method, on all modalities or on those named."""
+
+    label: str
+    method: str
+    modalities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SuiteConfig:
+    """One table of the paper."""
+
+    title: str
+    fusion: Literal["late", "early"]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class ProfileConfig:
+    """The scale of the experiments; `options` overrides dataset options."""
+
+    about: str
+    encoder: str
+    epochs: Count
+    batch_size: Count
+    seeds: Count
+    stand_in: bool = False
+    train_samples: Count | None = None
+    optim: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything in `configs/`."""
+
+    datasets: dict[str, DatasetConfig]
+    methods: dict[str, MethodConfig]
+    suites: dict[str, SuiteConfig]
+    profiles: dict[str, ProfileConfig]
+
+
+def load_config(folder: Path = CONFIGS) -> Config:
+    """Reads the four files of `folder`; ValueError lists every mistake in them."""
+    problems: list[str] = []
+    config = Config(
+        datasets=_entries(folder / "datasets.yaml", DatasetConfig, problems),
+        methods=_entries(folder / "methods.yaml", MethodConfig, problems),
+        suites=_entries(folder / "suites.yaml", SuiteConfig, problems),
+        profiles=_entries(folder / "profiles.yaml", ProfileConfig, problems),
+    )
+    if not problems:
+        problems = _nested_problems(config)
+    if problems:
+        raise ValueError("the configuration is wrong:\n  " + "\n  ".join(problems))
+    return config
+
+
+def lookup(kind: str, name: str, known: Mapping[str, Entry]) -> Entry:
+    """The entry `name`; ValueError names the nearest known word."""
+    if name not in known:
+        raise ValueError(f"no {kind} '{name}'{nearest(name, known)}; known: {', '.join(known)}")
+    return known[name]
+
+
+def _entries(path: Path, cls: type[Entry], problems: list[str]) -> dict[str, Entry]:
+    """The mapping name -> `cls` that a file holds; what is wrong is added to `problems`."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problems.append(f"{path.name} cannot be read: {' '.join(str(error).split())}")
+        return {}
+    if not isinstance(content, dict):
+        problems.append(f"{path.name} must be a mapping of names to entries")
+        return {}
+    return {
+        str(name): entry
+        for name, values in content.items()
+        if (entry := _entry(values, cls, f"{path.name}: {name}", problems))
+    }
+
+
+def _entry(values: Any, cls: type[Entry], where: str, problems: list[str]) -> Entry | None:
+    if not isinstance(values, dict):
+        problems.append(f"{where} must be a mapping")
+        return None
+    found = field_problems(cls, values, where)
+    required = [f.name for f in fields(cls) if f.default is f.default_factory is MISSING]
+    found += [f"{where} lacks the key '{key}'" for key in required if key not in values]
+    problems += found
+    if found:
+        return None
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    if cls is SuiteConfig:
+        rows = [
+            _entry(row, Row, f"{where} row {i + 1}", problems)
+            for i, row in enumerate(values["rows"])
+        ]
+        values["rows"] = tuple(row for row in rows if row)
+    return cls(**values)
+
+
+def _nested_problems(config: Config) -> list[str]:
+    problems = []
+    for name, profile in config.profiles.items():
+        where = f"profiles.yaml: {name}"
+        problems += field_problems(OptimConfig, profile.optim, f"{where} optim")
+        problems += [
+            f"{where} options has no dataset '{d}'{nearest(d, config.datasets)}"
+            for d in profile.options
+            if d not in config.datasets
+        ]
+    for name, method in config.methods.items():
+        problems += [
+            f"methods.yaml: {name} parameter '{key}' needs a value and its source"
+            for key, entry in method.params.items()
+            if not isinstance(entry, dict) or set(entry) != {"value", "source"}
+        ]
+    return problems

@@ -1,0 +1,144 @@
+"""One run: an experiment and a dataset in, a record out. Resumes from its last finished epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.checkpoint import load_checkpoint, save_checkpoint
+from benchmarks.evaluate import evaluate
+from benchmarks.experiment import Experiment, derive_seed
+from benchmarks.outcome import Ending, epoch_line, make_record, save_predictions
+from benchmarks.record import RunRecord
+from benchmarks.sweep import Folders
+from benchmarks.training import Predictions, Training
+from datasets.spec import Dataset, SplitTensors
+
+
+class Diverged(Exception):
+    """The training loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """How a run talks: `say` gets lines, `track` wraps an epoch's batches with a title."""
+
+    say: Callable[[str], None]
+    track: Callable[[Tensor, str], Iterable[Tensor]]
+
+
+def run(
+    experiment: Experiment,
+    dataset: Dataset,
+    folders: Folders,
+    device: torch.device,
+    reporter: Reporter,
+) -> RunRecord:
+    """Trains, evaluates after every epoch, and writes predictions and the record.
+
+    Goes on from a checkpoint if there is one; the record is then the same as without the
+    interruption, timing aside.
+    """
+    train = training_part(dataset.train, experiment).to(device)
+    held_out = {"val": dataset.val.to(device), "test": dataset.test.to(device)}
+    training = Training.start(experiment, dataset.spec, device)
+    checkpoint = folders.checkpoint(experiment.run_id)
+    resume(training, checkpoint, reporter)
+    ending = Ending()
+    while len(training.history) < experiment.epochs and not training.method.finished:
+        try:
+            run_epoch(training, train, held_out, experiment, reporter)
+        except Diverged as error:
+            ending = Ending("diverged", str(error))
+            break
+        save_checkpoint(checkpoint, training.state_dict())
+        reporter.say(epoch_line(experiment, training))
+    save_predictions(folders.predictions(experiment.run_id), training, dataset.test.labels)
+    record = make_record(experiment, dataset, training, len(train), ending)
+    record.save(folders.record(experiment.run_id))
+    checkpoint.unlink(missing_ok=True)
+    return record
+
+
+def training_part(split: SplitTensors, experiment: Experiment) -> SplitTensors:
+    """The rows that this experiment trains on: all, or the same random part for every seed.
+
+    Raises ValueError if they do not fill one batch.
+    """
+    if experiment.train_samples is not None and experiment.train_samples < len(split):
+        generator = torch.Generator().manual_seed(derive_seed(0, "part"))
+        rows = torch.randperm(len(split), generator=generator)[: experiment.train_samples]
+        split = split.subset(rows.sort().values)
+    if len(split) < experiment.batch_size:
+        raise ValueError(
+            f"{len(split)} training samples do not fill a batch of {experiment.batch_size}"
+        )
+    return split
+
+
+def resume(training: Training, checkpoint: Path, reporter: Reporter) -> None:
+    """Loads the checkpoint if there is one; a damaged one is set aside and named."""
+    if not checkpoint.exists():
+        return
+    device = next(training.method.model.parameters()).device
+    try:
+        training.load_state_dict(load_checkpoint(checkpoint, device))
+        reporter.say(f"{checkpoint.stem}  resuming after epoch {len(training.history)}")
+    except ValueError as error:
+        checkpoint.replace(checkpoint.with_suffix(".damaged"))
+        reporter.say(f"{error}; starting again from the first epoch")
+
+
+def run_epoch(
+    training: Training,
+    train: SplitTensors,
+    held_out: dict[str, SplitTensors],
+    experiment: Experiment,
+    reporter: Reporter,
+) -> None:
+    """Trains one epoch and enters its metrics; the method sees those of `val` only."""
+    started = time.perf_counter()
+    epoch = len(training.history) + 1
+    lr = training.method.optimizer.param_groups[0]["lr"]
+    means = train_epoch(training, train, experiment, epoch, reporter)
+    results = {name: evaluate(training.method.model, part) for name, part in held_out.items()}
+    entry: dict[str, Any] = {"epoch": epoch, "lr": lr, "train": means}
+    entry |= {name: result.metrics for name, result in results.items()}
+    predictions: Predictions = results["test"].predictions
+    training.method.end_epoch(dict(entry["val"]))
+    training.add(entry, predictions, time.perf_counter() - started)
+
+
+def train_epoch(
+    training: Training,
+    split: SplitTensors,
+    experiment: Experiment,
+    epoch: int,
+    reporter: Reporter,
+) -> dict[str, float]:
+    """One pass over the training rows in full batches; the means of what `step` returned.
+
+    The order depends on seed and epoch alone, so every method sees the same batches. Rows that do
+    not fill the last batch sit this epoch out. Raises Diverged.
+    """
+    size, method = experiment.batch_size, training.method
+    generator = torch.Generator().manual_seed(derive_seed(experiment.seed, "order", epoch))
+    order = torch.randperm(len(split), generator=generator)[: len(split) // size * size]
+    batches = order.view(-1, size).to(split.labels.device)
+    torch.manual_seed(derive_seed(experiment.seed, "method", epoch))
+    method.model.train()
+    totals: dict[str, Tensor] = {}
+    for index in reporter.track(batches, f"{experiment.run_id} epoch {epoch}"):
+        for name, value in method.step(*split.batch(index)).items():
+            totals[name] = totals[name] + value if name in totals else value
+    means = (torch.stack(list(totals.values())).double() / len(batches)).tolist()
+    if not math.isfinite(means[list(totals).index("loss_mm")]):
+        raise Diverged(f"epoch {epoch}: the training loss is no longer finite")
+    return dict(zip(totals, means, strict=True))

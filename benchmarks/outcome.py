@@ -1,0 +1,83 @@
+"""What a run leaves behind: its record, its predictions, a line per epoch."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from baselines import method_class
+from benchmarks.environment import describe_environment
+from benchmarks.experiment import Experiment
+from benchmarks.files import write_atomic
+from benchmarks.record import RunRecord
+from benchmarks.training import Training
+from datasets.spec import Dataset
+from msam.parameters import hyperparameters
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended: the record's `status` and `reason`."""
+
+    status: str = "done"
+    reason: str = ""
+
+
+def make_record(
+    experiment: Experiment, dataset: Dataset, training: Training, train_size: int, ending: Ending
+) -> RunRecord:
+    """The record of a run that has ended, trained on `train_size` samples."""
+    model = training.method.model
+    device = next(model.parameters()).device
+    defaults = {n: a.default for n, a in hyperparameters(method_class(experiment.method)).items()}
+    sizes = {"train": train_size, "val": len(dataset.val), "test": len(dataset.test)}
+    return RunRecord(
+        run_id=experiment.run_id,
+        experiment=experiment,
+        status=ending.status,
+        reason=ending.reason,
+        history=tuple(training.history),
+        data={"stand_in": dataset.stand_in, "fingerprint": dataset.fingerprint, "sizes": sizes},
+        parameters=sum(p.numel() for p in model.parameters()),
+        method_params={**defaults, **experiment.params},
+        environment=describe_environment(device),
+        timing={
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "seconds": sum(training.epoch_seconds),
+            "epoch_seconds": training.epoch_seconds,
+        },
+    )
+
+
+def save_predictions(path: Path, training: Training, labels: Tensor) -> None:
+    """Writes the labels and the kept epochs' test predictions as a compressed npz.
+
+    Arrays: `labels` (N,) and `epoch<E>_<output>` (N,), int16.
+    """
+    arrays = {"labels": labels.to(torch.int16).cpu().numpy()}
+    for epoch, predictions in sorted(training.predictions.items()):
+        arrays |= {f"epoch{epoch}_{name}": p.numpy() for name, p in predictions.items()}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_atomic(path, lambda file: file.write(buffer.getvalue()))
+
+
+def epoch_line(experiment: Experiment, training: Training) -> str:
+    """One line on the last epoch, accuracies in percent."""
+    entry = training.history[-1]
+    accuracies = "  ".join(
+        f"{name.removeprefix('acc_')} {100 * value:.2f}"
+        for name, value in entry["test"].items()
+        if name.startswith("acc_")
+    )
+    return (
+        f"{experiment.run_id}  epoch {entry['epoch']}/{experiment.epochs}  "
+        f"train loss {entry['train']['loss_mm']:.4f}  test accuracy (%) {accuracies}  "
+        f"{training.epoch_seconds[-1]:.1f} s"
+    )

@@ -1,0 +1,132 @@
+"""The plan of a suite: which experiments fill which cells. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from benchmarks.config import Config, ProfileConfig, Row, lookup
+from benchmarks.experiment import Experiment
+from msam.optim import OptimConfig
+
+
+@dataclass(frozen=True)
+class DataState:
+    """What is known of a dataset before torch is loaded: its fingerprint, or why it is missing.
+
+    `fingerprint` is that of the data with the options of the experiment.
+    """
+
+    fingerprint: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of a table for one dataset.
+
+    Records fill it whose `experiment.cell_id` is that of `template`, whatever their seed.
+    `template` is None, and `reason` says why, where the suite has no such method;
+    `reason` alone is set where the data is missing.
+    """
+
+    row: Row
+    dataset: str
+    template: Experiment | None
+    reason: str = ""
+
+    def experiments(self, seeds: int) -> list[Experiment]:
+        """The experiments of seeds 0 to `seeds` - 1; none where nothing can be run."""
+        if self.reason:
+            return []
+        return [replace(self.template, seed=seed) for seed in range(seeds)]
+
+
+def plan_suite(
+    config: Config, suite_name: str, profile: ProfileConfig, states: Mapping[str, DataState]
+) -> list[Cell]:
+    """Every cell of the suite, row by row, datasets in column order."""
+    suite = lookup("suite", suite_name, config.suites)
+    return [
+        _cell(config, suite.fusion, row, dataset, profile, states[dataset])
+        for row in suite.rows
+        for dataset in config.datasets
+        if set(row.modalities) <= set(config.datasets[dataset].modalities)
+    ]
+
+
+def chosen(
+    cells: Iterable[Cell], datasets: tuple[str, ...], methods: tuple[str, ...]
+) -> list[Cell]:
+    """The cells of these datasets and methods; an empty choice means all."""
+    return [
+        cell
+        for cell in cells
+        if (not datasets or cell.dataset in datasets)
+        and (not methods or cell.row.method in methods)
+    ]
+
+
+def make_experiment(
+    config: Config,
+    profile: ProfileConfig,
+    *,
+    dataset: str,
+    fusion: str,
+    method: str,
+    modalities: tuple[str, ...] = (),
+    seed: int = 0,
+    fingerprint: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Experiment:
+    """An experiment at the scale of `profile`; ValueError lists every mistake.
+
+    `changes` come from the command line: fields of the experiment or the optimiser, options of
+    the dataset, and what is none of these as hyperparameters of the method.
+    """
+    data = data_options(config, profile, dataset) | {"fingerprint": fingerprint}
+    optim = asdict(OptimConfig(**profile.optim))
+    params = dict(lookup("method", method, config.methods).values)
+    fields: dict[str, Any] = {
+        "epochs": profile.epochs,
+        "batch_size": profile.batch_size,
+        "encoder": profile.encoder,
+        "train_samples": profile.train_samples,
+        "precision": "fp32",
+    }
+    for key, value in (changes or {}).items():
+        owner = next((o for o in (fields, optim, data) if key in o), params)
+        owner[key] = value
+    fields |= {"dataset": dataset, "fusion": fusion, "method": method, "seed": seed}
+    return Experiment.from_dict(
+        {**fields, "optim": optim, "params": params, "data": data, "modalities": modalities}
+    )
+
+
+def data_options(config: Config, profile: ProfileConfig, dataset: str) -> dict[str, Any]:
+    """The dataset's options under this profile, and whether its data is stand-in data."""
+    options = lookup("dataset", dataset, config.datasets).options
+    return {**options, **profile.options.get(dataset, {}), "stand_in": profile.stand_in}
+
+
+def _cell(
+    config: Config,
+    fusion: str,
+    row: Row,
+    dataset: str,
+    profile: ProfileConfig,
+    state: DataState,
+) -> Cell:
+    if row.method not in config.methods:
+        return Cell(row, dataset, None, "method not in the suite yet")
+    template = make_experiment(
+        config,
+        profile,
+        dataset=dataset,
+        fusion=fusion,
+        method=row.method,
+        modalities=row.modalities,
+        fingerprint=state.fingerprint,
+    )
+    return Cell(row, dataset, template, state.reason)

@@ -1,0 +1,82 @@
+"""What a training method is: one mini-batch in, one update of the model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from msam.model import Inputs, MultimodalModel
+from msam.optim import OptimConfig
+from msam.parameters import parameter_problems
+
+
+class Method(ABC):
+    """A row of the tables. `step` alone calls forward, backward and the optimiser.
+
+    A subclass lists its hyperparameters as keyword-only arguments of `__init__`, with defaults and
+    annotations; construction raises ValueError for a name or value that does not fit them.
+    """
+
+    finished = False  # set True to end the run early
+    neutral: ClassVar[dict[str, Any] | None] = None  # hyperparameters that make it Joint-Train
+
+    def __new__(cls, model: MultimodalModel, optim: OptimConfig, **params: Any) -> Method:
+        if problems := parameter_problems(cls, params):
+            raise ValueError("; ".join(problems))
+        return super().__new__(cls)
+
+    def __init__(self, model: MultimodalModel, optim: OptimConfig) -> None:
+        self.model = model
+        self.epoch = 0
+        self.optimizer = torch.optim.SGD(
+            model.parameters(),
+            lr=optim.lr,
+            momentum=optim.momentum,
+            weight_decay=optim.weight_decay,
+            foreach=True,
+        )
+        self.scheduler = torch.optim.lr_scheduler.StepLR(
+            self.optimizer, optim.decay_epochs, optim.decay_factor
+        )
+
+    @abstractmethod
+    def step(self, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
+        """Updates the model with one batch: {m: (B, *shape)}, labels (B,).
+
+        Returns 0-dimensional tensors for the epoch's means, `loss_mm` and `acc_mm` (see
+        `batch_metrics`) among them. Must not wait for the host.
+        """
+
+    def end_epoch(self, val: Mapping[str, float]) -> None:
+        """Called after every epoch with the validation metrics; never with test metrics."""
+        self.epoch += 1
+        self.scheduler.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the model's weights that the next step depends on."""
+        return {
+            "epoch": self.epoch,
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what `state_dict` gave."""
+        self.epoch = state["epoch"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+
+    @classmethod
+    def unsupported(cls, modalities: tuple[str, ...], fusion: str) -> str | None:
+        """Why the method cannot train these modalities with this fusion, or None if it can."""
+        return None
+
+
+def batch_metrics(logits: Tensor, labels: Tensor, loss: Tensor) -> dict[str, Tensor]:
+    """The online training metrics of one batch: fused accuracy and loss, from logits (B, C)."""
+    accuracy = (logits.detach().argmax(1) == labels).float().mean()
+    return {"loss_mm": loss.detach(), "acc_mm": accuracy}

@@ -1,0 +1,167 @@
+"""Modality-Aware SAM, Algorithm 1 of the paper (arXiv 2510.24919)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from msam.method import Method, batch_metrics
+from msam.model import Absent, Features, Inputs, MultimodalModel, evaluating
+from msam.optim import OptimConfig
+from msam.parameters import NonNegative
+from msam.shapley import (
+    Coalition,
+    Negatives,
+    Value,
+    coalition_logits,
+    coalition_scores,
+    contributions,
+)
+from msam.sharpness import frozen_batchnorm, perturbed
+from msam.splits import Split, modality_losses
+
+Scope = Literal["all", "dominant", "encoders"]
+Coalitions = Literal["first_pass", "agm"]
+
+
+class MSAM(Method):
+    """Perturbs along the dominant modality's loss only.
+
+    Each step: contributions nu_m of the batch (Eq. 20), the dominant modality d = argmax nu_m,
+    the loss split into L_d and the residual L_s, and the update
+    grad L_d(theta + eps) + grad L_s(theta) with eps = rho grad L_d / ||grad L_d||.
+
+    With the default `scalar` split, L_d = nu_d L and L_s = (1 - nu_d) L. The update then equals
+    nu_d grad L(theta + eps) + (1 - nu_d) grad L(theta): two forward and two backward passes, and
+    which modality is dominant makes no difference, only nu_d does. The options are the rows of
+    the spec ledger (REPRODUCE.md); the paper reports no rho.
+
+    `coalitions='first_pass'` reuses the features of the first pass and runs the fusion in
+    evaluation mode. `'agm'` takes the full response from the first pass and encodes the inputs
+    again in evaluation mode for the others (AGM_ICCV2023@5a65542, model/CREMAD_net.py:57-72).
+    """
+
+    neutral: ClassVar[dict[str, Any]] = {"rho": 0.0}
+
+    def __init__(
+        self,
+        model: MultimodalModel,
+        optim: OptimConfig,
+        *,
+        rho: NonNegative = 0.05,
+        value: Value = "prob",
+        split: Split = "scalar",
+        scope: Scope = "all",
+        residual: Literal["exclude", "include"] = "exclude",
+        negatives: Negatives = "clip",
+        absent: Absent = "zero_feature",
+        coalitions: Coalitions = "first_pass",
+    ) -> None:
+        super().__init__(model, optim)
+        self.rho, self.value, self.split, self.scope = rho, value, split, scope
+        self.residual, self.negatives = residual, negatives
+        self.absent, self.coalitions = absent, coalitions
+        self.params = [p for p in model.parameters() if p.requires_grad]
+
+    def step(self, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
+        features = self.model.encode(inputs)
+        logits = self.model.fusion(features)
+        loss = F.cross_entropy(logits, labels)
+        nu = self.batch_contributions(inputs, features, logits, labels)
+        if self.split == "scalar":
+            self._scalar_gradient(inputs, labels, loss, nu)
+        else:
+            self._split_gradient(inputs, labels, features, nu)
+        self.optimizer.step()
+        shares = {f"contribution_{m}": share for m, share in nu.items()}
+        return {**batch_metrics(logits, labels, loss), **shares}
+
+    @torch.no_grad()
+    def batch_contributions(
+        self, inputs: Inputs, features: Features, logits: Tensor, labels: Tensor
+    ) -> dict[str, Tensor]:
+        """nu_m of this batch, 0-dimensional, from features {m: (B, D_m)} and logits (B, C)."""
+        values = self._coalition_logits(inputs, features, logits)
+        scores = coalition_scores(values, labels, self.model.modalities, self.value)
+        return contributions(scores, self.negatives)
+
+    def _coalition_logits(
+        self, inputs: Inputs, features: Features, logits: Tensor
+    ) -> dict[Coalition, Tensor]:
+        absent = self.model.absent_features(inputs, features, self.absent)
+        with evaluating(self.model):
+            if self.coalitions == "agm":
+                features = self.model.encode(inputs)
+            values = coalition_logits(self.model.fusion, features, absent)
+        if self.coalitions == "agm":
+            values[frozenset(features)] = logits
+        return values
+
+    def _scalar_gradient(
+        self, inputs: Inputs, labels: Tensor, loss: Tensor, nu: dict[str, Tensor]
+    ) -> None:
+        """Leaves nu_d g1 + (1 - nu_d) g in `.grad`; `residual='include'` leaves nu_d g1 + g."""
+        nu_d = torch.stack(list(nu.values())).amax()
+        clean = self._gradient(loss)
+        ascent = self._in_scope(clean, nu)
+        with perturbed(self.params, ascent, self.rho), frozen_batchnorm(self.model):
+            sharp = self._gradient(F.cross_entropy(self.model(inputs), labels))
+        if self.residual == "include":
+            self._set_gradient(torch._foreach_add(clean, torch._foreach_mul(sharp, nu_d)))
+        else:
+            change = torch._foreach_sub(sharp, clean)
+            self._set_gradient(torch._foreach_add(clean, torch._foreach_mul(change, nu_d)))
+
+    def _split_gradient(
+        self, inputs: Inputs, labels: Tensor, features: Features, nu: dict[str, Tensor]
+    ) -> None:
+        """Leaves grad L_d(theta + eps) + grad L_s(theta) in `.grad`, with losses per modality."""
+        chosen = _dominant_mask(nu)
+        losses = self._losses(inputs, features, labels)
+        dominant = (losses * chosen).sum()
+        rest = losses.sum() if self.residual == "include" else (losses * (1 - chosen)).sum()
+        clean = self._gradient(dominant, retain_graph=True)
+        residual = self._gradient(rest)
+        ascent = self._in_scope(clean, nu)
+        with perturbed(self.params, ascent, self.rho), frozen_batchnorm(self.model):
+            moved = self._losses(inputs, self.model.encode(inputs), labels)
+            sharp = self._gradient((moved * chosen).sum())
+        self._set_gradient(torch._foreach_add(residual, sharp))
+
+    def _losses(self, inputs: Inputs, features: Features, labels: Tensor) -> Tensor:
+        absent = self.model.absent_features(inputs, features, self.absent)
+        return modality_losses(self.split, self.model, features, absent, labels)
+
+    def _in_scope(self, gradient: Sequence[Tensor], nu: dict[str, Tensor]) -> list[Tensor]:
+        """The gradient with zeros outside the perturbed parameters (ledger row 5)."""
+        if self.scope == "all":
+            return list(gradient)
+        mask = dict(zip(nu, _dominant_mask(nu).unbind(), strict=True))
+        weight = {}
+        for m in self.model.modalities:
+            if self.scope == "dominant":
+                weight |= {p: mask[m] for p in self.model.modality_parameters(m)}
+            else:
+                weight |= {p: 1.0 for p in self.model.encoders[m].parameters()}
+        return [g * weight.get(p, 0.0) for p, g in zip(self.params, gradient, strict=True)]
+
+    def _gradient(self, loss: Tensor, retain_graph: bool = False) -> list[Tensor]:
+        return list(
+            torch.autograd.grad(
+                loss, self.params, retain_graph=retain_graph, materialize_grads=True
+            )
+        )
+
+    def _set_gradient(self, gradient: Sequence[Tensor]) -> None:
+        for p, g in zip(self.params, gradient, strict=True):
+            p.grad = g
+
+
+def _dominant_mask(nu: dict[str, Tensor]) -> Tensor:
+    """1 for the dominant modality, the first of several equal ones, 0 for the others: (M,)."""
+    shares = torch.stack(list(nu.values()))
+    return F.one_hot(shares.argmax(), len(nu)).to(shares.dtype)

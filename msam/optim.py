@@ -1,0 +1,22 @@
+"""The optimiser's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from msam.parameters import Interval, NonNegative
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """SGD and its schedule; the defaults are the paper's (section 4.2).
+
+    The learning rate is multiplied by `decay_factor` every `decay_epochs` epochs.
+    """
+
+    lr: NonNegative = 1e-3
+    momentum: Annotated[float, Interval(0, 1)] = 0.9
+    weight_decay: NonNegative = 1e-4
+    decay_epochs: Annotated[int, Interval(1)] = 70
+    decay_factor: Annotated[float, Interval(0, 1)] = 0.1
