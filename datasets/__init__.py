@@ -1,0 +1,1 @@
+"""Raw releases -> prepared tensors -> splits. A leaf package; importing it costs nothing."""

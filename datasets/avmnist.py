@@ -1,0 +1,68 @@
+"""AV-MNIST: PCA-degraded MNIST images and spectrograms of spoken digits (10 classes).
+
+As rebuilt from MNIST and FSDD only. Options of `load`: `pairing` is `scrambled` (clips in the
+completion order of the published generator, so that most clips say another digit: the data the
+published numbers come from, most probably) or `aligned` (every clip says its image's digit);
+`components` is the number of PCA components per image (4 fits the published data, 3 is the
+generator's code as stored).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datasets.catalog import DatasetSpec
+from datasets.errors import DataError, unknown
+from datasets.loader import Loader, PrepareReport, Progress
+from datasets.manifest import Manifest
+
+if TYPE_CHECKING:
+    from datasets.spec import Dataset
+
+PAIRINGS = ("scrambled", "aligned")
+DEFAULTS = {"pairing": "scrambled", "components": 4}
+
+
+class AvMnist(Loader):
+    """The AV-MNIST loader; torch and numpy are imported by the verbs that need them."""
+
+    spec = DatasetSpec("avmnist", {"audio": (1, 112, 112), "visual": (1, 28, 28)}, 10)
+    recipe_version = 1
+
+    def options(self, given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
+        for key in given:
+            if key not in DEFAULTS:
+                raise unknown("option of avmnist", key, DEFAULTS)
+        chosen = {**DEFAULTS, **given}
+        if chosen["pairing"] not in PAIRINGS:
+            raise unknown("pairing", chosen["pairing"], PAIRINGS)
+        prepared = manifest.recipe["components"]
+        # Configuration files and the command line may give numbers as text.
+        if str(chosen["components"]) not in map(str, range(1, prepared + 1)):
+            raise DataError(f"components={chosen['components']!r}; prepared are 1 to {prepared}")
+        return {**chosen, "components": int(chosen["components"])}
+
+    def load(self, folder: Path, options: Mapping[str, Any]) -> Dataset:
+        from datasets.avmnist_load import load_splits
+        from datasets.spec import Dataset
+
+        manifest = self.manifest(folder)
+        chosen = self.options(options, manifest)
+        remedy = self.remedy(manifest.stand_in)
+        train, val, test = load_splits(folder, manifest, remedy, **chosen)
+        identity = self.fingerprint(manifest, options)
+        return Dataset(self.spec, train, val, test, identity, manifest.stand_in)
+
+    def prepare(
+        self, raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool
+    ) -> PrepareReport:
+        from datasets.avmnist_prepare import prepare_published
+
+        return prepare_published(raw, folder, progress=progress, force=force)
+
+    def generate_stand_in(self, folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
+        from datasets.generated import prepare_stand_in
+
+        return prepare_stand_in(folder, seed, progress=progress)

@@ -1,0 +1,21 @@
+"""The one error of this package, and the text for a mistyped word."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class DataError(ValueError):
+    """Raw or prepared data is missing or wrong.
+
+    The text names what is wrong, what was found and what would be right.
+    """
+
+
+def unknown(kind: str, word: object, known: Iterable[str]) -> DataError:
+    """The error for `word`, which is none of the `known` words of this `kind`."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(str(word), choices, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return DataError(f"unknown {kind} {word!r}; {hint}known: {', '.join(choices)}")

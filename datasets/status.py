@@ -1,0 +1,51 @@
+"""The state of a prepared folder, from its manifest and file sizes only (no torch, no numpy)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from datasets.errors import DataError
+from datasets.known import loader_of
+
+
+@dataclass(frozen=True)
+class PreparedState:
+    """`fingerprint` is that of the loaded data with the options asked for; None unless prepared."""
+
+    state: Literal["prepared", "missing", "damaged"]
+    fingerprint: str | None
+    stand_in: bool
+    detail: str
+
+
+def prepared_state(
+    name: str, folder: Path, options: Mapping[str, Any] | None = None
+) -> PreparedState:
+    """Whether `folder` can be loaded; raises DataError for a wrong name or option only."""
+    loader, folder = loader_of(name), Path(folder)
+    if not folder.exists():
+        return PreparedState("missing", None, False, f"no {folder}; {loader.remedy()}")
+    try:
+        manifest = loader.manifest(folder)
+    except DataError as error:
+        return PreparedState("damaged", None, False, str(error))
+    problems = manifest.file_problems(folder)
+    if problems:
+        detail = f"{folder}: {'; '.join(problems)}; {loader.remedy(manifest.stand_in)}"
+        return PreparedState("damaged", None, manifest.stand_in, detail)
+    identity = loader.fingerprint(manifest, options or {})
+    kind = "stand-in data" if manifest.stand_in else "the published data"
+    size_mb = manifest.total_bytes() / 1e6
+    detail = f"{kind}, {size_mb:.1f} MB, made {manifest.created}"
+    return PreparedState("prepared", identity, manifest.stand_in, detail)
+
+
+def fingerprint(name: str, folder: Path, options: Mapping[str, Any]) -> str:
+    """The `Dataset.fingerprint` that loading would give; raises DataError if not prepared."""
+    state = prepared_state(name, folder, options)
+    if state.fingerprint is None:
+        raise DataError(state.detail)
+    return state.fingerprint
