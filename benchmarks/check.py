@@ -28,6 +28,11 @@ def experiment_problems(experiment: Experiment) -> list[str]:
     modalities = registry.spec(experiment.dataset).modalities
     problems = _unknown("encoder", [experiment.encoder], ENCODERS)
     problems += _unknown(f"{experiment.dataset} modality", experiment.modalities, modalities)
+    if experiment.train_samples is not None and experiment.train_samples < experiment.batch_size:
+        problems.append(
+            f"train_samples is {experiment.train_samples}; it must fill at least one batch of "
+            f"{experiment.batch_size}"
+        )
     if experiment.method not in METHODS:
         return problems + _unknown("method", [experiment.method], METHODS)
     cls = METHODS[experiment.method]

@@ -60,7 +60,7 @@ class RunRecord:
             if problems := field_problems(cls, values, "record"):
                 raise ValueError("; ".join(problems))
             return cls(**values | {"history": tuple(values["history"])})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"{path} is no readable record: {error}") from error
 
 

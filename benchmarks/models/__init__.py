@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from torch import nn
 
 from benchmarks.models import resnet, small
 from msam.model import EarlyFusion, LateFusion, MultimodalModel
 
-ENCODERS: dict[str, tuple[Callable[[int], nn.Module], int]] = {
-    "resnet18": (resnet.resnet18_trunk, resnet.WIDTH),
-    "small_cnn": (small.small_cnn, small.WIDTH),
+
+@dataclass(frozen=True)
+class Architecture:
+    """An encoder: `build(channels)` gives (B, channels, H, W) -> (B, width).
+
+    `maxout` are the units of the early-fusion block that goes with it.
+    """
+
+    build: Callable[[int], nn.Module]
+    width: int
+    maxout: tuple[int, int]
+
+
+ENCODERS = {
+    "resnet18": Architecture(resnet.resnet18_trunk, resnet.WIDTH, (2048, 1024)),
+    "small_cnn": Architecture(small.small_cnn, small.WIDTH, (128, 64)),
 }
 
 
@@ -22,8 +36,9 @@ def build_model(
 
     Weights are drawn from the global generator; every modality has the same kind of encoder.
     """
-    build, width = ENCODERS[encoder]
-    encoders = {m: build(shape[0]) for m, shape in shapes.items()}
-    widths = dict.fromkeys(encoders, width)
-    fuse = LateFusion if fusion == "late" else EarlyFusion
-    return MultimodalModel(encoders, fuse(widths, classes))
+    architecture = ENCODERS[encoder]
+    encoders = {m: architecture.build(shape[0]) for m, shape in shapes.items()}
+    widths = dict.fromkeys(encoders, architecture.width)
+    if fusion == "late":
+        return MultimodalModel(encoders, LateFusion(widths, classes))
+    return MultimodalModel(encoders, EarlyFusion(widths, classes, architecture.maxout))

@@ -1,0 +1,103 @@
+"""The verb `bench`: step times of every method, as ratios measured in one run."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from tabulate import tabulate
+from torch import Tensor
+
+from baselines import METHODS, build_method
+from benchmarks.environment import describe_environment
+from benchmarks.files import write_json, write_text
+from benchmarks.models import build_model
+from benchmarks.progress import pick_device
+from benchmarks.workspace import ROOT
+from msam.method import Method
+from msam.optim import OptimConfig
+
+SHAPES = {"audio": (1, 112, 112), "visual": (1, 28, 28)}  # AV-MNIST
+CLASSES = 10
+BATCH = 64
+
+
+def bench(arguments: Namespace, say: Callable[[str], None]) -> int:
+    """Times every method on AV-MNIST shapes, ResNet-18, batch 64, late and early fusion.
+
+    Methods take turns, a step each per round, so that a slow moment of the machine hits all of
+    them; the ratios are medians over the rounds.
+    """
+    if arguments.rounds < 1:
+        raise ValueError(f"--rounds is {arguments.rounds}; it must be at least 1")
+    device = pick_device(arguments.device)
+    rows = [
+        row
+        for fusion in ("late", "early")
+        for row in _ratios(fusion, _times(fusion, device, arguments.rounds))
+    ]
+    table = tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3f")
+    environment = describe_environment(device)
+    say(f"{environment['device']}, {environment['threads']} threads, batch {BATCH}\n{table}")
+    folder: Path = arguments.out or ROOT / "results" / "bench"
+    write_json(folder / "steps.json", {"rows": rows, "environment": environment, "batch": BATCH})
+    write_text(folder / "steps.md", table + "\n")
+    say(f"written to {folder}")
+    return 0
+
+
+def _times(fusion: str, device: torch.device, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each step, {method: one per round}, after one warm-up step each."""
+    batch = {m: torch.rand(BATCH, *shape, device=device) for m, shape in SHAPES.items()}
+    labels = torch.randint(CLASSES, (BATCH,), device=device)
+    methods = {name: _fresh(name, fusion, device) for name in METHODS}
+    times: dict[str, list[float]] = {name: [] for name in methods}
+    for method in methods.values():
+        _seconds(method, batch, labels)
+    for _ in range(rounds):
+        for name, method in methods.items():
+            times[name].append(_seconds(method, batch, labels))
+    return times
+
+
+def _fresh(name: str, fusion: str, device: torch.device) -> Method:
+    torch.manual_seed(0)
+    model = build_model(SHAPES, CLASSES, fusion, "resnet18").to(device)
+    return build_method(name, model, OptimConfig())
+
+
+def _seconds(method: Method, batch: dict[str, Tensor], labels: Tensor) -> float:
+    _wait(labels.device)
+    started = time.perf_counter()
+    method.step(batch, labels)
+    _wait(labels.device)
+    return time.perf_counter() - started
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _ratios(fusion: str, times: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """A row per method: median seconds, and median ratios to Joint-Train and SAM in each round."""
+
+    def ratio(name: str, reference: str) -> float:
+        pairs = zip(times[name], times[reference], strict=True)
+        return median(mine / theirs for mine, theirs in pairs)
+
+    return [
+        {
+            "fusion": fusion,
+            "method": name,
+            "seconds per step": median(times[name]),
+            "to joint_train": ratio(name, "joint_train"),
+            "to sam": ratio(name, "sam"),
+        }
+        for name in times
+    ]

@@ -1,0 +1,84 @@
+"""Stand-in data, generated once, and small experiments on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.experiment import Experiment
+from benchmarks.harness import Reporter
+from benchmarks.sweep import Folders
+from datasets import registry
+from datasets.spec import Dataset
+from msam.optim import OptimConfig
+
+OPTIONS = {"pairing": "aligned", "components": 4}
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory) -> Path:
+    """A data folder with the stand-in AV-MNIST in it."""
+    folder = tmp_path_factory.mktemp("data")
+    registry.generate_stand_in("avmnist", folder / "stand-in" / "avmnist")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset(data_dir) -> Dataset:
+    return registry.load("avmnist", data_dir / "stand-in" / "avmnist", OPTIONS)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny models are faster on one thread, most of all beside other work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def workspace(data_dir, monkeypatch) -> None:
+    """Every test sees the stand-in data and no other."""
+    monkeypatch.setenv("MSAM_DATA_DIR", str(data_dir))
+    monkeypatch.delenv("MSAM_RAW_DIR", raising=False)
+
+
+@pytest.fixture
+def folders(tmp_path) -> Folders:
+    return Folders(tmp_path / "results")
+
+
+@pytest.fixture
+def quiet() -> Reporter:
+    return Reporter(say=lambda text: None, track=lambda batches, title: batches)
+
+
+@pytest.fixture
+def experiment(dataset):
+    """A maker of small experiments: `experiment(method="sam", epochs=3)`."""
+
+    def make(**changes) -> Experiment:
+        fields = {
+            "dataset": "avmnist",
+            "fusion": "late",
+            "method": "joint_train",
+            "seed": 0,
+            "epochs": 2,
+            "batch_size": 64,
+            "encoder": "small_cnn",
+            "optim": OptimConfig(lr=0.02),
+            "data": {**OPTIONS, "stand_in": True, "fingerprint": dataset.fingerprint},
+            "train_samples": 320,
+        }
+        return Experiment(**fields | changes)
+
+    return make
+
+
+@pytest.fixture
+def cpu() -> torch.device:
+    return torch.device("cpu")

@@ -1,0 +1,168 @@
+"""The command line as a person meets it: clear errors, exact resume after SIGKILL."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+TINY = ["--set", "epochs=3", "--set", "train_samples=192"]
+RUN = ["run", "--dataset", "avmnist", "--method", "msam", "--profile", "demo", *TINY]
+
+
+def fails(capsys, *words):
+    """The one error line of a call that must exit with 2."""
+    assert main(list(words)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "Traceback" not in error
+    return error
+
+
+def test_a_call_without_words_lists_the_verbs(capsys):
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert all(verb in out for verb in ("table1", "run", "compare", "data", "bench", "test"))
+
+
+@pytest.mark.parametrize("words", [[], ["list"], ["status"], ["data", "status"], ["run", "--help"]])
+def test_planning_verbs_start_without_torch(words):
+    code = (
+        "import sys\nfrom benchmarks.__main__ import main\n"
+        f"try: main({words!r})\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["tabel1"], "'table1'"),
+        (["run", "--dataset", "avmnits", "--method", "msam"], "'avmnist'"),
+        (["run", "--dataset", "avmnist", "--method", "msma"], "'msam'"),
+        (["run", "--dataset", "avmnist", "--method", "msam", "--fusion", "lat"], "'late'"),
+        (["run", "--dataset", "avmnist", "--method", "msam", "--sed", "1"], "'--seed'"),
+        (["run", "--dataset", "avmnist", "--method", "msam", "--seed", "one"], "--seed"),
+        (["run", "--dataset", "avmnist", "--method", "msam", "--seed", "-1"], "at least 0"),
+        (["run", "--dataset", "avmnist", "--method", "msam", "--set", "rho"], "name=value"),
+        (["run", "--dataset", "avmnist"], "--method"),
+        (["table1", "--profile", "dmo"], "'demo'"),
+        (["table1", "--profile", "demo", "--methods", "msma"], "'msam'"),
+        (["table1", "--profile", "demo", "--seeds", "0"], "at least 1"),
+        (["data", "prepar", "avmnist"], "'prepare'"),
+        (["data", "prepare", "avmnits"], "'avmnist'"),
+        (["data", "prepare"], "name the dataset"),
+        (["bench", "--rounds", "0"], "at least 1"),
+    ],
+)
+def test_a_mistyped_word_names_the_right_one(capsys, words, named):
+    assert named in fails(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("rho=-0.1", "at least 0"),
+        ("rho=big", "a finite number"),
+        ("roh=0.1", "'rho'"),
+        ("split=respons", "'response'"),
+        ("epoch=3", "'epochs'"),
+        ("epochs=two", "a whole number"),
+        ("lr=-1", "at least 0"),
+        ("pairing=aligne", "aligned"),
+        ("components=9", "components"),
+        ("encoder=resnet", "'resnet18'"),
+        ("train_samples=10", "batch"),
+        ("batch_size=1", "at least 2"),
+    ],
+)
+def test_a_wrong_setting_is_named_before_training(capsys, tmp_path, change, named):
+    words = [*RUN, "--out", str(tmp_path / "out"), "--set", change]
+    assert named in fails(capsys, *words)
+    assert not list(tmp_path.rglob("*.json")), "nothing half-written may stay behind"
+
+
+def test_all_wrong_settings_are_listed_at_once(capsys, tmp_path):
+    wrong = ["--set", "roh=1", "--set", "value=probb", "--set", "scope=some"]
+    error = fails(capsys, *RUN, *wrong, "--out", str(tmp_path))
+    assert "'rho'" in error and "'prob'" in error and "scope" in error
+
+
+def test_real_data_that_is_not_prepared_says_what_to_type(capsys):
+    words = ["run", "--dataset", "avmnist", "--method", "msam", "--profile", "quick"]
+    assert "./reproduce.sh data prepare avmnist" in fails(capsys, *words)
+
+
+def test_a_dataset_without_loader_is_refused(capsys):
+    words = ["run", "--dataset", "cremad", "--method", "msam", "--profile", "demo"]
+    assert "no loader for cremad" in fails(capsys, *words)
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused_before_training(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    error = fails(capsys, *RUN, "--out", str(tmp_path / "file"))
+    assert str(tmp_path / "file") in error
+
+
+def test_a_missing_gpu_is_named(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    error = fails(capsys, *RUN, "--out", str(tmp_path), "--device", "cuda")
+    assert "torch sees 0 CUDA devices" in error
+
+
+def test_a_run_reports_every_accuracy_and_is_not_run_twice(capsys, tmp_path):
+    assert main([*RUN, "--out", str(tmp_path)]) == 0
+    first = capsys.readouterr().out
+    assert "stand-in data" in first
+    assert all(word in first for word in ("mm ", "audio ", "visual "))
+    record = next(tmp_path.glob("runs/*.json"))
+    before = record.read_bytes()
+    assert main([*RUN, "--out", str(tmp_path)]) == 0
+    assert "done before" in capsys.readouterr().out
+    assert record.read_bytes() == before
+
+
+def test_a_run_killed_in_the_middle_and_started_again_gives_the_same_record(tmp_path, data_dir):
+    words = [sys.executable, "-m", "benchmarks", *RUN, "--set", "epochs=6"]
+    environment = os.environ | {"MSAM_DATA_DIR": str(data_dir)}
+
+    def call(out):
+        return [*words, "--out", str(tmp_path / out)]
+
+    killed = subprocess.Popen(call("killed"), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    while killed.poll() is None and not list(tmp_path.glob("killed/checkpoints/*.pt")):
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    assert not list(tmp_path.glob("killed/runs/*.json"))
+    for out in ("killed", "alone"):
+        subprocess.run(call(out), cwd=ROOT, env=environment, check=True, capture_output=True)
+    files = [next(tmp_path.glob(f"{out}/runs/*.json")) for out in ("killed", "alone")]
+    records = [json.loads(file.read_text()) for file in files]
+    for record in records:
+        del record["timing"]
+    assert records[0] == records[1]
+
+
+def test_a_dry_run_lists_the_plan_and_trains_nothing(capsys, tmp_path):
+    words = ["table1", "--profile", "demo", "--methods", "msam", "--seeds", "2"]
+    assert main([*words, "--dry-run", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("avmnist-late-msam") == 2
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_damaged_record_is_named(capsys, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "bad.json").write_text("{")
+    assert "bad.json" in fails(capsys, "report", "--profile", "demo", "--out", str(tmp_path))

@@ -1,0 +1,119 @@
+"""The shipped configuration, and mistakes in one's own."""
+
+import shutil
+
+import pytest
+
+from baselines import METHODS
+from benchmarks.check import experiment_problems
+from benchmarks.config import CONFIGS, load_config, lookup
+from benchmarks.plan import DataState, make_experiment, plan_suite
+
+
+@pytest.fixture
+def edit(tmp_path):
+    """Replaces text in a copy of a config file and loads the copy."""
+    folder = tmp_path / "configs"
+    shutil.copytree(CONFIGS, folder)
+
+    def replace(file, *pairs):
+        text = (folder / file).read_text()
+        for old, new in pairs:
+            assert old in text
+            text = text.replace(old, new, 1)
+        (folder / file).write_text(text)
+        return load_config(folder)
+
+    return replace
+
+
+def test_every_registered_method_has_an_entry_and_every_entry_a_method():
+    assert set(load_config().methods) == set(METHODS)
+
+
+@pytest.mark.parametrize("profile", ["demo", "quick", "paper"])
+@pytest.mark.parametrize("suite", ["table1", "table2"])
+def test_every_shipped_experiment_on_a_loadable_dataset_can_run(profile, suite):
+    config = load_config()
+    states = {name: DataState("fingerprint") for name in config.datasets}
+    cells = plan_suite(config, suite, config.profiles[profile], states)
+    templates = [c.template for c in cells if c.template and c.dataset == "avmnist"]
+    assert templates
+    assert [p for t in templates for p in experiment_problems(t)] == []
+
+
+def test_colours_of_methods_are_distinct():
+    colours = [m.colour for m in load_config().methods.values()]
+    assert len(set(colours)) == len(colours)
+
+
+def test_all_mistakes_of_all_files_are_named_with_the_nearest_word(edit):
+    with pytest.raises(ValueError) as caught:
+        edit("profiles.yaml", ("epochs: 6", "epoch: 6"), ("batch_size: 32", "batch_size: many"))
+    text = str(caught.value)
+    assert "profiles.yaml: demo has no key 'epoch' (did you mean 'epochs'?)" in text
+    assert "profiles.yaml: demo lacks the key 'epochs'" in text
+    assert "profiles.yaml: quick key 'batch_size' is 'many'; it must be a whole number" in text
+
+
+def test_a_wrong_optimiser_key_is_named(edit):
+    with pytest.raises(ValueError, match=r"no key 'learning_rate'.*it accepts: lr"):
+        edit("profiles.yaml", ("lr: 0.02", "learning_rate: 0.02"))
+
+
+def test_a_row_with_a_wrong_key_is_named(edit):
+    with pytest.raises(ValueError, match=r"table1 row 1 has no key 'metod'.*'method'"):
+        edit("suites.yaml", ("method: joint_train", "metod: joint_train"))
+
+
+def test_a_hyperparameter_without_its_source_is_refused(edit):
+    old = '{value: 0.05, source: "as for SAM; the paper reports no rho"}'
+    with pytest.raises(ValueError, match="msam parameter 'rho' needs a value and its source"):
+        edit("methods.yaml", (old, "0.05"))
+
+
+def test_yaml_cannot_build_objects(edit):
+    with pytest.raises(ValueError, match="could not determine a constructor"):
+        edit("datasets.yaml", ("label: AV-MNIST", "label: !!python/object/apply:os.getcwd []"))
+
+
+@pytest.mark.parametrize("text", ["- a list", "", "a: b: c", "\x00"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
+    folder = tmp_path / "configs"
+    shutil.copytree(CONFIGS, folder)
+    (folder / "methods.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"methods\.yaml"):
+        load_config(folder)
+
+
+def test_lookup_names_the_nearest_word():
+    with pytest.raises(ValueError, match=r"no dataset 'avmnits' \(did you mean 'avmnist'\?\)"):
+        lookup("dataset", "avmnits", load_config().datasets)
+
+
+def test_command_line_changes_reach_the_field_they_name():
+    config = load_config()
+    changes = {"epochs": 7, "lr": 0.5, "pairing": "aligned", "rho": 0.2}
+    experiment = make_experiment(
+        config,
+        config.profiles["quick"],
+        dataset="avmnist",
+        fusion="late",
+        method="msam",
+        changes=changes,
+    )
+    assert experiment.epochs == 7
+    assert experiment.optim.lr == 0.5
+    assert experiment.data["pairing"] == "aligned"
+    assert experiment.params == {"rho": 0.2}
+
+
+def test_experiment_problems_list_every_mistake_with_the_nearest_word(experiment):
+    wrong = experiment(
+        method="msam", encoder="resnet", modalities=("audi",), params={"rh": 1, "rho": -1}
+    )
+    text = "\n".join(experiment_problems(wrong))
+    assert "no encoder 'resnet' (did you mean 'resnet18'?)" in text
+    assert "no avmnist modality 'audi' (did you mean 'audio'?)" in text
+    assert "no setting 'rh' (did you mean 'rho'?)" in text
+    assert "parameter 'rho' is -1; it must be at least 0" in text

@@ -1,0 +1,193 @@
+"""The training harness on stand-in data: same batches for all, exact resume, honest endings."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from baselines import METHODS
+from baselines.joint_train import JointTrain
+from benchmarks import harness
+from benchmarks.harness import Reporter, run
+from benchmarks.record import RunRecord
+from benchmarks.training import Training
+from msam.optim import OptimConfig
+
+
+class Interrupted(Exception):
+    """Stands for a killed process: raised after a finished epoch."""
+
+
+def interrupt_after(epochs):
+    seen = []
+
+    def say(text):
+        seen.append(text)
+        if sum("epoch" in line and "/" in line for line in seen) == epochs:
+            raise Interrupted
+
+    return Reporter(say, lambda batches, title: batches)
+
+
+def without_timing(record):
+    content = json.loads(json.dumps(record.experiment.to_dict()))
+    return content, record.history, record.status, record.data, record.method_params
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("fusion", ["late", "early"])
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_run_resumed_after_any_epoch_gives_the_same_record(
+    name, fusion, epoch, experiment, dataset, folders, quiet, cpu, tmp_path
+):
+    optim = OptimConfig(lr=0.02, decay_epochs=1)
+    what = experiment(method=name, fusion=fusion, epochs=3, train_samples=192, optim=optim)
+    alone = run(what, dataset, folders, cpu, quiet)
+    elsewhere = type(folders)(tmp_path / "interrupted")
+    with pytest.raises(Interrupted):
+        run(what, dataset, elsewhere, cpu, interrupt_after(epoch))
+    assert elsewhere.checkpoint(what.run_id).exists()
+    resumed = run(what, dataset, elsewhere, cpu, quiet)
+    assert without_timing(resumed) == without_timing(alone)
+    predictions = [np.load(f.predictions(what.run_id)) for f in (folders, elsewhere)]
+    assert set(predictions[0]) == set(predictions[1])
+    assert all(np.array_equal(predictions[0][key], predictions[1][key]) for key in predictions[0])
+    assert not elsewhere.checkpoint(what.run_id).exists()
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_run_starts_again(
+    experiment, dataset, folders, quiet, cpu
+):
+    what = experiment()
+    path = folders.checkpoint(what.run_id)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PK\x03\x04 not a checkpoint")
+    lines = []
+    record = run(what, dataset, folders, cpu, Reporter(lines.append, lambda b, title: b))
+    assert record.status == "done"
+    assert any("damaged" in line for line in lines)
+    assert path.with_suffix(".damaged").exists()
+
+
+def test_a_checkpoint_cannot_execute_code(tmp_path, cpu):
+    class Hostile:
+        def __reduce__(self):
+            return (tmp_path.joinpath("owned").write_text, ("yes",))
+
+    torch.save({"model": Hostile()}, tmp_path / "evil.pt")
+    with pytest.raises(ValueError, match="damaged"):
+        harness.load_checkpoint(tmp_path / "evil.pt", cpu)
+    assert not (tmp_path / "owned").exists()
+
+
+def test_every_method_sees_the_same_batches_and_initial_weights(
+    experiment, dataset, folders, quiet, cpu, monkeypatch
+):
+    seen = {}
+    for name, cls in METHODS.items():
+        batches = seen[name] = []
+        step = cls.step
+
+        def spy(self, inputs, labels, step=step, batches=batches):
+            if not batches:
+                batches.append(torch.cat([p.detach().flatten() for p in self.model.parameters()]))
+            batches.append(torch.cat([inputs["visual"].flatten(), labels.float()]))
+            return step(self, inputs, labels)
+
+        monkeypatch.setattr(cls, "step", spy)
+        run(experiment(method=name), dataset, folders, cpu, quiet)
+    first = seen.pop("joint_train")
+    assert len(first) == 1 + 2 * 5
+    assert not torch.equal(first[1], first[6]), "every epoch has its own order"
+    for batches in seen.values():
+        assert all(torch.equal(a, b) for a, b in zip(first, batches, strict=True))
+
+
+def test_seeds_change_weights_and_order_but_not_the_part_that_is_trained_on(
+    experiment, dataset, folders, quiet, cpu, monkeypatch
+):
+    labels, weights = [], []
+
+    step = JointTrain.step
+
+    def spy(self, inputs, y):
+        weights.append(next(self.model.parameters()).detach().clone())
+        labels.append(y)
+        return step(self, inputs, y)
+
+    monkeypatch.setattr(JointTrain, "step", spy)
+    for seed in (0, 1):
+        run(experiment(seed=seed, epochs=1), dataset, folders, cpu, quiet)
+    assert not torch.equal(weights[0], weights[5])
+    one, other = torch.cat(labels[:5]), torch.cat(labels[5:])
+    assert not torch.equal(one, other)
+    assert torch.equal(one.bincount(), other.bincount())
+
+
+def test_methods_never_receive_test_metrics(
+    experiment, dataset, folders, quiet, cpu, monkeypatch
+):
+    received = []
+    end_epoch = JointTrain.end_epoch
+
+    def spy(self, val):
+        received.append(val)
+        end_epoch(self, val)
+
+    monkeypatch.setattr(JointTrain, "end_epoch", spy)
+    record = run(experiment(), dataset, folders, cpu, quiet)
+    assert received == [entry["val"] for entry in record.history]
+    assert all(e["val"] != e["test"] for e in record.history)
+
+
+def test_a_divergent_run_is_recorded_as_such(experiment, dataset, folders, quiet, cpu):
+    wild = experiment(optim=OptimConfig(lr=1e20), epochs=3)
+    record = run(wild, dataset, folders, cpu, quiet)
+    assert record.status == "diverged"
+    assert "epoch 1" in record.reason
+    assert RunRecord.load(folders.record(wild.run_id)) == record
+
+
+def test_predictions_are_those_of_the_reported_accuracies(
+    experiment, dataset, folders, quiet, cpu
+):
+    record = run(experiment(epochs=4), dataset, folders, cpu, quiet)
+    stored = np.load(folders.predictions(record.run_id), allow_pickle=False)
+    for entry in record.history:
+        for output in ("mm", "audio", "visual"):
+            key = f"epoch{entry['epoch']}_{output}"
+            if key in stored:
+                accuracy = (stored[key] == stored["labels"]).mean()
+                assert accuracy == pytest.approx(entry["test"][f"acc_{output}"])
+    assert f"epoch{len(record.history)}_mm" in stored
+    assert len([key for key in stored if key.endswith("_mm")]) <= 3
+
+
+def test_stand_in_data_is_marked_and_learnable_with_audio_dominant(
+    experiment, dataset, folders, quiet, cpu
+):
+    what = experiment(epochs=5, train_samples=None, optim=OptimConfig(lr=0.05))
+    record = run(what, dataset, folders, cpu, quiet)
+    test = record.history[-1]["test"]
+    assert record.stand_in
+    assert test["acc_mm"] > 0.6
+    assert test["acc_audio"] > test["acc_visual"] + 0.1
+
+
+def test_too_few_samples_for_a_batch_are_refused(experiment, dataset, folders, quiet, cpu):
+    with pytest.raises(ValueError, match="10 training samples do not fill a batch of 64"):
+        run(experiment(train_samples=10), dataset, folders, cpu, quiet)
+
+
+def test_a_run_ends_early_when_the_method_says_so(
+    experiment, dataset, folders, quiet, cpu, monkeypatch
+):
+    monkeypatch.setattr(JointTrain, "finished", property(lambda self: self.epoch >= 1))
+    assert len(run(experiment(epochs=3), dataset, folders, cpu, quiet).history) == 1
+
+
+def test_a_checkpoint_holds_plain_values_and_tensors_only(experiment, dataset, cpu, tmp_path):
+    training = Training.start(experiment(), dataset.spec, cpu)
+    harness.save_checkpoint(tmp_path / "c.pt", training.state_dict())
+    torch.load(tmp_path / "c.pt", weights_only=True)

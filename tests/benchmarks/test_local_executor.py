@@ -1,0 +1,67 @@
+"""The local executor: one failure does not stop the others."""
+
+import pytest
+
+from baselines.sam import SAM
+from benchmarks.executors.local import LocalExecutor
+from benchmarks.record import RunRecord
+from benchmarks.sweep import pending, state
+
+
+@pytest.fixture
+def executor(folders, cpu, quiet):
+    return LocalExecutor(folders, cpu, quiet)
+
+
+def test_a_method_that_raises_is_recorded_and_the_others_go_on(
+    executor, experiment, folders, monkeypatch
+):
+    def broken(self, inputs, labels):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(SAM, "step", broken)
+    plan = [experiment(method="sam"), experiment(method="joint_train")]
+    failed, done = executor.execute(plan)
+    assert (failed.status, failed.reason) == ("failed", "RuntimeError: out of luck")
+    assert "out of luck" in folders.failure(failed.run_id).read_text()
+    assert done.status == "done"
+    assert pending(plan, folders) == [plan[0]], "a failed run is tried again, a done one is not"
+
+
+def test_an_unsupported_combination_is_recorded_with_the_methods_own_reason(
+    executor, experiment, monkeypatch
+):
+    monkeypatch.setattr(SAM, "unsupported", classmethod(lambda cls, modalities, fusion: "no way"))
+    assert executor.execute([experiment(method="sam")])[0].reason == "no way"
+
+
+def test_all_mistakes_are_listed_before_anything_runs(executor, experiment, folders):
+    plan = [
+        experiment(),
+        experiment(method="msam", params={"rho": -1}),
+        experiment(encoder="resnet"),
+    ]
+    with pytest.raises(ValueError, match=r"(?s)rho.*at least 0.*no encoder 'resnet'"):
+        executor.execute(plan)
+    assert not folders.root.exists()
+
+
+def test_states_follow_the_files(executor, experiment, folders):
+    what = experiment(epochs=1)
+    assert state(what, folders) == "missing"
+    folders.checkpoint(what.run_id).parent.mkdir(parents=True)
+    folders.checkpoint(what.run_id).touch()
+    assert state(what, folders) == "interrupted"
+    folders.checkpoint(what.run_id).unlink()
+    executor.execute([what])
+    assert state(what, folders) == "done"
+    assert pending([what, what], folders) == []
+
+
+def test_a_full_disk_ends_the_sweep(executor, experiment, monkeypatch):
+    def full(self, path):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(RunRecord, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        executor.execute([experiment(epochs=1)])

@@ -1,0 +1,68 @@
+"""Records: what goes in comes out, and damage is named."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.experiment import Experiment
+from benchmarks.record import RunRecord, load_records
+
+EXPERIMENT = Experiment("avmnist", "late", "msam", 0, 2, 64, "small_cnn", params={"rho": 0.1})
+RECORD = RunRecord(
+    EXPERIMENT.run_id,
+    EXPERIMENT,
+    "done",
+    history=({"epoch": 1, "val": {"acc_mm": 0.5}, "test": {"acc_mm": 0.5}},),
+    data={"stand_in": True},
+)
+
+
+def test_a_record_survives_its_file(tmp_path):
+    RECORD.save(tmp_path / "r.json")
+    assert RunRecord.load(tmp_path / "r.json") == RECORD
+    assert load_records(tmp_path) == [RECORD]
+    assert RECORD.stand_in
+
+
+def test_accuracies_that_are_no_numbers_are_not_written(tmp_path):
+    broken = RunRecord("x", EXPERIMENT, "done", history=({"loss": float("nan")},))
+    with pytest.raises(ValueError):
+        broken.save(tmp_path / "r.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"schema": 99}, "schema is 99"),
+        ({"status": "fine"}, "status"),
+        ({"experiment": {"sed": 1}}, "sed"),
+        ({"experiment": 3}, "readable"),
+        ({"history": 3}, "history"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_wrong_record_is_named_with_its_mistake(tmp_path, change, named):
+    path = tmp_path / "r.json"
+    RECORD.save(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ValueError, match=named) as caught:
+        RunRecord.load(path)
+    assert str(path) in str(caught.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.binary() | JSON.map(json.dumps).map(str.encode))
+def test_whatever_a_file_holds_there_is_a_record_or_a_clear_error(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("records") / "r.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="no readable record"):
+        RunRecord.load(path)

@@ -1,0 +1,54 @@
+"""reproduce.sh: respects VENV, notices changed requirements, hands its words on."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the script with a virtual environment whose python only notes its arguments."""
+    shutil.copy(ROOT / "reproduce.sh", tmp_path)
+    (tmp_path / "requirements.txt").write_text("numpy\n")
+    python = tmp_path / "my venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$@" >> calls.txt\n')
+    python.chmod(0o755)
+    return tmp_path
+
+
+def call(checkout, *words):
+    """What the environment's python was called with."""
+    (checkout / "calls.txt").unlink(missing_ok=True)
+    environment = os.environ | {"VENV": "my venv", "PYTHON": sys.executable}
+    subprocess.run(["bash", "reproduce.sh", *words], cwd=checkout, env=environment, check=True)
+    return (checkout / "calls.txt").read_text().splitlines()
+
+
+def test_requirements_are_installed_once_and_again_when_they_change(checkout):
+    assert any("pip install" in line for line in call(checkout, "list"))
+    assert call(checkout, "list") == ["-m benchmarks list"]
+    (checkout / "requirements.txt").write_text("numpy\nscipy\n")
+    assert any("pip install" in line for line in call(checkout, "list"))
+
+
+def test_a_failed_install_is_tried_again(checkout):
+    python = checkout / "my venv" / "bin" / "python"
+    python.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        call(checkout, "list")
+    python.write_text('#!/bin/sh\necho "$@" >> calls.txt\n')
+    assert any("pip install" in line for line in call(checkout, "list"))
+
+
+def test_the_verb_test_runs_pytest_and_others_the_command_line(checkout):
+    call(checkout)
+    assert call(checkout, "test", "-q") == ["-m pytest -q"]
+    assert call(checkout) == ["-m benchmarks"]
+    assert call(checkout, "run", "--seed", "1") == ["-m benchmarks run --seed 1"]
