@@ -132,7 +132,8 @@ def train_epoch(
     generator = torch.Generator().manual_seed(derive_seed(experiment.seed, "order", epoch))
     order = torch.randperm(len(split), generator=generator)[: len(split) // size * size]
     batches = order.view(-1, size).to(split.labels.device)
-    torch.manual_seed(derive_seed(experiment.seed, "method", epoch))
+    torch.manual_seed(derive_seed(experiment.seed, "dropout", epoch))
+    method.generator.manual_seed(derive_seed(experiment.seed, "method", epoch))
     method.model.train()
     totals: dict[str, Tensor] = {}
     for index in reporter.track(batches, f"{experiment.run_id} epoch {epoch}"):

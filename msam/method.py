@@ -17,6 +17,7 @@ from msam.parameters import parameter_problems
 class Method(ABC):
     """A row of the tables. `step` alone calls forward, backward and the optimiser.
 
+    A method that draws random numbers draws them from `self.generator`, which the harness seeds.
     A subclass lists its hyperparameters as keyword-only arguments of `__init__`, with defaults and
     annotations; construction raises ValueError for a name or value that does not fit them.
     """
@@ -24,7 +25,7 @@ class Method(ABC):
     finished = False  # set True to end the run early
     neutral: ClassVar[dict[str, Any] | None] = None  # hyperparameters that make it Joint-Train
 
-    def __new__(cls, model: MultimodalModel, optim: OptimConfig, **params: Any) -> Method:
+    def __new__(cls, *model_and_optim: Any, **params: Any) -> Method:
         if problems := parameter_problems(cls, params):
             raise ValueError("; ".join(problems))
         return super().__new__(cls)
@@ -32,6 +33,8 @@ class Method(ABC):
     def __init__(self, model: MultimodalModel, optim: OptimConfig) -> None:
         self.model = model
         self.epoch = 0
+        # Draws of the method's own; the global generator is left to dropout.
+        self.generator = torch.Generator(next(model.parameters()).device)
         self.optimizer = torch.optim.SGD(
             model.parameters(),
             lr=optim.lr,
@@ -60,6 +63,8 @@ class Method(ABC):
         """Everything but the model's weights that the next step depends on."""
         return {
             "epoch": self.epoch,
+            "finished": self.finished,
+            "generator": self.generator.get_state(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
         }
@@ -67,6 +72,8 @@ class Method(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores what `state_dict` gave."""
         self.epoch = state["epoch"]
+        self.finished = state["finished"]
+        self.generator.set_state(state["generator"].cpu())
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
 

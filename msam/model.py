@@ -119,6 +119,7 @@ class EarlyFusion(nn.Module):
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
+        self.modalities = tuple(widths)  # the order of the concatenation
         width = sum(widths.values())
         layers: list[nn.Module] = [nn.BatchNorm1d(width, eps=1e-4)]
         for units in hidden:
@@ -129,7 +130,8 @@ class EarlyFusion(nn.Module):
 
     def forward(self, features: Features) -> Tensor:
         """Fused logits (B, C)."""
-        return self.classifier(self.block(torch.cat(list(features.values()), dim=1)))
+        joint = torch.cat([features[m] for m in self.modalities], dim=1)
+        return self.classifier(self.block(joint))
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from msam.method import Method, batch_metrics
@@ -26,6 +27,7 @@ from msam.splits import Split, modality_losses
 
 Scope = Literal["all", "dominant", "encoders"]
 Coalitions = Literal["first_pass", "agm"]
+Gradient = dict[nn.Parameter, Tensor]
 
 
 class MSAM(Method):
@@ -65,7 +67,6 @@ class MSAM(Method):
         self.rho, self.value, self.split, self.scope = rho, value, split, scope
         self.residual, self.negatives = residual, negatives
         self.absent, self.coalitions = absent, coalitions
-        self.params = [p for p in model.parameters() if p.requires_grad]
 
     def step(self, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
         features = self.model.encode(inputs)
@@ -106,16 +107,14 @@ class MSAM(Method):
     ) -> None:
         """Leaves nu_d g1 + (1 - nu_d) g in `.grad`; `residual='include'` leaves nu_d g1 + g."""
         nu_d = torch.stack(list(nu.values())).amax()
-        clean = self._gradient(loss)
-        ascent = self._in_scope(clean, nu)
-        with perturbed(self.params, ascent, self.rho), frozen_batchnorm(self.model):
-            sharp = self._gradient(F.cross_entropy(self.model(inputs), labels))
+        clean = self._backward(loss)
+        with self._perturbed(clean, nu):
+            sharp = self._backward(F.cross_entropy(self.model(inputs), labels))
         # In place: on a CPU, fresh tensors of the model's size cost more than the arithmetic.
         if self.residual == "exclude":
-            torch._foreach_sub_(sharp, clean)
-        torch._foreach_mul_(sharp, nu_d)
-        torch._foreach_add_(sharp, clean)
-        self._set_gradient(sharp)
+            torch._foreach_sub_(list(sharp.values()), list(clean.values()))
+        torch._foreach_mul_(list(sharp.values()), nu_d)
+        torch._foreach_add_(list(sharp.values()), list(clean.values()))
 
     def _split_gradient(
         self, inputs: Inputs, labels: Tensor, features: Features, nu: dict[str, Tensor]
@@ -123,47 +122,46 @@ class MSAM(Method):
         """Leaves grad L_d(theta + eps) + grad L_s(theta) in `.grad`, with losses per modality."""
         chosen = _dominant_mask(nu)
         losses = self._losses(inputs, features, labels)
-        dominant = (losses * chosen).sum()
         rest = losses.sum() if self.residual == "include" else (losses * (1 - chosen)).sum()
-        clean = self._gradient(dominant, retain_graph=True)
-        residual = self._gradient(rest)
-        ascent = self._in_scope(clean, nu)
-        with perturbed(self.params, ascent, self.rho), frozen_batchnorm(self.model):
+        clean = self._backward((losses * chosen).sum(), retain_graph=True)
+        residual = self._backward(rest)
+        with self._perturbed(clean, nu):
             moved = self._losses(inputs, self.model.encode(inputs), labels)
-            sharp = self._gradient((moved * chosen).sum())
-        torch._foreach_add_(sharp, residual)
-        self._set_gradient(sharp)
+            sharp = self._backward((moved * chosen).sum())
+        torch._foreach_add_(list(sharp.values()), list(residual.values()))
 
     def _losses(self, inputs: Inputs, features: Features, labels: Tensor) -> Tensor:
         absent = self.model.absent_features(inputs, features, self.absent)
         return modality_losses(self.split, self.model, features, absent, labels)
 
-    def _in_scope(self, gradient: Sequence[Tensor], nu: dict[str, Tensor]) -> list[Tensor]:
-        """The gradient with zeros outside the perturbed parameters (ledger row 5)."""
+    def _backward(self, loss: Tensor, retain_graph: bool = False) -> Gradient:
+        """The gradient of `loss`, which also stays in `.grad`. Parameters without one are left
+        out, so that the optimiser does not move them."""
+        self.optimizer.zero_grad()
+        loss.backward(retain_graph=retain_graph)
+        return {p: p.grad for p in self.model.parameters() if p.grad is not None}
+
+    @contextmanager
+    def _perturbed(self, gradient: Gradient, nu: dict[str, Tensor]) -> Iterator[None]:
+        """theta + eps inside, along the part of the gradient that is in scope (ledger row 5)."""
+        weights = self._scope_weights(nu)
+        ascent = {p: g if weights is None else g * weights.get(p, 0.0) for p, g in gradient.items()}
+        moved = perturbed(list(ascent), list(ascent.values()), self.rho)
+        with moved, frozen_batchnorm(self.model):
+            yield
+
+    def _scope_weights(self, nu: dict[str, Tensor]) -> dict[nn.Parameter, float | Tensor] | None:
+        """What each parameter's gradient is multiplied by: 1 in scope, 0 outside; None for all."""
         if self.scope == "all":
-            return list(gradient)
-        mask = dict(zip(nu, _dominant_mask(nu).unbind(), strict=True))
-        weight = {}
-        for m in self.model.modalities:
-            if self.scope == "dominant":
-                weight |= {p: mask[m] for p in self.model.modality_parameters(m)}
-            else:
-                weight |= {p: 1.0 for p in self.model.encoders[m].parameters()}
-        return [g * weight.get(p, 0.0) for p, g in zip(self.params, gradient, strict=True)]
-
-    def _gradient(self, loss: Tensor, retain_graph: bool = False) -> list[Tensor]:
-        return list(
-            torch.autograd.grad(
-                loss, self.params, retain_graph=retain_graph, materialize_grads=True
-            )
-        )
-
-    def _set_gradient(self, gradient: Sequence[Tensor]) -> None:
-        for p, g in zip(self.params, gradient, strict=True):
-            p.grad = g
+            return None
+        if self.scope == "encoders":
+            return dict.fromkeys(self.model.encoders.parameters(), 1.0)
+        dominant = zip(nu, _dominant_mask(nu).unbind(), strict=True)
+        return {p: chosen for m, chosen in dominant for p in self.model.modality_parameters(m)}
 
 
 def _dominant_mask(nu: dict[str, Tensor]) -> Tensor:
     """1 for the dominant modality, the first of several equal ones, 0 for the others: (M,)."""
     shares = torch.stack(list(nu.values()))
-    return F.one_hot(shares.argmax(), len(nu)).to(shares.dtype)
+    positions = torch.arange(len(nu), device=shares.device)
+    return (positions == shares.argmax()).to(shares.dtype)

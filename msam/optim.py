@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
-from msam.parameters import Interval, NonNegative
+from msam.parameters import Interval, NonNegative, field_problems
 
 
 @dataclass(frozen=True)
 class OptimConfig:
     """SGD and its schedule; the defaults are the paper's (section 4.2).
 
-    The learning rate is multiplied by `decay_factor` every `decay_epochs` epochs.
+    The learning rate is multiplied by `decay_factor` every `decay_epochs` epochs. Raises
+    ValueError for values out of range.
     """
 
     lr: NonNegative = 1e-3
@@ -20,3 +21,7 @@ class OptimConfig:
     weight_decay: NonNegative = 1e-4
     decay_epochs: Annotated[int, Interval(1)] = 70
     decay_factor: Annotated[float, Interval(0, 1)] = 0.1
+
+    def __post_init__(self) -> None:
+        if problems := field_problems(OptimConfig, asdict(self), "optim"):
+            raise ValueError("; ".join(problems))

@@ -10,7 +10,7 @@ import inspect
 import math
 import types
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -86,6 +86,9 @@ def complaint_about(value: Any, hint: Any) -> str | None:
         plain, bounds = arguments
         complaint = complaint_about(value, plain)
         return complaint or (None if bounds.low <= value <= bounds.high else str(bounds))
+    if origin is tuple and isinstance(value, list | tuple):
+        complaints = (complaint_about(element, arguments[0]) for element in value)
+        return next((f"a list, each {c}" for c in complaints if c), None)
     return _type_complaint(value, origin or hint)
 
 
@@ -95,6 +98,8 @@ def _type_complaint(value: Any, kind: type) -> str | None:
         return None if number and math.isfinite(value) else "a finite number"
     if kind is type(None):
         return None if value is None else "null"
+    if is_dataclass(kind):  # its fields are checked where it is built
+        return None if isinstance(value, Mapping | kind) else "a mapping"
     if kind is tuple:
         return None if isinstance(value, list | tuple) else "a list"
     fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

@@ -39,15 +39,13 @@ def global_norm(tensors: Sequence[Tensor]) -> Tensor:
 
 @contextmanager
 def frozen_batchnorm(module: nn.Module) -> Iterator[None]:
-    """Normalisation layers use the batch's statistics inside but do not record them.
+    """BatchNorm layers use the batch's statistics inside but do not record them.
 
     A second pass over the same batch must not enter the running statistics twice. Switching
     `track_running_stats` off also stops `num_batches_tracked`, which a momentum of zero does not;
-    nested use is safe.
+    nested use is safe. Other layers with state, such as InstanceNorm with tracking, are not frozen.
     """
-    layers = [
-        child for child in module.modules() if child.training and _tracks_statistics(child)
-    ]
+    layers = [child for child in module.modules() if _records_statistics(child)]
     for layer in layers:
         layer.track_running_stats = False
     try:
@@ -57,5 +55,6 @@ def frozen_batchnorm(module: nn.Module) -> Iterator[None]:
             layer.track_running_stats = True
 
 
-def _tracks_statistics(module: nn.Module) -> bool:
-    return getattr(module, "track_running_stats", False)
+def _records_statistics(module: nn.Module) -> bool:
+    batchnorm = isinstance(module, nn.modules.batchnorm._BatchNorm)
+    return batchnorm and module.training and module.track_running_stats

@@ -16,22 +16,24 @@ if TYPE_CHECKING:
 
 
 def report(arguments: Namespace, say: Say) -> int:
-    """Writes every table from the records at hand."""
+    """Writes every table from the records at hand and prints them."""
     session = open_session(arguments, say)
     write_tables(session, list(session.config.suites), arguments.selection)
     return 0
 
 
-def write_tables(session: Session, suites: Sequence[str], selection: str) -> int:
-    """Writes the tables of these suites and prints them; always 0."""
-    session.say(_report(session, suites, selection).text)
-    return 0
+def write_tables(session: Session, shown: Sequence[str], selection: str) -> None:
+    """Writes every table, so that `comparison.csv` is complete, and prints those in `shown`."""
+    written = _report(session, selection)
+    for suite in shown:
+        session.say(written.pages[suite])
+    session.say("\n  ".join(["Written:", *map(str, written.files)]))
 
 
 def compare(arguments: Namespace, say: Say) -> int:
     """One row per cell; exit status 1 if a cell differs, 2 if cells have too few runs."""
     session = open_session(arguments, say)
-    written = _report(session, list(session.config.suites), arguments.selection)
+    written = _report(session, arguments.selection)
     say(written.comparison)
     return written.exit_status
 
@@ -71,11 +73,11 @@ def listing(arguments: Namespace, say: Say) -> int:
     return 0
 
 
-def _report(session: Session, suites: Sequence[str], selection: str) -> Report:
-    # pandas takes a second to import: status and list should not wait for it.
+def _report(session: Session, selection: str) -> Report:
+    # scipy takes half a second to import: status and list should not wait for it.
     from benchmarks.report import write_report
 
-    cells = {suite: session.cells(suite) for suite in suites}
+    cells = {suite: session.cells(suite) for suite in session.config.suites}
     return write_report(
         session.config,
         session.profile_name,

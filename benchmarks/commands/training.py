@@ -34,7 +34,8 @@ def table(arguments: Namespace, say: Say) -> int:
         return 0
     if missing:
         _execute(missing, arguments.device, session)
-    return write_tables(session, [arguments.verb], arguments.selection)
+    write_tables(session, [arguments.verb], arguments.selection)
+    return 0
 
 
 def run(arguments: Namespace, say: Say) -> int:

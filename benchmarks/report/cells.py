@@ -1,0 +1,80 @@
+"""From records to the numbers of a table: every cell's metrics at the reported epochs."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from benchmarks.config import DatasetConfig
+from benchmarks.plan import Cell
+from benchmarks.record import RunRecord
+from benchmarks.report.entry import DONE, NOT_MEASURED, Entry
+from benchmarks.report.evidence import Evidence, evidence
+from benchmarks.report.paper import PaperTable, column_name, metrics
+from benchmarks.selection import choose
+
+
+def collect(
+    cells: Iterable[Cell],
+    records: Iterable[RunRecord],
+    selection: str,
+    datasets: Mapping[str, DatasetConfig],
+    paper: PaperTable,
+) -> list[Entry]:
+    """One entry per cell and metric that exists for it; the verdicts are still open.
+
+    Only `done` runs count; what became of the others is in the entry's `state` or `reason`.
+    `selection` names the rule that chooses the epoch which a run reports.
+    """
+    by_cell: dict[str, list[RunRecord]] = defaultdict(list)
+    for record in records:
+        by_cell[record.experiment.cell_id].append(record)
+    return [
+        _with_runs(_empty(found, metric, paper), found, selection)
+        for cell in cells
+        for found in [evidence(cell, by_cell[cell.template.cell_id] if cell.template else [])]
+        for metric in cell_metrics(cell, datasets[cell.dataset])
+    ]
+
+
+def cell_metrics(cell: Cell, dataset: DatasetConfig) -> tuple[str, ...]:
+    """The columns that a cell fills: a Single row has its own modality's only."""
+    if len(cell.row.modalities) == 1:
+        return (f"acc_{cell.row.modalities[0]}",)
+    absent = set(dataset.modalities) - set(cell.row.modalities or dataset.modalities)
+    return tuple(m for m in metrics(dataset) if m.removeprefix("acc_") not in absent)
+
+
+def _empty(found: Evidence, metric: str, paper: PaperTable) -> Entry:
+    cell = found.cell
+    return Entry(
+        cell=cell,
+        metric=metric,
+        paper=paper.get((cell.row.label, column_name(cell.dataset, metric)), math.nan),
+        state=found.state,
+        reason="; ".join(found.notes()),
+        stand_in=found.stand_in,
+        mixed=len(found.fingerprints) > 1,
+    )
+
+
+def _with_runs(entry: Entry, found: Evidence, selection: str) -> Entry:
+    measured = {r.run_id: _percent(r, selection, entry.metric) for r in found.done}
+    counted = tuple(r for r in found.done if measured[r.run_id] is not None)
+    lacking = [str(r.experiment.seed) for r in found.done if measured[r.run_id] is None]
+    if lacking:
+        note = f"no {entry.metric} in the record (seed {', '.join(lacking)})"
+        entry = replace(entry, reason="; ".join(filter(None, [entry.reason, note])))
+    if entry.state == DONE and not counted:
+        entry = replace(entry, state=NOT_MEASURED)
+    return replace(entry, runs=counted, values=tuple(measured[r.run_id] for r in counted))
+
+
+def _percent(record: RunRecord, selection: str, metric: str) -> float | None:
+    """The metric at the reported epoch, None where the record has none."""
+    if not record.history:
+        return None
+    fraction = choose(selection, record.history)["test"].get(metric)
+    return None if fraction is None else 100 * fraction

@@ -1,0 +1,107 @@
+"""All entries of all tables against the paper: a file, a text, an exit status."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from benchmarks.files import write_text
+from benchmarks.report.caption import verdict_counts, warnings
+from benchmarks.report.entry import Entry
+from benchmarks.report.paper import printed
+from benchmarks.report.table import Table
+from benchmarks.report.tables import csv_text
+from benchmarks.report.verdict import (
+    DIFFERS,
+    MIXED,
+    NOT_STARTED,
+    OTHER_PROTOCOL,
+    STAND_IN,
+    TOO_FEW,
+)
+
+UNDECIDED = {TOO_FEW, NOT_STARTED, OTHER_PROTOCOL, MIXED}
+REASON_WIDTH = 48  # on the terminal; the file has all of it
+
+
+def write_comparison(tables: Sequence[Table], out: Path) -> Path:
+    """Writes `comparison.csv`, one line per entry; percent, empty where there is no number."""
+    lines = [_line(table, entry) for table in tables for entry in table.entries]
+    path = out / "comparison.csv"
+    write_text(path, csv_text([_COLUMNS, *lines]))
+    return path
+
+
+def comparison_text(tables: Sequence[Table]) -> str:
+    """One row per entry for the terminal, warnings before and the verdicts in sum behind."""
+    loud = dict.fromkeys(f"!!! {text}" for table in tables for text in warnings(table))
+    headers = ["table", "method", "column", "n", "ours", "paper", "difference", "verdict", "why"]
+    rows = [_short(table, entry) for table in tables for entry in table.entries]
+    align = ["left"] * 3 + ["right"] * 4 + ["left"] * 2
+    grid = tabulate(rows, headers, disable_numparse=True, colalign=align) if rows else "no cells"
+    return "\n\n".join([*loud, grid, f"Verdicts: {verdict_counts(tables)}."])
+
+
+def exit_status(tables: Sequence[Table]) -> int:
+    """1 if an entry differs; else 2 if one that the paper prints is undecided; else 0.
+
+    Undecided are too few runs, not run, mixed data and another schedule: nothing reproduces
+    silently. Where there is nothing but stand-in data, 0: no runs would give a verdict.
+    """
+    entries = [entry for table in tables for entry in table.entries]
+    verdicts = {entry.verdict for entry in entries}
+    if DIFFERS in verdicts:
+        return 1
+    if STAND_IN in verdicts and not any(e.measured and not e.stand_in for e in entries):
+        return 0
+    return 2 if verdicts & UNDECIDED else 0
+
+
+_COLUMNS = (
+    "suite", "row", "dataset", "metric", "n", "mean", "sd", "ci_low", "ci_high", "paper",
+    "difference", "verdict", "state", "reason", "profile", "selection", "stand_in", "seeds",
+    "run_ids",
+)  # fmt: skip
+
+
+def _line(table: Table, entry: Entry) -> list[object]:
+    low, high = entry.interval
+    numbers = (entry.mean, entry.sd, low, high, entry.paper, entry.difference)
+    return [
+        table.name,
+        entry.row,
+        entry.cell.dataset,
+        entry.metric,
+        len(entry.values),
+        *("" if math.isnan(x) else f"{x:.4f}" for x in numbers),
+        entry.verdict,
+        entry.state,
+        entry.reason,
+        table.profile_name,
+        table.selection,
+        entry.stand_in,
+        " ".join(map(str, entry.seeds)),
+        " ".join(run.run_id for run in entry.runs),
+    ]
+
+
+def _short(table: Table, entry: Entry) -> list[str]:
+    spread = f" ± {entry.sd:.2f}" if len(entry.values) > 1 else ""
+    difference = "" if math.isnan(entry.difference) else f"{entry.difference:+.2f}"
+    reason = entry.reason or (entry.state if not entry.measured else "")
+    if len(reason) > REASON_WIDTH:
+        reason = reason[: REASON_WIDTH - 1] + "…"
+    return [
+        table.name,
+        entry.row,
+        entry.column,
+        str(len(entry.values)),
+        f"{entry.mean:.2f}{spread}" if entry.measured else "",
+        printed(entry.paper),
+        difference,
+        entry.verdict,
+        reason,
+    ]

@@ -1,0 +1,76 @@
+"""One number of a report: what we measured for a cell and a metric beside what the paper says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from benchmarks import statistics
+from benchmarks.plan import Cell
+from benchmarks.record import RunRecord
+from benchmarks.report.paper import column_name
+
+DONE = "done"
+NOT_RUN = "not run"
+NO_RECORD = "no record yet"
+NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """All numbers are percent. `runs` are the done runs that count, `values` theirs.
+
+    `state` is `done`, `not run`, `no record yet`, `not measured`, or what became of the runs where
+    none is done, such as `diverged`; `reason` says why, also of single runs of a done cell.
+    """
+
+    cell: Cell
+    metric: str
+    paper: float  # NaN where the paper prints none
+    state: str
+    reason: str = ""
+    runs: tuple[RunRecord, ...] = ()
+    values: tuple[float, ...] = ()
+    stand_in: bool = False
+    mixed: bool = False  # the runs saw different preparations of the data
+    verdict: str = ""
+
+    @property
+    def row(self) -> str:
+        """The label of the table's row."""
+        return self.cell.row.label
+
+    @property
+    def column(self) -> str:
+        """The name of the table's column."""
+        return column_name(self.cell.dataset, self.metric)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of `values`."""
+        return tuple(run.experiment.seed for run in self.runs)
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds, NaN without any."""
+        return statistics.mean(self.values)
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation over the seeds, NaN for fewer than two."""
+        return statistics.sd(self.values)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % t interval of the mean over the seeds, NaN for fewer than two."""
+        return statistics.t_interval(self.values)
+
+    @property
+    def difference(self) -> float:
+        """Ours minus the paper's; NaN where either is missing, and for stand-in data."""
+        return math.nan if self.stand_in else self.mean - self.paper
+
+    @property
+    def measured(self) -> bool:
+        """True when at least one run counts."""
+        return bool(self.values)

@@ -1,0 +1,82 @@
+"""What the records at hand say of one cell: which runs count, and what became of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from benchmarks.plan import Cell
+from benchmarks.record import RunRecord
+from benchmarks.report.entry import DONE, NO_RECORD, NOT_RUN
+
+NEVER_STARTED = {"unsupported"}  # statuses of runs that were refused: more of them cannot help
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The records of a cell that a report uses, in order of seeds."""
+
+    cell: Cell
+    records: tuple[RunRecord, ...]
+    left_out: int  # records on other data than the present
+
+    @property
+    def done(self) -> list[RunRecord]:
+        """The runs that count."""
+        return [r for r in self.records if r.status == DONE]
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """The different preparations of the data behind the runs that count."""
+        return sorted({_fingerprint(r) for r in self.done})
+
+    @property
+    def stand_in(self) -> bool:
+        """True if the cell was, or is to be, filled from generated data."""
+        template = self.cell.template
+        planned = template is not None and bool(template.data.get("stand_in"))
+        return planned or any(r.stand_in for r in self.records)
+
+    @property
+    def state(self) -> str:
+        """One of the states of an `Entry`."""
+        statuses = {r.status for r in self.records}
+        if not statuses:
+            return NOT_RUN if self.cell.reason else NO_RECORD
+        if DONE in statuses:
+            return DONE
+        return NOT_RUN if statuses <= NEVER_STARTED else ", ".join(sorted(statuses))
+
+    def notes(self) -> list[str]:
+        """What a reader must know of the runs, those that do not count included."""
+        notes = [_obituary(r) for r in self.records if r.status != DONE]
+        if not self.records and self.cell.reason:
+            notes.append(self.cell.reason)
+        if self.left_out:
+            notes.append(f"runs on other data left out: {self.left_out}")
+        if len(self.fingerprints) > 1:
+            notes.append(f"mixed data (fingerprints {', '.join(self.fingerprints)})")
+        return notes
+
+
+def evidence(cell: Cell, records: Iterable[RunRecord]) -> Evidence:
+    """The evidence for `cell` among its own `records`.
+
+    Runs on the data that is prepared now go before runs on earlier preparations of it; without
+    any, or where that data is unknown, all count, and mixtures are noted.
+    """
+    unique = {r.run_id: r for r in records}.values()
+    ordered = sorted(unique, key=lambda r: (r.experiment.seed, r.run_id))
+    present = cell.template.data.get("fingerprint") if cell.template else None
+    used = [r for r in ordered if present and _fingerprint(r) == present] or ordered
+    return Evidence(cell, tuple(used), len(ordered) - len(used))
+
+
+def _fingerprint(record: RunRecord) -> str:
+    known = record.data.get("fingerprint") or record.experiment.data.get("fingerprint")
+    return str(known or "unknown")
+
+
+def _obituary(record: RunRecord) -> str:
+    words = [f"seed {record.experiment.seed}", " ".join(record.reason.split())]
+    return f"{record.status} ({', '.join(filter(None, words))})"

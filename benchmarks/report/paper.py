@@ -1,0 +1,55 @@
+"""The paper's printed numbers, and the names of a table's columns."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.config import DatasetConfig
+
+FOLDER = Path(__file__).resolve().parents[2] / "results" / "paper"
+MISSING = ".."  # how the paper prints a cell that it does not have
+
+PaperTable = Mapping[tuple[str, str], float]  # (row, column) -> percent, for printed cells only
+
+
+def metrics(dataset: DatasetConfig) -> tuple[str, ...]:
+    """The dataset's columns in the paper's order: each modality, then the fused accuracy."""
+    return (*(f"acc_{modality}" for modality in dataset.modalities), "acc_mm")
+
+
+def column_name(dataset: str, metric: str) -> str:
+    """The name of a column in the CSV files, such as `avmnist:acc_audio`."""
+    return f"{dataset}:{metric}"
+
+
+def short_name(column: str) -> str:
+    """`audio` for the column `avmnist:acc_audio`."""
+    return column.partition(":")[2].removeprefix("acc_")
+
+
+def load_paper(suite: str, folder: Path = FOLDER) -> PaperTable:
+    """What the paper prints for a suite; nothing for a suite that the paper does not have.
+
+    Raises FileNotFoundError without the folder: then every verdict would be missing, unexplained.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"the paper's tables are not in {folder}")
+    path = folder / f"{suite}.csv"
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        (row["row"], column): float(value)
+        for row in rows
+        for column, value in row.items()
+        if column != "row" and value != MISSING
+    }
+
+
+def printed(percent: float) -> str:
+    """A percentage as the tables print it."""
+    return MISSING if math.isnan(percent) else f"{percent:.2f}"

@@ -1,0 +1,52 @@
+"""How one cell of a table reads; a style says how it looks in a format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.report.caption import DAGGER, MARKS
+from benchmarks.report.entry import Entry
+from benchmarks.report.paper import MISSING, printed
+from benchmarks.report.table import Table
+
+
+@dataclass(frozen=True)
+class Style:
+    """The marks of a format. `escape` takes plain text, the others what it gave."""
+
+    escape: Callable[[str], str]
+    bold: Callable[[str], str]
+    footnote: Callable[[int], str]
+
+
+def ours(table: Table, row: str, column: str, style: Style) -> str:
+    """`68.52 ± 0.41 (3)`, or why there is no number, with the footnotes that belong to it."""
+    entry = table.at(row, column)
+    if entry is None:
+        return style.escape(MISSING)
+    marked = DAGGER if table.partly_stand_in and entry in table.stand_in else ""
+    text = style.escape(_measured(entry) + marked)
+    if row in table.best(column, lambda e: e.mean):
+        text = style.bold(text)
+    return text + (style.footnote(table.footnotes[entry.reason]) if entry.reason else "")
+
+
+def papers(table: Table, row: str, column: str, style: Style) -> str:
+    """The paper's number behind the mark of the verdict, `..` where it prints none."""
+    entry = table.at(row, column)
+    if entry is None:
+        return style.escape(MISSING)
+    text = style.escape(printed(entry.paper))
+    if row in table.best(column, lambda e: e.paper):
+        text = style.bold(text)
+    mark = MARKS.get(entry.verdict)
+    return f"{style.escape(mark)} {text}" if mark else text
+
+
+def _measured(entry: Entry) -> str:
+    if not entry.measured:
+        return entry.state
+    count = len(entry.values)
+    spread = f" ± {entry.sd:.2f}" if count > 1 else ""
+    return f"{entry.mean:.2f}{spread} ({count})"

@@ -1,0 +1,88 @@
+"""A table of the paper, filled: what all its renderings share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from benchmarks.config import Config
+from benchmarks.report.entry import Entry
+from benchmarks.report.paper import column_name, metrics
+
+
+@dataclass(frozen=True)
+class Table:
+    """The judged entries of one suite; rows and columns are in the paper's order.
+
+    `departures` says where the training on real data was not the paper's.
+    """
+
+    name: str
+    config: Config
+    profile_name: str
+    selection: str
+    entries: Sequence[Entry]
+    departures: Sequence[str] = ()
+
+    @property
+    def title(self) -> str:
+        """What the table is about."""
+        return self.config.suites[self.name].title
+
+    @property
+    def all_rows(self) -> list[str]:
+        """The labels of the paper's rows."""
+        return [row.label for row in self.config.suites[self.name].rows]
+
+    @property
+    def all_columns(self) -> list[str]:
+        """The names of the paper's columns."""
+        return [column for dataset in self.config.datasets for column in self.columns(dataset)]
+
+    def columns(self, dataset: str) -> list[str]:
+        """The names of a dataset's columns."""
+        return [column_name(dataset, m) for m in metrics(self.config.datasets[dataset])]
+
+    @property
+    def datasets(self) -> list[str]:
+        """The datasets that have an entry."""
+        present = {e.cell.dataset for e in self.entries}
+        return [dataset for dataset in self.config.datasets if dataset in present]
+
+    def rows(self, dataset: str | None = None) -> list[str]:
+        """The labels of the rows that have an entry, for this dataset or for any."""
+        present = {e.row for e in self.entries if dataset in (None, e.cell.dataset)}
+        return [row for row in self.all_rows if row in present]
+
+    def at(self, row: str, column: str) -> Entry | None:
+        """The entry at a place; None where the table has no such cell."""
+        return self._places.get((row, column))
+
+    def best(self, column: str, value: Callable[[Entry], float]) -> set[str]:
+        """The rows with a column's highest value as printed; none where nothing competes."""
+        found = {e.row: round(value(e), 2) for e in self.entries if e.column == column}
+        known = {row: v for row, v in found.items() if not math.isnan(v)}
+        return {row for row, v in known.items() if len(known) > 1 and v == max(known.values())}
+
+    @cached_property
+    def footnotes(self) -> dict[str, int]:
+        """The number of every reason, in order of appearance, dataset by dataset."""
+        ordered = (e for d in self.datasets for e in self.entries if e.cell.dataset == d)
+        reasons = dict.fromkeys(e.reason for e in ordered if e.reason)
+        return {reason: number for number, reason in enumerate(reasons, 1)}
+
+    @cached_property
+    def stand_in(self) -> list[Entry]:
+        """The entries whose numbers come from generated data."""
+        return [e for e in self.entries if e.measured and e.stand_in]
+
+    @property
+    def partly_stand_in(self) -> bool:
+        """True if entries from stand-in data stand beside others and must be marked."""
+        return 0 < len(self.stand_in) < sum(e.measured for e in self.entries)
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], Entry]:
+        return {(e.row, e.column): e for e in self.entries}

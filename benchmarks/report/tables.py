@@ -1,0 +1,49 @@
+"""Writes a table in its formats."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarks.files import write_text
+from benchmarks.report import latex, text
+from benchmarks.report.paper import MISSING, printed
+from benchmarks.report.table import Table
+
+
+def write_table(table: Table, out: Path) -> list[Path]:
+    """Writes `<name>.csv`, `.md` and `.tex` into `out`; returns their paths."""
+    contents = {
+        "csv": csv_text(wide(table)),
+        "md": text.render(table, text.MARKDOWN),
+        "tex": latex.render(table),
+    }
+    for suffix, content in contents.items():
+        write_text(out / f"{table.name}.{suffix}", content)
+    return [out / f"{table.name}.{suffix}" for suffix in contents]
+
+
+def wide(table: Table) -> list[list[str]]:
+    """Our means in the shape of `results/paper/<name>.csv`: same rows, columns and names.
+
+    Numbers from stand-in data add a last column that names their datasets.
+    """
+    lines = [["row", *table.all_columns]]
+    for row in table.all_rows:
+        found = [table.at(row, column) for column in table.all_columns]
+        lines.append([row, *(printed(e.mean) if e else MISSING for e in found)])
+    if table.stand_in:
+        lines[0].append("stand_in")
+        for line in lines[1:]:
+            named = dict.fromkeys(e.cell.dataset for e in table.stand_in if e.row == line[0])
+            line.append(" ".join(named))
+    return lines
+
+
+def csv_text(lines: Iterable[Sequence[object]]) -> str:
+    """The lines as CSV."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(lines)
+    return buffer.getvalue()

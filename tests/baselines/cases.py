@@ -1,0 +1,62 @@
+"""The combinations on which every registered method is tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+
+from baselines import METHODS, build_method
+from msam.method import Method
+from msam.model import MultimodalModel
+from msam.optim import OptimConfig
+from tests.tiny import MODALITIES, OPTIM, Batch, tiny_batches, tiny_model, val_metrics
+
+
+@dataclass(frozen=True)
+class Case:
+    """A method on a fusion and a number of modalities."""
+
+    method: str
+    fusion: str
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.method}-{self.fusion}-{self.count}"
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return MODALITIES[: self.count]
+
+    def model(self, dtype: torch.dtype = torch.float64) -> MultimodalModel:
+        return tiny_model(self.count, self.fusion, dtype=dtype)
+
+    def batches(self, number: int, dtype: torch.dtype = torch.float64) -> list[Batch]:
+        return tiny_batches(number, self.count, dtype)
+
+    def build(self, model: MultimodalModel, optim: OptimConfig = OPTIM, **params: Any) -> Method:
+        return build_method(self.method, model, optim, **params)
+
+
+ALL = [Case(m, f, n) for m in sorted(METHODS) for f in ("late", "early") for n in (2, 3)]
+
+
+def _parameter(case: Case) -> Any:
+    reason = METHODS[case.method].unsupported(case.modalities, case.fusion)
+    marks = [pytest.mark.skip(reason=f"{case}: {reason}")] if reason else []
+    return pytest.param(case, id=str(case), marks=marks)
+
+
+every_case = pytest.mark.parametrize("case", [_parameter(case) for case in ALL])
+
+
+def train_epochs(method: Method, batches: list[Batch], first: int, last: int) -> None:
+    """Epochs `first` to `last` - 1 over the batches, each ended with its validation metrics."""
+    for epoch in range(first, last):
+        if method.finished:
+            return
+        for inputs, labels in batches:
+            method.step(inputs, labels)
+        method.end_epoch(val_metrics(method.model.modalities, epoch))

@@ -1,0 +1,133 @@
+"""The whole report: files, exit status, no torch, and any mixture of records."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.plan import Cell
+from benchmarks.record import RunRecord
+from benchmarks.report import Report, write_report
+from tests.benchmarks.report.builders import (
+    CONFIG,
+    READY,
+    cell_of,
+    csv_lines,
+    plan,
+    runs,
+)
+
+SUITES = {name: plan(name, avmnist=READY) for name in CONFIG.suites}
+SINGLE = cell_of(SUITES["table1"], "Single-audio")  # 39.61 in the paper
+
+
+def report(
+    cells: list[Cell], records: list[RunRecord], out: Path, profile: str = "paper"
+) -> Report:
+    return write_report(CONFIG, profile, {"table1": cells}, records, out)
+
+
+def test_every_file_is_written_and_named(tmp_path: Path) -> None:
+    written = write_report(CONFIG, "paper", SUITES, [], tmp_path)
+    names = {f"table{n}.{suffix}" for n in (1, 2) for suffix in ("csv", "md", "tex")}
+    assert {path.name for path in written.files} == names | {"comparison.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == names | {"comparison.csv"}
+    assert set(written.pages) == {"table1", "table2"}
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
+    records = runs(SINGLE, 39.0, 39.5, 40.0)
+    first = write_report(CONFIG, "paper", SUITES, records, tmp_path / "a").files
+    second = write_report(CONFIG, "paper", SUITES, records[::-1], tmp_path / "b").files
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_comparison_has_one_line_per_entry(tmp_path: Path) -> None:
+    write_report(CONFIG, "paper", SUITES, runs(SINGLE, 39.0, 40.0), tmp_path)
+    lines = pd.read_csv(tmp_path / "comparison.csv")
+    # table 1: ten full rows of 13, three Single rows of 4, 4 and 1; table 2: seven rows of 13
+    assert len(lines) == 10 * 13 + 9 + 7 * 13
+    line = lines.iloc[0]
+    assert (line["row"], line["dataset"], line["metric"]) == (
+        "Single-audio",
+        "avmnist",
+        "acc_audio",
+    )
+    assert (line["n"], line["mean"], line["paper"]) == (2, 39.5, 39.61)
+    assert line["difference"] == pytest.approx(-0.11)
+    assert line["verdict"] == "within noise"
+    assert (line["profile"], line["selection"], line["seeds"]) == ("paper", "val-best", "0 1")
+    assert len(line["run_ids"].split()) == 2
+
+
+def test_no_difference_is_shown_for_stand_in_data(tmp_path: Path) -> None:
+    written = report([SINGLE], runs(SINGLE, 39.0, 40.0, stand_in=True), tmp_path)
+    line = pd.read_csv(tmp_path / "comparison.csv").iloc[0]
+    assert math.isnan(line["difference"])
+    assert (bool(line["stand_in"]), line["verdict"]) == (True, "stand-in data")
+    assert written.comparison.startswith("!!! STAND-IN DATA")
+
+
+@pytest.mark.parametrize(
+    ("percents", "status"),
+    [
+        ((39.5, 39.6, 39.7), 0),  # reproduced
+        ((38.0, 39.6, 41.0), 0),  # within noise
+        ((45.5, 45.6, 45.7), 1),  # differs
+        ((39.6,), 2),  # too few runs
+        ((), 2),  # not run
+    ],
+)
+def test_exit_status(percents: tuple[float, ...], status: int, tmp_path: Path) -> None:
+    assert report([SINGLE], runs(SINGLE, *percents), tmp_path).exit_status == status
+
+
+def test_a_difference_outranks_missing_cells(tmp_path: Path) -> None:
+    written = report(SUITES["table1"], runs(SINGLE, 45.5, 45.6, 45.7), tmp_path)
+    assert written.exit_status == 1
+
+
+def test_another_schedule_is_no_success(tmp_path: Path) -> None:
+    cell = cell_of(plan(profile="quick", avmnist=READY), "Single-audio")
+    written = report([cell], runs(cell, 39.6, 39.6, 39.6), tmp_path, "quick")
+    assert written.exit_status == 2
+    assert written.comparison.startswith("!!! NOT THE PAPER'S SCHEDULE")
+
+
+def test_the_demo_exits_with_0_and_a_loud_line(tmp_path: Path) -> None:
+    cells = plan(profile="demo", avmnist=READY)
+    records = runs(cell_of(cells, "Single-audio"), 12.0, 13.0, stand_in=True)
+    written = report(cells, records, tmp_path, "demo")
+    assert written.exit_status == 0
+    assert written.pages["table1"].startswith("!!! STAND-IN DATA")
+
+
+def test_a_real_cell_beside_stand_in_data_still_counts(tmp_path: Path) -> None:
+    other = cell_of(SUITES["table1"], "M-SAM")
+    records = [*runs(other, 74.0, stand_in=True), *runs(SINGLE, 39.6)]
+    assert report([SINGLE, other], records, tmp_path).exit_status == 2
+
+
+def test_without_cells_there_is_nothing_to_say(tmp_path: Path) -> None:
+    written = report([], [], tmp_path)
+    assert "no cells" in written.comparison
+    assert written.exit_status == 0
+    assert len(csv_lines(tmp_path / "table1.csv")) == 1 + 13
+
+
+def test_an_unknown_suite_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no suite 'table3'"):
+        write_report(CONFIG, "paper", {"table3": []}, [], tmp_path)
+
+
+def test_the_report_works_without_torch() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; import benchmarks.report, benchmarks.statistics"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])

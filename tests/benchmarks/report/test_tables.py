@@ -1,0 +1,135 @@
+"""The three formats of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.report import latex, text
+from benchmarks.report.paper import FOLDER
+from benchmarks.report.table import Table
+from benchmarks.report.tables import write_table
+from tests.benchmarks.report.builders import (
+    READY,
+    cell_of,
+    csv_lines,
+    plan,
+    record,
+    runs,
+    table,
+)
+
+CELLS = plan(avmnist=READY)
+MSAM, SAM = cell_of(CELLS, "M-SAM"), cell_of(CELLS, "SAM")
+FILLED = table(CELLS, [*runs(MSAM, 74.0, 74.1, 74.2), *runs(SAM, 73.0, 73.5)])
+
+
+def markdown(filled: Table) -> str:
+    return text.render(filled, text.MARKDOWN)
+
+
+def row(page: str, label: str) -> list[str]:
+    """The cells of the first line of a Markdown table that begins with `label`."""
+    line = next(line for line in page.splitlines() if line.startswith(f"| {label} "))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_csv_has_the_shape_and_the_names_of_the_papers(tmp_path: Path) -> None:
+    write_table(FILLED, tmp_path)
+    ours, paper = (
+        pd.read_csv(folder / "table1.csv", index_col="row", na_values="..")
+        for folder in (tmp_path, FOLDER)
+    )
+    assert list(ours.index) == list(paper.index)
+    assert list(ours.columns) == list(paper.columns)
+    assert ours.loc["M-SAM", "avmnist:acc_mm"] == 74.10
+    assert (ours - paper).loc["SAM", "avmnist:acc_mm"].round(2) == 0.08
+    assert int(ours.notna().sum().sum()) == 6
+
+
+def test_stand_in_data_adds_a_column_to_the_csv(tmp_path: Path) -> None:
+    write_table(table(CELLS, runs(MSAM, 74.0, stand_in=True)), tmp_path)
+    assert csv_lines(tmp_path / "table1.csv")[0].endswith(",stand_in")
+    assert csv_lines(tmp_path / "table1.csv")[-1].endswith(",avmnist")
+
+
+def test_markdown_shows_ours_beside_the_papers() -> None:
+    cells = row(markdown(FILLED), "M-SAM")
+    assert cells[-2:] == ["**74.10 ± 0.10 (3)**", "= **74.08**"]
+    assert row(markdown(FILLED), "SAM")[-2:] == ["73.25 ± 0.35 (2)", "≈ 73.17"]
+    assert row(markdown(FILLED), "Single-audio")[-2:] == ["..", ".."]
+
+
+def test_the_best_of_a_column_is_bold_also_when_tied() -> None:
+    page = markdown(table(CELLS, [*runs(MSAM, 74.001), *runs(SAM, 74.0)]))
+    assert [row(page, label)[-2] for label in ("M-SAM", "SAM")] == ["**74.00 (1)**"] * 2
+
+
+def test_nothing_is_bold_without_a_competitor() -> None:
+    assert row(markdown(table(CELLS, runs(SAM, 73.0))), "SAM")[-2] == "73.00 (1)"
+
+
+def test_reasons_of_missing_cells_are_footnotes() -> None:
+    page = markdown(FILLED)
+    assert row(page, "MSES")[1] == r"not run \[1]"
+    assert row(page, "Joint-Train")[1] == "no record yet"
+    assert page.count("method not in the suite yet") == 1
+    assert r"- \[1] method not in the suite yet" in page
+    assert r"- \[2] data missing" in page
+
+
+def test_a_diverged_run_is_a_footnote_of_its_number() -> None:
+    bad = record(SAM, 1, status="diverged", reason="epoch 3: loss | nan_")
+    page = markdown(table(CELLS, [record(SAM, 0, 73.0), bad]))
+    assert row(page, "SAM")[-2] == r"73.00 (1) \[2]"
+    assert r"\[2] diverged (seed 1, epoch 3: loss \| nan\_)" in page
+
+
+def test_stand_in_data_is_the_first_line() -> None:
+    filled = table(CELLS, runs(MSAM, 74.0, stand_in=True))
+    assert markdown(filled).startswith("> **STAND-IN DATA: our numbers come from generated data")
+    assert text.render(filled, text.TERMINAL).startswith("!!! STAND-IN DATA")
+    assert r"\caption{STAND-IN DATA" in latex.render(filled)
+    assert "†" not in markdown(filled)
+
+
+def test_single_stand_in_cells_are_marked() -> None:
+    page = markdown(table(CELLS, [*runs(SAM, 73.0, stand_in=True), *runs(MSAM, 74.0)]))
+    assert "our numbers marked † (AV-MNIST)" in page
+    assert row(page, "SAM")[-2] == "73.00 (1)†"
+    assert "†" not in row(page, "M-SAM")[-2]
+
+
+def test_the_page_says_rule_seeds_profile_and_counts() -> None:
+    page = markdown(FILLED)
+    assert "Reported epoch: val-best. Seeds: 0, 1, 2. Profile: paper (real data" in page
+    assert "3 reproduced" not in page
+    assert "1 reproduced" in page
+    oracle = table(CELLS, runs(MSAM, 74.0), "test-oracle")
+    assert markdown(oracle).startswith("> **TEST-ORACLE SELECTION")
+
+
+def test_the_terminal_keeps_datasets_without_numbers_short() -> None:
+    page = text.render(FILLED, text.TERMINAL)
+    assert "AVE: not run: data missing (5 rows); not run: method not in the suite yet (7" in page
+    assert "74.10 ± 0.10 (3)*" in page
+
+
+def test_every_latex_line_has_all_columns() -> None:
+    page = latex.render(FILLED)
+    body = page.split(r"\midrule")[1].split(r"\bottomrule")[0]
+    lines = [line for line in body.splitlines() if line.endswith(r"\\")]
+    assert len(lines) == 2 * 13
+    assert {line.count(" & ") for line in lines} == {13}
+    assert r"\textbf{74.10 $\pm$ 0.10 (3)}" in page
+    assert r"= \textbf{74.08}" in page
+    assert page.count("{") == page.count("}")
+
+
+def test_latex_prints_special_characters_as_they_are() -> None:
+    assert latex.escape(r"50% & a_b #1 {x} $ ~ ^ \ <") == (
+        r"50\% \& a\_b \#1 \{x\} \$ \textasciitilde{} \textasciicircum{} \textbackslash{} "
+        r"\textless{}"
+    )
+    assert latex.escape("± ≈ ≠ †") == r"$\pm$ $\approx$ $\neq$ $^{\dagger}$"
