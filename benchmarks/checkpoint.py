@@ -19,9 +19,9 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     write_atomic(path, lambda file: file.write(buffer.getbuffer()))
 
 
-def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
-    """The saved state, tensors on `device`; ValueError if the file is damaged."""
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """The saved state, tensors on the CPU; ValueError if the file is damaged."""
     try:
-        return torch.load(path, map_location=device, weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
         raise ValueError(f"the checkpoint {path} is damaged: {error}") from error

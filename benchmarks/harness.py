@@ -87,9 +87,8 @@ def resume(training: Training, checkpoint: Path, reporter: Reporter) -> None:
     """Loads the checkpoint if there is one; a damaged one is set aside and named."""
     if not checkpoint.exists():
         return
-    device = next(training.method.model.parameters()).device
     try:
-        training.load_state_dict(load_checkpoint(checkpoint, device))
+        training.load_state_dict(load_checkpoint(checkpoint))
         reporter.say(f"{checkpoint.stem}  resuming after epoch {len(training.history)}")
     except ValueError as error:
         checkpoint.replace(checkpoint.with_suffix(".damaged"))

@@ -73,7 +73,7 @@ class Method(ABC):
         """Restores what `state_dict` gave."""
         self.epoch = state["epoch"]
         self.finished = state["finished"]
-        self.generator.set_state(state["generator"].cpu())
+        self.generator.set_state(state["generator"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
 

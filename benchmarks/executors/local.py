@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,9 +39,10 @@ class LocalExecutor:
         written.
         """
         check(experiments)
-        records = []
-        for number, experiment in enumerate(experiments, start=1):
-            self.reporter.say(f"run {number}/{len(experiments)}  {experiment.run_id}")
+        records, started = [], time.perf_counter()
+        for done, experiment in enumerate(experiments):
+            left = _time_left(time.perf_counter() - started, done, len(experiments))
+            self.reporter.say(f"run {done + 1}/{len(experiments)}{left}  {experiment.run_id}")
             records.append(self._run(experiment))
         return records
 
@@ -76,6 +78,11 @@ class LocalExecutor:
         record.save(self.folders.record(experiment.run_id))
         self.reporter.say(f"{experiment.run_id}  {status}: {why}")
         return record
+
+
+def _time_left(seconds: float, done: int, count: int) -> str:
+    """What the remaining runs take if they take as long as those before."""
+    return f" (about {seconds / done * (count - done) / 60:.0f} min left)" if done else ""
 
 
 @lru_cache(maxsize=1)

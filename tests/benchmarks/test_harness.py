@@ -70,14 +70,14 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_run_starts_again(
     assert path.with_suffix(".damaged").exists()
 
 
-def test_a_checkpoint_cannot_execute_code(tmp_path, cpu):
+def test_a_checkpoint_cannot_execute_code(tmp_path):
     class Hostile:
         def __reduce__(self):
             return (tmp_path.joinpath("owned").write_text, ("yes",))
 
     torch.save({"model": Hostile()}, tmp_path / "evil.pt")
     with pytest.raises(ValueError, match="damaged"):
-        harness.load_checkpoint(tmp_path / "evil.pt", cpu)
+        harness.load_checkpoint(tmp_path / "evil.pt")
     assert not (tmp_path / "owned").exists()
 
 
