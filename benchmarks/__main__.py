@@ -10,7 +10,8 @@ from benchmarks.arguments import parse, usage
 
 def main(words: list[str]) -> int:
     """Exit status: 0, 2 for bad input with one line that says what is wrong, 130 if interrupted."""
-    if not words:
+    sys.stdout.reconfigure(errors="replace")  # a table has characters that ASCII lacks
+    if not words or words[0] in ("-h", "--help"):
         print(usage())
         return 0
     try:

@@ -34,6 +34,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """The command line as a namespace with `verb`; ValueError lists every unknown word."""
     if words and not words[0].startswith("-") and words[0] not in VERBS:
         raise ValueError(f"no verb '{words[0]}'{nearest(words[0], VERBS)}; see ./reproduce.sh")
+    if words[0] == "test":
+        raise ValueError("the verb test is for ./reproduce.sh; elsewhere call pytest")
     parser = _parser()
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
@@ -74,7 +76,7 @@ def _value(text: str) -> Any:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="reproduce.sh", allow_abbrev=False, usage="./reproduce.sh VERB [options]")
+    parser = Parser(prog="./reproduce.sh", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, parser_class=Parser)
     made = {
         verb: verbs.add_parser(verb, help=about, description=about, allow_abbrev=False)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 from tabulate import tabulate
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines import METHODS, build_method
 from benchmarks.environment import describe_environment
@@ -39,7 +40,7 @@ def bench(arguments: Namespace, say: Callable[[str], None]) -> int:
     rows = [
         row
         for fusion in ("late", "early")
-        for row in _ratios(fusion, _times(fusion, device, arguments.rounds))
+        for row in _rows(fusion, *_measure(fusion, device, arguments.rounds))
     ]
     table = tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3f")
     environment = describe_environment(device)
@@ -51,18 +52,48 @@ def bench(arguments: Namespace, say: Callable[[str], None]) -> int:
     return 0
 
 
-def _times(fusion: str, device: torch.device, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each step, {method: one per round}, after one warm-up step each."""
+@dataclass(frozen=True)
+class Passes:
+    """Passes of a batch through the encoders in one step, the mean over the modalities."""
+
+    forward: float
+    backward: float
+
+
+def _measure(
+    fusion: str, device: torch.device, rounds: int
+) -> tuple[dict[str, Passes], dict[str, list[float]]]:
+    """Passes and seconds of each method's step, one time per round after a counted first step."""
     batch = {m: torch.rand(BATCH, *shape, device=device) for m, shape in SHAPES.items()}
     labels = torch.randint(CLASSES, (BATCH,), device=device)
-    methods = {name: _fresh(name, fusion, device) for name in METHODS}
+    classes = {n: c for n, c in METHODS.items() if not c.unsupported(tuple(SHAPES), fusion)}
+    methods = {name: _fresh(name, fusion, device) for name in classes}
+    passes = {name: _count_passes(method, batch, labels) for name, method in methods.items()}
     times: dict[str, list[float]] = {name: [] for name in methods}
-    for method in methods.values():
-        _seconds(method, batch, labels)
     for _ in range(rounds):
         for name, method in methods.items():
             times[name].append(_seconds(method, batch, labels))
-    return times
+    return passes, times
+
+
+def _count_passes(method: Method, batch: dict[str, Tensor], labels: Tensor) -> Passes:
+    """Counts samples, so that a pass of one sample counts 1/64."""
+    seen = {"forward": 0.0, "backward": 0.0}
+
+    def count(direction: str, samples: int) -> None:
+        seen[direction] += samples / BATCH / len(SHAPES)
+
+    def on_forward(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        samples = len(output)
+        count("forward", samples)
+        if output.requires_grad:
+            output.register_hook(lambda gradient: count("backward", samples))
+
+    hooks = [e.register_forward_hook(on_forward) for e in method.model.encoders.values()]
+    method.step(batch, labels)
+    for hook in hooks:
+        hook.remove()
+    return Passes(**seen)
 
 
 def _fresh(name: str, fusion: str, device: torch.device) -> Method:
@@ -84,8 +115,10 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _ratios(fusion: str, times: dict[str, list[float]]) -> list[dict[str, Any]]:
-    """A row per method: median seconds, and median ratios to Joint-Train and SAM in each round."""
+def _rows(
+    fusion: str, passes: dict[str, Passes], times: dict[str, list[float]]
+) -> list[dict[str, Any]]:
+    """A row per method: passes, median seconds, median ratios to Joint-Train and SAM."""
 
     def ratio(name: str, reference: str) -> float:
         pairs = zip(times[name], times[reference], strict=True)
@@ -95,6 +128,8 @@ def _ratios(fusion: str, times: dict[str, list[float]]) -> list[dict[str, Any]]:
         {
             "fusion": fusion,
             "method": name,
+            "forward": passes[name].forward,
+            "backward": passes[name].backward,
             "seconds per step": median(times[name]),
             "to joint_train": ratio(name, "joint_train"),
             "to sam": ratio(name, "sam"),

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
 from baselines import METHODS
-from benchmarks.experiment import Experiment
+from benchmarks.config import unknown_words
+from benchmarks.experiment import Experiment, value_problems
 from benchmarks.models import ENCODERS
 from benchmarks.workspace import loader_options
 from datasets import registry
 from msam.optim import OptimConfig
-from msam.parameters import hyperparameters, nearest, parameter_problems
+from msam.parameters import field_problems, hyperparameters, parameter_problems
 
+# Stands in for what is wrong with an experiment while the rest of it is checked.
+_PROBE = {"fusion": "late", "seed": 0, "epochs": 1, "batch_size": 2, "encoder": "small_cnn"}
 SETTINGS = ("epochs", "batch_size", "encoder", "train_samples", "precision")
+
+
+def check_values(values: Mapping[str, Any]) -> Experiment:
+    """The experiment of these JSON values; ValueError lists every mistake in them."""
+    problems = value_problems(values)
+    fitting = {k: v for k, v in values.items() if not field_problems(Experiment, {k: v}, "")}
+    probe = Experiment(**{**_PROBE, **fitting, "optim": OptimConfig()})
+    problems += experiment_problems(probe)
+    if problems:
+        raise ValueError("\n  ".join(["this run is not possible:", *dict.fromkeys(problems)]))
+    return Experiment.from_dict(values)
 
 
 def check(experiments: Sequence[Experiment]) -> None:
@@ -23,30 +38,37 @@ def check(experiments: Sequence[Experiment]) -> None:
         raise ValueError("\n  ".join(["the plan is not runnable:", *problems]))
 
 
+def dataset_problems(experiment: Experiment) -> list[str]:
+    """What is wrong with the dataset and its modalities."""
+    name = experiment.dataset
+    if name not in registry.LOADERS:
+        missing = [f"there is no loader for {name} yet; available: {', '.join(registry.LOADERS)}"]
+        return (
+            missing
+            if name in registry.DATASETS
+            else unknown_words("dataset", [name], registry.DATASETS)
+        )
+    known = registry.spec(name).modalities
+    return unknown_words(f"{name} modality", experiment.modalities, known)
+
+
 def experiment_problems(experiment: Experiment) -> list[str]:
     """What is wrong with the encoder, the modalities, the method and its hyperparameters."""
-    modalities = registry.spec(experiment.dataset).modalities
-    problems = _unknown("encoder", [experiment.encoder], ENCODERS)
-    problems += _unknown(f"{experiment.dataset} modality", experiment.modalities, modalities)
+    problems = dataset_problems(experiment)
+    problems += unknown_words("encoder", [experiment.encoder], ENCODERS)
     if experiment.train_samples is not None and experiment.train_samples < experiment.batch_size:
         problems.append(
             f"train_samples is {experiment.train_samples}; it must fill at least one batch of "
             f"{experiment.batch_size}"
         )
     if experiment.method not in METHODS:
-        return problems + _unknown("method", [experiment.method], METHODS)
+        return problems + unknown_words("method", [experiment.method], METHODS)
     cls = METHODS[experiment.method]
     accepted = hyperparameters(cls)
     settings = [*accepted, *SETTINGS, *(f.name for f in fields(OptimConfig))]
     settings += loader_options(experiment.data)
-    problems += _unknown("setting", [n for n in experiment.params if n not in accepted], settings)
+    problems += unknown_words(
+        "setting", [n for n in experiment.params if n not in accepted], settings
+    )
     fitting = {name: v for name, v in experiment.params.items() if name in accepted}
     return problems + parameter_problems(cls, fitting)
-
-
-def _unknown(kind: str, words: Sequence[str], known: Sequence[str]) -> list[str]:
-    return [
-        f"no {kind} '{word}'{nearest(word, known)}; known: {', '.join(known)}"
-        for word in words
-        if word not in known
-    ]

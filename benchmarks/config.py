@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
-
 from benchmarks.experiment import Count
+from benchmarks.yaml_files import read_mapping
 from msam.optim import OptimConfig
 from msam.parameters import field_problems, nearest
 
@@ -103,20 +102,26 @@ def load_config(folder: Path = CONFIGS) -> Config:
 
 def lookup(kind: str, name: str, known: Mapping[str, Entry]) -> Entry:
     """The entry `name`; ValueError names the nearest known word."""
-    if name not in known:
-        raise ValueError(f"no {kind} '{name}'{nearest(name, known)}; known: {', '.join(known)}")
+    if problems := unknown_words(kind, [name], known):
+        raise ValueError(problems[0])
     return known[name]
+
+
+def unknown_words(kind: str, words: Iterable[str], known: Collection[str]) -> list[str]:
+    """One sentence for every word that is not known, with the nearest one that is."""
+    return [
+        f"no {kind} '{word}'{nearest(word, known)}; known: {', '.join(known)}"
+        for word in words
+        if word not in known
+    ]
 
 
 def _entries(path: Path, cls: type[Entry], problems: list[str]) -> dict[str, Entry]:
     """The mapping name -> `cls` that a file holds; what is wrong is added to `problems`."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problems.append(f"{path.name} cannot be read: {' '.join(str(error).split())}")
-        return {}
-    if not isinstance(content, dict):
-        problems.append(f"{path.name} must be a mapping of names to entries")
+        content = read_mapping(path)
+    except ValueError as error:
+        problems.append(str(error))
         return {}
     return {
         str(name): entry
@@ -146,7 +151,11 @@ def _entry(values: Any, cls: type[Entry], where: str, problems: list[str]) -> En
 
 
 def _nested_problems(config: Config) -> list[str]:
-    problems = []
+    problems = [
+        f"profiles.yaml lacks the profile '{name}'"
+        for name in ("demo", "paper")
+        if name not in config.profiles
+    ]
     for name, profile in config.profiles.items():
         where = f"profiles.yaml: {name}"
         problems += field_problems(OptimConfig, profile.optim, f"{where} optim")
@@ -155,6 +164,13 @@ def _nested_problems(config: Config) -> list[str]:
             for d in profile.options
             if d not in config.datasets
         ]
+        problems += [
+            f"{where} options of {d} must be a mapping"
+            for d, options in profile.options.items()
+            if not isinstance(options, dict)
+        ]
+    for name, suite in config.suites.items():
+        problems += _row_problems(config, f"suites.yaml: {name}", suite)
     for name, method in config.methods.items():
         problems += [
             f"methods.yaml: {name} parameter '{key}' needs a value and its source"
@@ -162,3 +178,15 @@ def _nested_problems(config: Config) -> list[str]:
             if not isinstance(entry, dict) or set(entry) != {"value", "source"}
         ]
     return problems
+
+
+def _row_problems(config: Config, where: str, suite: SuiteConfig) -> list[str]:
+    labels = [row.label for row in suite.rows]
+    known = {m for dataset in config.datasets.values() for m in dataset.modalities}
+    problems = [f"{where} has the row '{x}' twice" for x in set(labels) if labels.count(x) > 1]
+    return problems + [
+        f"{where} row '{row.label}' names no modality '{m}'{nearest(m, known)}"
+        for row in suite.rows
+        for m in row.modalities
+        if m not in known
+    ]

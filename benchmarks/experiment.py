@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Annotated, Any, Literal
 
 from msam.optim import OptimConfig
@@ -39,7 +39,7 @@ class Experiment:
     @property
     def run_id(self) -> str:
         """A readable prefix and the hash of all fields: the run's file name."""
-        what = "+".join(self.modalities) or self.method
+        what = "-".join((self.method, *self.modalities))
         return f"{self.dataset}-{self.fusion}-{what}-s{self.seed}-{_digest(self.to_dict())}"
 
     @property
@@ -55,14 +55,24 @@ class Experiment:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Experiment:
         """The experiment that `to_dict` gave; ValueError lists everything that does not fit."""
-        values = dict(values)
-        optim = values.pop("optim", {})
-        problems = field_problems(cls, values, "experiment")
-        problems += field_problems(OptimConfig, optim, "optim")
-        if problems:
+        if problems := value_problems(values):
             raise ValueError("; ".join(problems))
-        modalities = tuple(values.pop("modalities", ()))
-        return cls(**values, modalities=modalities, optim=OptimConfig(**optim))
+        modalities = tuple(values.get("modalities", ()))
+        optim = OptimConfig(**values.get("optim", {}))
+        return cls(**{**values, "modalities": modalities, "optim": optim})
+
+
+def value_problems(values: Mapping[str, Any]) -> list[str]:
+    """Everything wrong with the JSON values of an experiment, one sentence each."""
+    problems = field_problems(Experiment, values, "experiment")
+    optim = values.get("optim", {})
+    if isinstance(optim, Mapping):
+        problems += field_problems(OptimConfig, optim, "optim")
+    named = values.get("modalities", ())
+    if isinstance(named, list | tuple) and len(set(map(str, named))) < len(named):
+        problems.append(f"experiment modalities name one twice: {', '.join(map(str, named))}")
+    required = [f.name for f in fields(Experiment) if f.default is f.default_factory is MISSING]
+    return problems + [f"experiment lacks the key '{k}'" for k in required if k not in values]
 
 
 def derive_seed(seed: int, *stream: object) -> int:
@@ -72,4 +82,14 @@ def derive_seed(seed: int, *stream: object) -> int:
 
 
 def _digest(values: Mapping[str, Any]) -> str:
+    values = _canonical(values)
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _canonical(value: Any) -> Any:
+    """The same value with 1.0 written as 1, so that both name the same experiment."""
+    if isinstance(value, Mapping):
+        return {key: _canonical(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

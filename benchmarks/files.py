@@ -39,5 +39,6 @@ def write_text(path: Path, text: str) -> None:
 
 def check_writable(folder: Path) -> None:
     """Raises OSError if nothing can be written below `folder`, which is made if missing."""
-    write_text(folder / ".writable", "")
-    (folder / ".writable").unlink()
+    probe = folder / f".writable.{os.getpid()}"
+    write_text(probe, "")
+    probe.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from datasets.spec import Dataset, SplitTensors
 
 
 class Diverged(Exception):
-    """The training loss is no longer a finite number."""
+    """A loss, an accuracy or another metric is no longer a finite number."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,8 @@ def run(
     """
     train = training_part(dataset.train, experiment).to(device)
     held_out = {"val": dataset.val.to(device), "test": dataset.test.to(device)}
-    training = Training.start(experiment, dataset.spec, device)
     checkpoint = folders.checkpoint(experiment.run_id)
-    resume(training, checkpoint, reporter)
+    training = start_or_resume(experiment, dataset, checkpoint, device, reporter)
     ending = Ending()
     while len(training.history) < experiment.epochs and not training.method.finished:
         try:
@@ -83,16 +83,25 @@ def training_part(split: SplitTensors, experiment: Experiment) -> SplitTensors:
     return split
 
 
-def resume(training: Training, checkpoint: Path, reporter: Reporter) -> None:
-    """Loads the checkpoint if there is one; a damaged one is set aside and named."""
+def start_or_resume(
+    experiment: Experiment,
+    dataset: Dataset,
+    checkpoint: Path,
+    device: torch.device,
+    reporter: Reporter,
+) -> Training:
+    """Goes on from the checkpoint if there is one; a damaged one is set aside and named."""
+    training = Training.start(experiment, dataset.spec, device)
     if not checkpoint.exists():
-        return
+        return training
     try:
         training.load_state_dict(load_checkpoint(checkpoint))
-        reporter.say(f"{checkpoint.stem}  resuming after epoch {len(training.history)}")
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
         checkpoint.replace(checkpoint.with_suffix(".damaged"))
-        reporter.say(f"{error}; starting again from the first epoch")
+        reporter.say(f"{checkpoint.stem}  {error}; starting again from the first epoch")
+        return Training.start(experiment, dataset.spec, device)  # the first may be half loaded
+    reporter.say(f"{checkpoint.stem}  resuming after epoch {len(training.history)}")
+    return training
 
 
 def run_epoch(
@@ -102,7 +111,10 @@ def run_epoch(
     experiment: Experiment,
     reporter: Reporter,
 ) -> None:
-    """Trains one epoch and enters its metrics; the method sees those of `val` only."""
+    """Trains one epoch and enters its metrics; the method sees those of `val` only.
+
+    Raises Diverged, with nothing entered.
+    """
     started = time.perf_counter()
     epoch = len(training.history) + 1
     lr = training.method.optimizer.param_groups[0]["lr"]
@@ -110,6 +122,8 @@ def run_epoch(
     results = {name: evaluate(training.method.model, part) for name, part in held_out.items()}
     entry: dict[str, Any] = {"epoch": epoch, "lr": lr, "train": means}
     entry |= {name: result.metrics for name, result in results.items()}
+    for part in ("train", *held_out):
+        refuse_non_finite(entry[part], f"epoch {epoch}, {part}")
     predictions: Predictions = results["test"].predictions
     training.method.end_epoch(dict(entry["val"]))
     training.add(entry, predictions, time.perf_counter() - started)
@@ -125,7 +139,7 @@ def train_epoch(
     """One pass over the training rows in full batches; the means of what `step` returned.
 
     The order depends on seed and epoch alone, so every method sees the same batches. Rows that do
-    not fill the last batch sit this epoch out. Raises Diverged.
+    not fill the last batch sit this epoch out.
     """
     size, method = experiment.batch_size, training.method
     generator = torch.Generator().manual_seed(derive_seed(experiment.seed, "order", epoch))
@@ -139,6 +153,10 @@ def train_epoch(
         for name, value in method.step(*split.batch(index)).items():
             totals[name] = totals[name] + value if name in totals else value
     means = (torch.stack(list(totals.values())).double() / len(batches)).tolist()
-    if not math.isfinite(means[list(totals).index("loss_mm")]):
-        raise Diverged(f"epoch {epoch}: the training loss is no longer finite")
     return dict(zip(totals, means, strict=True))
+
+
+def refuse_non_finite(metrics: dict[str, float], where: str) -> None:
+    """Raises Diverged naming the metrics that are no finite numbers."""
+    if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
+        raise Diverged(f"{where}: {', '.join(wrong)} no longer finite")

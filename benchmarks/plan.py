@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -75,39 +75,64 @@ def make_experiment(
     dataset: str,
     fusion: str,
     method: str,
-    modalities: tuple[str, ...] = (),
+    modalities: Sequence[str] = (),
     seed: int = 0,
     fingerprint: str | None = None,
-    changes: Mapping[str, Any] | None = None,
 ) -> Experiment:
-    """An experiment at the scale of `profile`; ValueError lists every mistake.
+    """An experiment at the scale of `profile`; ValueError lists every mistake."""
+    names = {"dataset": dataset, "fusion": fusion, "method": method, "modalities": modalities}
+    values = experiment_values(config, profile, {**names, "seed": seed}, {})
+    values["data"]["fingerprint"] = fingerprint
+    return Experiment.from_dict(values)
 
-    `changes` come from the command line: fields of the experiment or the optimiser, options of
-    the dataset, and what is none of these as hyperparameters of the method.
+
+def experiment_values(
+    config: Config, profile: ProfileConfig, names: Mapping[str, Any], changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The JSON values of an experiment, right or wrong, for `Experiment.from_dict`.
+
+    `names` are its dataset, fusion, method, modalities and seed. `changes` come from the command
+    line: fields of the experiment or the optimiser, options of the dataset, and what is none of
+    these as hyperparameters of the method.
     """
-    data = data_options(config, profile, dataset) | {"fingerprint": fingerprint}
+    dataset = config.datasets.get(names["dataset"])
+    options = data_options(config, profile, names["dataset"]) if dataset else {}
     optim = asdict(OptimConfig(**profile.optim))
-    params = dict(lookup("method", method, config.methods).values)
-    fields: dict[str, Any] = {
+    known = config.methods.get(names["method"])
+    params = dict(known.values) if known else {}
+    scale: dict[str, Any] = {
         "epochs": profile.epochs,
         "batch_size": profile.batch_size,
         "encoder": profile.encoder,
         "train_samples": profile.train_samples,
         "precision": "fp32",
     }
-    for key, value in (changes or {}).items():
-        owner = next((o for o in (fields, optim, data) if key in o), params)
+    for key, value in changes.items():
+        owner = next((o for o in (scale, optim, options) if key in o), params)
         owner[key] = value
-    fields |= {"dataset": dataset, "fusion": fusion, "method": method, "seed": seed}
-    return Experiment.from_dict(
-        {**fields, "optim": optim, "params": params, "data": data, "modalities": modalities}
-    )
+    data = {**options, "stand_in": profile.stand_in, "fingerprint": None}
+    modalities = _in_column_order(names["modalities"], dataset.modalities if dataset else ())
+    return {
+        **scale,
+        **names,
+        "modalities": modalities,
+        "optim": optim,
+        "params": params,
+        "data": data,
+    }
 
 
 def data_options(config: Config, profile: ProfileConfig, dataset: str) -> dict[str, Any]:
-    """The dataset's options under this profile, and whether its data is stand-in data."""
+    """The options of the dataset's loader under this profile."""
     options = lookup("dataset", dataset, config.datasets).options
-    return {**options, **profile.options.get(dataset, {}), "stand_in": profile.stand_in}
+    return {**options, **profile.options.get(dataset, {})}
+
+
+def _in_column_order(named: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The named modalities in one order; all of them is the same as naming none."""
+    if len(set(named)) < len(named) or not set(named) <= set(known):
+        return list(named)  # wrong, and refused by the checks
+    return [] if set(named) == set(known) else [m for m in known if m in named]
 
 
 def _cell(

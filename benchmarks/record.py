@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from benchmarks.experiment import Experiment
 from benchmarks.files import write_json
-from msam.parameters import field_problems
+from msam.parameters import Interval, complaint_about, field_problems
 
 SCHEMA = 1
+Fraction = Annotated[float, Interval(0, 1)]
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,46 @@ class RunRecord:
     def load(cls, path: Path) -> RunRecord:
         """Reads a record; ValueError names the file and what is wrong with it."""
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
             if not isinstance(values, dict):
                 raise ValueError("it is no JSON object")
             if values.get("schema") != SCHEMA:
                 raise ValueError(f"its schema is {values.get('schema')}; this suite reads {SCHEMA}")
             values["experiment"] = Experiment.from_dict(values["experiment"])
-            if problems := field_problems(cls, values, "record"):
+            problems = field_problems(cls, values, "record")
+            problems = problems or record_problems(values, path.stem)
+            if problems:
                 raise ValueError("; ".join(problems))
             return cls(**values | {"history": tuple(values["history"])})
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} is no readable record: {error}") from error
+
+
+def record_problems(values: Mapping[str, Any], name: str) -> list[str]:
+    """What contradicts itself in a record whose fields have the right types, or its file's name."""
+    experiment = values["experiment"]
+    problems = [f"its epochs are not 1, 2, ...: {values['history']}"] * (
+        [entry["epoch"] for entry in values["history"]]
+        != list(range(1, len(values["history"]) + 1))
+    )
+    if not values["run_id"] == experiment.run_id == name:
+        ids = f"'{values['run_id']}' in a file '{name}'"
+        problems.append(f"it is run {ids}, but its experiment is '{experiment.run_id}'")
+    if bool(values["data"].get("stand_in")) != bool(experiment.data.get("stand_in")):
+        problems.append("record and experiment disagree on whether the data is stand-in data")
+    if values["status"] == "done" and not values["history"]:
+        problems.append("it is done, but has no epoch")
+    parts = [entry[part] for entry in values["history"] for part in ("val", "test")]
+    return problems + [
+        f"{key} is {value!r}; accuracies are fractions from 0 to 1"
+        for metrics in parts
+        for key, value in {"acc_mm": None, **metrics}.items()
+        if key.startswith("acc_") and complaint_about(value, Fraction)
+    ]
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def load_records(folder: Path) -> list[RunRecord]:

@@ -27,6 +27,10 @@ class Folders:
     def checkpoint(self, run_id: str) -> Path:
         return self.root / "checkpoints" / f"{run_id}.pt"
 
+    @property
+    def tables(self) -> Path:
+        return self.root / "tables"
+
     def failure(self, run_id: str) -> Path:
         return self.root / "failures" / f"{run_id}.txt"
 

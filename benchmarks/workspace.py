@@ -63,10 +63,14 @@ def default_profile(config: Config) -> tuple[str, str]:
     if prepared and has_cuda():
         reason = f"a CUDA device and prepared data ({', '.join(prepared)}) are there"
         return "paper", f"profile paper: {reason}; `--profile demo` runs on stand-in data"
-    missing = "no CUDA device" if prepared else "no real dataset is prepared"
+    if prepared:
+        return "demo", (
+            "profile demo (stand-in data): no CUDA device; `--profile quick` trains on a part of "
+            "the real data, `--profile paper` on all of it"
+        )
     return "demo", (
-        f"profile demo (stand-in data): {missing}; `./reproduce.sh data prepare avmnist` and "
-        "`--profile quick` or `--profile paper` train on real data"
+        "profile demo (stand-in data): no real dataset is prepared; `./reproduce.sh data prepare "
+        "avmnist` prepares one, then `--profile quick` or `--profile paper` trains on it"
     )
 
 
@@ -84,7 +88,7 @@ def has_cuda() -> bool:
 def _state(config: Config, profile: ProfileConfig, name: str) -> DataState:
     if name not in registry.LOADERS:
         return DataState(None, "no loader for this dataset yet")
-    options = loader_options(data_options(config, profile, name))
+    options = data_options(config, profile, name)
     folder = prepared_folder(name, profile.stand_in)
     state = registry.prepared_state(name, folder, options)
     if state.fingerprint is None:

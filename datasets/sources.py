@@ -97,7 +97,7 @@ SOURCES = (
         "ODbL 1.0 (database), DbCL 1.0 (contents)",
         "Cao et al.: CREMA-D, IEEE Trans. Affective Computing 5(4), 2014",
         note="git-lfs, 3.7 GB of media; the owners ask users to fill in a form; faces of 91 "
-        "identifiable actors, so the suite ships a preparer and no frames",
+        "identifiable actors, so no frames are shipped",
     ),
     RawSource(
         "urfunny",

@@ -156,8 +156,11 @@ class MSAM(Method):
             return None
         if self.scope == "encoders":
             return dict.fromkeys(self.model.encoders.parameters(), 1.0)
-        dominant = zip(nu, _dominant_mask(nu).unbind(), strict=True)
-        return {p: chosen for m, chosen in dominant for p in self.model.modality_parameters(m)}
+        weights: dict[nn.Parameter, float | Tensor] = {}
+        for m, chosen in zip(nu, _dominant_mask(nu).unbind(), strict=True):
+            for p in self.model.modality_parameters(m):
+                weights[p] = weights.get(p, 0.0) + chosen  # modalities may share an encoder
+        return weights
 
 
 def _dominant_mask(nu: dict[str, Tensor]) -> Tensor:

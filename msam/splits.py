@@ -21,7 +21,8 @@ def modality_losses(
 
     `response`: cross-entropy of the mono-modal response Phi_m (Eq. 17). `unimodal`: cross-entropy
     of the modality alone. Both run the fusion in evaluation mode, as AGM does, so that the absent
-    modalities never enter BatchNorm's statistics. The `scalar` split, L_m = nu_m L, needs no
+    modalities never enter BatchNorm's statistics; unlike there, no gradient flows through the
+    features that stand for absence. The `scalar` split, L_m = nu_m L, needs no
     losses of its own.
     """
     with evaluating(model.fusion):

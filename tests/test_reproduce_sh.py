@@ -38,6 +38,24 @@ def test_requirements_are_installed_once_and_again_when_they_change(checkout):
     assert any("pip install" in line for line in call(checkout, "list"))
 
 
+def test_paths_are_those_of_the_caller(checkout):
+    elsewhere = checkout / "elsewhere"
+    elsewhere.mkdir()
+    environment = os.environ | {"VENV": str(checkout / "my venv"), "PYTHON": sys.executable}
+    words = ["bash", "../reproduce.sh", "run", "--out", "here"]
+    subprocess.run(words, cwd=elsewhere, env=environment, check=True)
+    assert "-m benchmarks run --out here" in (elsewhere / "calls.txt").read_text()
+
+
+def test_a_mistyped_virtual_environment_is_refused(checkout):
+    environment = os.environ | {"VENV": "not there"}
+    words = ["bash", "reproduce.sh", "list"]
+    done = subprocess.run(words, cwd=checkout, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "VENV is not there" in done.stderr
+    assert not (checkout / "not there").exists()
+
+
 def test_a_failed_install_is_tried_again(checkout):
     python = checkout / "my venv" / "bin" / "python"
     python.write_text("#!/bin/sh\nexit 1\n")

@@ -83,6 +83,6 @@ def _report(session: Session, selection: str) -> Report:
         session.profile_name,
         cells,
         session.records(),
-        session.folders.root,
+        session.folders.tables,
         selection,
     )

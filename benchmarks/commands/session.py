@@ -11,6 +11,7 @@ from benchmarks import plan, workspace
 from benchmarks.config import Config, ProfileConfig, load_config, lookup
 from benchmarks.plan import Cell
 from benchmarks.record import RunRecord, load_records
+from benchmarks.selection import RULES
 from benchmarks.sweep import Folders
 
 Say = Callable[[str], None]
@@ -47,5 +48,6 @@ def open_session(arguments: Namespace, say: Say) -> Session:
         name, why = workspace.default_profile(config)
         say(why)
     lookup("profile", name, config.profiles)
+    lookup("selection rule", getattr(arguments, "selection", "val-best"), RULES)
     root: Path = arguments.out or workspace.ROOT / "results" / name
     return Session(config, name, Folders(root), say)

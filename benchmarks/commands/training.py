@@ -8,21 +8,17 @@ from collections.abc import Sequence
 from benchmarks import plan, sweep, workspace
 from benchmarks.commands.reporting import write_tables
 from benchmarks.commands.session import Say, Session, open_session
-from benchmarks.config import lookup
+from benchmarks.config import unknown_words
 from benchmarks.experiment import Experiment
 from benchmarks.files import check_writable
 from benchmarks.record import RunRecord
 
 
 def table(arguments: Namespace, say: Say) -> int:
-    """table1, table2: trains what is missing and writes the table."""
+    """table1, table2: trains what is missing and writes the table; 1 if a run failed."""
     session = open_session(arguments, say)
-    for kind, words in (("dataset", arguments.datasets), ("method", arguments.methods)):
-        for word in words:
-            lookup(kind, word, getattr(session.config, f"{kind}s"))
-    seeds = arguments.seeds if arguments.seeds is not None else session.profile.seeds
-    if seeds < 1:
-        raise ValueError(f"--seeds is {seeds}; it must be at least 1")
+    _check_choice(arguments, session)
+    seeds = arguments.seeds or session.profile.seeds
     _prepare_stand_in(session)
     cells = plan.chosen(session.cells(arguments.verb), arguments.datasets, arguments.methods)
     experiments = [e for cell in cells for e in cell.experiments(seeds)]
@@ -32,27 +28,21 @@ def table(arguments: Namespace, say: Say) -> int:
         for experiment in missing:
             say(f"  {experiment.run_id}  {sweep.state(experiment, session.folders)}")
         return 0
-    if missing:
-        _execute(missing, arguments.device, session)
+    records = _execute(missing, arguments.device, session) if missing else []
     write_tables(session, [arguments.verb], arguments.selection)
-    return 0
+    return 1 if any(record.status == "failed" for record in records) else 0
 
 
 def run(arguments: Namespace, say: Say) -> int:
     """Trains one experiment, or shows its record if it was trained before."""
     session = open_session(arguments, say)
-    lookup("dataset", arguments.dataset, session.config.datasets)
+    from benchmarks.check import check_values  # imports torch
+
+    names = {key: getattr(arguments, key) for key in _NAMES}
+    changes = dict(arguments.changes)
+    values = plan.experiment_values(session.config, session.profile, names, changes)
+    experiment = check_values(values)
     _prepare_stand_in(session)
-    experiment = plan.make_experiment(
-        session.config,
-        session.profile,
-        dataset=arguments.dataset,
-        fusion=arguments.fusion,
-        method=arguments.method,
-        modalities=tuple(arguments.modalities),
-        seed=arguments.seed,
-        changes=dict(arguments.changes),
-    )
     experiment = workspace.with_fingerprint(experiment)
     path = session.folders.record(experiment.run_id)
     if sweep.state(experiment, session.folders) in sweep.ENDED:
@@ -63,6 +53,23 @@ def run(arguments: Namespace, say: Say) -> int:
     say(_summary(record))
     say(f"record: {path}")
     return 0 if record.status == "done" else 1
+
+
+_NAMES = ("dataset", "fusion", "method", "modalities", "seed")
+
+
+def _check_choice(arguments: Namespace, session: Session) -> None:
+    """Raises ValueError, listing every mistake in the choice of datasets, methods and seeds."""
+    config, problems = session.config, []
+    for kind, words, known in (
+        ("dataset", arguments.datasets, config.datasets),
+        ("method", arguments.methods, config.methods),
+    ):
+        problems += unknown_words(kind, words, known)
+    if arguments.seeds is not None and arguments.seeds < 1:
+        problems.append(f"--seeds is {arguments.seeds}; it must be at least 1")
+    if problems:
+        raise ValueError("\n  ".join(problems))
 
 
 def _prepare_stand_in(session: Session) -> None:

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 
@@ -49,9 +50,15 @@ class LocalExecutor:
     def _run(self, experiment: Experiment) -> RunRecord:
         dataset = _load(
             experiment.dataset,
-            bool(experiment.data["stand_in"]),
             tuple(sorted(loader_options(experiment.data).items())),
+            prepared_folder(experiment.dataset, bool(experiment.data["stand_in"])),
         )
+        wanted = experiment.data["fingerprint"]
+        if dataset.fingerprint != wanted:
+            raise ValueError(
+                f"{experiment.run_id} was planned on data {wanted}, but what is prepared now is "
+                f"{dataset.fingerprint}; start again"
+            )
         modalities = experiment.modalities or dataset.spec.modalities
         if why := method_class(experiment.method).unsupported(modalities, experiment.fusion):
             return self._without_result(experiment, dataset, "unsupported", why)
@@ -86,5 +93,5 @@ def _time_left(seconds: float, done: int, count: int) -> str:
 
 
 @lru_cache(maxsize=1)
-def _load(name: str, stand_in: bool, options: tuple[tuple[str, object], ...]) -> Dataset:
-    return registry.load(name, prepared_folder(name, stand_in), dict(options))
+def _load(name: str, options: tuple[tuple[str, object], ...], folder: Path) -> Dataset:
+    return registry.load(name, folder, dict(options))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tabulate import tabulate
 
 from benchmarks.files import write_text
 from benchmarks.report.caption import verdict_counts, warnings
-from benchmarks.report.entry import Entry
+from benchmarks.report.entry import NO_RECORD, NOT_RUN, Entry
 from benchmarks.report.paper import printed
 from benchmarks.report.table import Table
 from benchmarks.report.tables import csv_text
@@ -36,13 +37,19 @@ def write_comparison(tables: Sequence[Table], out: Path) -> Path:
 
 
 def comparison_text(tables: Sequence[Table]) -> str:
-    """One row per entry for the terminal, warnings before and the verdicts in sum behind."""
+    """One row per entry with runs for the terminal, warnings before, the rest in sum behind."""
     loud = dict.fromkeys(f"!!! {text}" for table in tables for text in warnings(table))
     headers = ["table", "method", "column", "n", "ours", "paper", "difference", "verdict", "why"]
-    rows = [_short(table, entry) for table in tables for entry in table.entries]
+    pairs = [(table, entry) for table in tables for entry in table.entries]
+    rows = [_short(table, e) for table, e in pairs if e.state not in (NOT_RUN, NO_RECORD)]
+    idle = Counter(e.reason or e.state for _, e in pairs if e.state in (NOT_RUN, NO_RECORD))
+    left_out = [f"{count} cells not run: {reason}" for reason, count in idle.most_common()]
     align = ["left"] * 3 + ["right"] * 4 + ["left"] * 2
-    grid = tabulate(rows, headers, disable_numparse=True, colalign=align) if rows else "no cells"
-    return "\n\n".join([*loud, grid, f"Verdicts: {verdict_counts(tables)}."])
+    grid = (
+        tabulate(rows, headers, disable_numparse=True, colalign=align) if rows else "no records yet"
+    )
+    summary = "\n".join([*left_out, f"Verdicts: {verdict_counts(tables)}."])
+    return "\n\n".join([*loud, grid, summary])
 
 
 def exit_status(tables: Sequence[Table]) -> int:

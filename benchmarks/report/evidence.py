@@ -62,13 +62,13 @@ class Evidence:
 def evidence(cell: Cell, records: Iterable[RunRecord]) -> Evidence:
     """The evidence for `cell` among its own `records`.
 
-    Runs on the data that is prepared now go before runs on earlier preparations of it; without
-    any, or where that data is unknown, all count, and mixtures are noted.
+    Where the data is prepared, only runs on it count, and the others are noted. Where it is not,
+    as in a checkout of published records, all count, and mixtures are noted.
     """
     unique = {r.run_id: r for r in records}.values()
     ordered = sorted(unique, key=lambda r: (r.experiment.seed, r.run_id))
     present = cell.template.data.get("fingerprint") if cell.template else None
-    used = [r for r in ordered if present and _fingerprint(r) == present] or ordered
+    used = [r for r in ordered if present in (None, _fingerprint(r))]
     return Evidence(cell, tuple(used), len(ordered) - len(used))
 
 

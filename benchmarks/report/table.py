@@ -61,8 +61,14 @@ class Table:
         return self._places.get((row, column))
 
     def best(self, column: str, value: Callable[[Entry], float]) -> set[str]:
-        """The rows with a column's highest value as printed; none where nothing competes."""
-        found = {e.row: round(value(e), 2) for e in self.entries if e.column == column}
+        """The rows with a column's highest value as printed; none where nothing competes.
+
+        Columns with stand-in data have none: which method leads there says nothing.
+        """
+        rivals = [e for e in self.entries if e.column == column]
+        if any(e.stand_in for e in rivals):
+            return set()
+        found = {e.row: round(value(e), 2) for e in rivals}
         known = {row: v for row, v in found.items() if not math.isnan(v)}
         return {row for row, v in known.items() if len(known) > 1 and v == max(known.values())}
 

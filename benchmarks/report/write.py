@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.config import Config, lookup
 from benchmarks.plan import Cell, make_experiment
 from benchmarks.record import RunRecord
-from benchmarks.report import text
+from benchmarks.report import paper, text
 from benchmarks.report.cells import collect
 from benchmarks.report.compare import comparison_text, exit_status, write_comparison
 from benchmarks.report.paper import load_paper
@@ -40,8 +40,11 @@ def write_report(
 ) -> Report:
     """Writes the tables of these suites and `comparison.csv` into `out`.
 
-    `records` may hold any runs: those that belong to no cell are not looked at.
+    `records` may hold any runs: those that belong to no cell are not looked at. ValueError if
+    `out` holds the paper's own tables.
     """
+    if out.resolve() == paper.FOLDER.resolve():
+        raise ValueError(f"{out} holds the paper's tables as printed; write ours elsewhere")
     tables = [
         make_table(config, profile_name, name, cells, records, selection)
         for name, cells in suites.items()

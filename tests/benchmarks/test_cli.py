@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import workspace
 from benchmarks.__main__ import main
+from benchmarks.config import load_config
+from benchmarks.plan import DataState
+from benchmarks.report import write_report
+from benchmarks.report.paper import FOLDER
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--set", "epochs=3", "--set", "train_samples=192"]
@@ -63,6 +68,8 @@ def test_planning_verbs_start_without_torch(words):
         (["data", "prepare", "avmnits"], "'avmnist'"),
         (["data", "prepare"], "name the dataset"),
         (["bench", "--rounds", "0"], "at least 1"),
+        (["table1", "--profile", "demo", "--selection", "bests"], "'val-best'"),
+        (["test"], "./reproduce.sh"),
     ],
 )
 def test_a_mistyped_word_names_the_right_one(capsys, words, named):
@@ -96,6 +103,16 @@ def test_all_wrong_settings_are_listed_at_once(capsys, tmp_path):
     wrong = ["--set", "roh=1", "--set", "value=probb", "--set", "scope=some"]
     error = fails(capsys, *RUN, *wrong, "--out", str(tmp_path))
     assert "'rho'" in error and "'prob'" in error and "scope" in error
+
+
+def test_mistakes_of_every_kind_are_listed_together(capsys, tmp_path):
+    words = ["run", "--dataset", "avmnits", "--method", "msma", "--fusion", "lat"]
+    wrong = ["--profile", "demo", "--set", "epochs=two", "--out", str(tmp_path)]
+    error = fails(capsys, *words, *wrong)
+    assert all(part in error for part in ("'avmnist'", "'msam'", "'late'", "epochs"))
+    words = ["table1", "--profile", "demo", "--datasets", "avmnits", "--methods", "msma"]
+    error = fails(capsys, *words, "--seeds", "0")
+    assert all(part in error for part in ("'avmnist'", "'msam'", "at least 1"))
 
 
 def test_real_data_that_is_not_prepared_says_what_to_type(capsys):
@@ -152,6 +169,59 @@ def test_a_run_killed_in_the_middle_and_started_again_gives_the_same_record(tmp_
     for record in records:
         del record["timing"]
     assert records[0] == records[1]
+
+
+def test_a_failed_run_is_an_exit_status_of_one(capsys, tmp_path, monkeypatch):
+    def broken(self, inputs, labels):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr("msam.msam.MSAM.step", broken)
+    assert main([*RUN, "--out", str(tmp_path)]) == 1
+    assert "failed: RuntimeError: out of luck" in capsys.readouterr().out
+    words = ["table1", "--profile", "demo", "--methods", "msam", "--seeds", "1"]
+    assert main([*words, "--out", str(tmp_path)]) == 1
+
+
+def test_an_interruption_says_how_to_go_on(capsys, monkeypatch):
+    def interrupted(arguments, say):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.commands.reporting.listing", interrupted)
+    assert main(["list"]) == 130
+    assert "the same command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("profile", ["demo", "quick", "paper"])
+def test_the_papers_own_tables_are_never_overwritten(capsys, profile):
+    paper = {path: path.read_bytes() for path in FOLDER.glob("*")}
+    main(["compare", "--profile", profile])
+    assert {path: path.read_bytes() for path in FOLDER.glob("*.csv")} == {
+        path: content for path, content in paper.items() if path.suffix == ".csv"
+    }
+    with pytest.raises(ValueError, match="as printed"):
+        write_report(load_config(), profile, {}, [], FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "prepared", "profile"),
+    [(True, True, "paper"), (True, False, "demo"), (False, True, "demo"), (False, False, "demo")],
+)
+def test_the_paper_profile_is_the_default_only_with_a_gpu_and_real_data(
+    monkeypatch, cuda, prepared, profile
+):
+    state = DataState("fingerprint" if prepared else None)
+    monkeypatch.setattr(workspace, "has_cuda", lambda: cuda)
+    monkeypatch.setattr(workspace, "data_states", lambda config, profile: {"avmnist": state})
+    name, why = workspace.default_profile(load_config())
+    assert name == profile
+    assert ("data prepare avmnist" in why) == (not prepared)
+
+
+def test_status_counts_runs_and_says_why_others_cannot_run(capsys, tmp_path):
+    assert main(["status", "--profile", "demo", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "table1 (demo): 15 missing" in out
+    assert "no loader for this dataset yet" in out
 
 
 def test_a_dry_run_lists_the_plan_and_trains_nothing(capsys, tmp_path):

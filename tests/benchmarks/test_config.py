@@ -1,13 +1,15 @@
 """The shipped configuration, and mistakes in one's own."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from baselines import METHODS
 from benchmarks.check import experiment_problems
 from benchmarks.config import CONFIGS, load_config, lookup
-from benchmarks.plan import DataState, make_experiment, plan_suite
+from benchmarks.experiment import Experiment
+from benchmarks.plan import DataState, data_options, experiment_values, plan_suite
 
 
 @pytest.fixture
@@ -77,6 +79,26 @@ def test_yaml_cannot_build_objects(edit):
         edit("datasets.yaml", ("label: AV-MNIST", "label: !!python/object/apply:os.getcwd []"))
 
 
+def test_a_key_that_stands_twice_is_refused(edit):
+    with pytest.raises(ValueError, match="epochs stands twice"):
+        edit("profiles.yaml", ("epochs: 6", "epochs: 6\n  epochs: 7"))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "named"),
+    [
+        ("suites.yaml", "modalities: [audio]", "modalities: [audoi]", "'audio'"),
+        ("suites.yaml", "label: MSES", "label: SAM", "the row 'SAM' twice"),
+        ("profiles.yaml", "paper:\n", "papers:\n", "lacks the profile 'paper'"),
+        ("profiles.yaml", "  seeds: 1\n", "  seeds: 1\n  options: {avmnits: {}}\n", "'avmnist'"),
+        ("profiles.yaml", "  seeds: 1\n", "  seeds: 1\n  options: {avmnist: 5}\n", "a mapping"),
+    ],
+)
+def test_a_typo_that_would_drop_a_row_or_an_option_is_refused(edit, file, old, new, named):
+    with pytest.raises(ValueError, match=named):
+        edit(file, (old, new))
+
+
 @pytest.mark.parametrize("text", ["- a list", "", "a: b: c", "\x00"])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
     folder = tmp_path / "configs"
@@ -91,21 +113,44 @@ def test_lookup_names_the_nearest_word():
         lookup("dataset", "avmnits", load_config().datasets)
 
 
-def test_command_line_changes_reach_the_field_they_name():
+NAMES = {"dataset": "avmnist", "fusion": "late", "method": "msam", "modalities": [], "seed": 0}
+
+
+def quick(changes, **names):
     config = load_config()
+    return experiment_values(config, config.profiles["quick"], {**NAMES, **names}, changes)
+
+
+def test_command_line_changes_reach_the_field_they_name():
     changes = {"epochs": 7, "lr": 0.5, "pairing": "aligned", "rho": 0.2}
-    experiment = make_experiment(
-        config,
-        config.profiles["quick"],
-        dataset="avmnist",
-        fusion="late",
-        method="msam",
-        changes=changes,
-    )
+    experiment = Experiment.from_dict(quick(changes))
     assert experiment.epochs == 7
     assert experiment.optim.lr == 0.5
     assert experiment.data["pairing"] == "aligned"
     assert experiment.params == {"rho": 0.2}
+
+
+def test_where_the_data_comes_from_cannot_be_set():
+    values = quick({"stand_in": True, "fingerprint": "x"})
+    assert values["data"]["stand_in"] is False
+    assert values["data"]["fingerprint"] is None
+
+
+def test_naming_all_modalities_in_any_order_is_naming_none():
+    assert quick({}, modalities=["visual", "audio"]) == quick({})
+
+
+def test_a_profile_overrides_a_datasets_options():
+    config = load_config()
+    profile = replace(config.profiles["paper"], options={"avmnist": {"pairing": "aligned"}})
+    assert data_options(config, profile, "avmnist") == {"pairing": "aligned", "components": 4}
+
+
+def test_seeds_count_from_zero():
+    config = load_config()
+    states = {name: DataState("fingerprint") for name in config.datasets}
+    cells = plan_suite(config, "table1", config.profiles["paper"], states)
+    assert [e.seed for e in cells[0].experiments(3)] == [0, 1, 2]
 
 
 def test_experiment_problems_list_every_mistake_with_the_nearest_word(experiment):

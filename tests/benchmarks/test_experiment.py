@@ -62,3 +62,14 @@ def test_streams_of_one_seed_and_seeds_of_one_stream_differ():
     streams = [(s, *name) for s in (0, 1) for name in (("init",), ("order", 1), ("order", 2))]
     assert len({derive_seed(*stream) for stream in streams}) == len(streams)
     assert derive_seed(0, "init") == derive_seed(0, "init") < 2**63
+
+
+def test_a_whole_number_and_its_float_name_the_same_experiment():
+    one, same = (replace(BASE, params={"rho": rho}) for rho in (1, 1.0))
+    assert one.run_id == same.run_id
+    assert replace(BASE, params={"rho": 1.5}).run_id != one.run_id
+
+
+def test_a_modality_named_twice_is_refused():
+    with pytest.raises(ValueError, match="one twice"):
+        Experiment.from_dict(BASE.to_dict() | {"modalities": ["audio", "audio"]})

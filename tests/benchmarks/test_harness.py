@@ -1,6 +1,7 @@
 """The training harness on stand-in data: same batches for all, exact resume, honest endings."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -56,18 +57,44 @@ def test_a_run_resumed_after_any_epoch_gives_the_same_record(
     assert not elsewhere.checkpoint(what.run_id).exists()
 
 
+def half_of(content):
+    return content[: len(content) // 2]
+
+
+def one_bit_flipped(content):
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    return bytes(flipped)
+
+
+@pytest.mark.parametrize("damage", [half_of, one_bit_flipped, lambda content: b"", lambda c: b"x"])
 def test_a_damaged_checkpoint_is_set_aside_and_the_run_starts_again(
-    experiment, dataset, folders, quiet, cpu
+    damage, experiment, dataset, folders, quiet, cpu, tmp_path
 ):
-    what = experiment()
+    what = experiment(epochs=3, train_samples=192)
+    alone = run(what, dataset, type(folders)(tmp_path / "alone"), cpu, quiet)
+    with pytest.raises(Interrupted):
+        run(what, dataset, folders, cpu, interrupt_after(2))
     path = folders.checkpoint(what.run_id)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"PK\x03\x04 not a checkpoint")
+    path.write_bytes(damage(path.read_bytes()))
     lines = []
-    record = run(what, dataset, folders, cpu, Reporter(lines.append, lambda b, title: b))
-    assert record.status == "done"
+    again = run(what, dataset, folders, cpu, Reporter(lines.append, lambda b, title: b))
+    assert without_timing(again) == without_timing(alone)
     assert any("damaged" in line for line in lines)
     assert path.with_suffix(".damaged").exists()
+
+
+def test_a_checkpoint_that_fits_only_in_part_leaves_no_trace(
+    experiment, dataset, folders, quiet, cpu, tmp_path
+):
+    what = experiment(epochs=3, train_samples=192)
+    alone = run(what, dataset, type(folders)(tmp_path / "alone"), cpu, quiet)
+    with pytest.raises(Interrupted):
+        run(what, dataset, folders, cpu, interrupt_after(2))
+    path = folders.checkpoint(what.run_id)
+    state = harness.load_checkpoint(path)
+    harness.save_checkpoint(path, {**state, "history": state["history"][:-5]})
+    assert without_timing(run(what, dataset, folders, cpu, quiet)) == without_timing(alone)
 
 
 def test_a_checkpoint_cannot_execute_code(tmp_path):
@@ -75,8 +102,8 @@ def test_a_checkpoint_cannot_execute_code(tmp_path):
         def __reduce__(self):
             return (tmp_path.joinpath("owned").write_text, ("yes",))
 
-    torch.save({"model": Hostile()}, tmp_path / "evil.pt")
-    with pytest.raises(ValueError, match="damaged"):
+    harness.save_checkpoint(tmp_path / "evil.pt", {"model": Hostile()})
+    with pytest.raises(pickle.UnpicklingError):
         harness.load_checkpoint(tmp_path / "evil.pt")
     assert not (tmp_path / "owned").exists()
 
@@ -125,9 +152,7 @@ def test_seeds_change_weights_and_order_but_not_the_part_that_is_trained_on(
     assert torch.equal(one.bincount(), other.bincount())
 
 
-def test_methods_never_receive_test_metrics(
-    experiment, dataset, folders, quiet, cpu, monkeypatch
-):
+def test_methods_never_receive_test_metrics(experiment, dataset, folders, quiet, cpu, monkeypatch):
     received = []
     end_epoch = JointTrain.end_epoch
 
@@ -149,9 +174,81 @@ def test_a_divergent_run_is_recorded_as_such(experiment, dataset, folders, quiet
     assert RunRecord.load(folders.record(wild.run_id)) == record
 
 
-def test_predictions_are_those_of_the_reported_accuracies(
+def test_accuracies_that_stop_being_numbers_are_a_divergence_too(
     experiment, dataset, folders, quiet, cpu
 ):
+    """The last step of the only epoch ruins the weights after its loss was taken."""
+    wild = experiment(optim=OptimConfig(lr=1e30), train_samples=64, epochs=3)
+    record = run(wild, dataset, folders, cpu, quiet)
+    assert record.status == "diverged"
+    assert record.history == ()
+    assert not folders.checkpoint(wild.run_id).exists()
+
+
+def test_an_epochs_training_metrics_are_the_means_of_its_steps(
+    experiment, dataset, folders, quiet, cpu, monkeypatch
+):
+    returned = []
+    step = JointTrain.step
+
+    def spy(self, inputs, labels):
+        assert self.model.training
+        returned.append(step(self, inputs, labels))
+        return returned[-1]
+
+    monkeypatch.setattr(JointTrain, "step", spy)
+    record = run(experiment(), dataset, folders, cpu, quiet)
+    for epoch, steps in zip(record.history, (returned[:5], returned[5:]), strict=True):
+        for name in ("loss_mm", "acc_mm"):
+            mean = sum(s[name].item() for s in steps) / 5
+            assert epoch["train"][name] == pytest.approx(mean, rel=1e-6)
+
+
+def test_a_record_says_what_ran(experiment, dataset, folders, quiet, cpu):
+    optim = OptimConfig(lr=0.02, decay_epochs=1)
+    what = experiment(method="msam", params={"rho": 0.1}, optim=optim)
+    record = run(what, dataset, folders, cpu, quiet)
+    assert [e["lr"] for e in record.history] == pytest.approx([0.02, 0.002])
+    assert record.method_params["rho"] == 0.1
+    assert record.method_params["split"] == "scalar"
+    sizes = {"train": 320, "val": len(dataset.val), "test": len(dataset.test)}
+    assert record.data["sizes"] == sizes
+    assert record.data["fingerprint"] == dataset.fingerprint
+    assert record.parameters == sum(p.numel() for p in training_model(what, dataset).parameters())
+    assert record.timing["seconds"] == pytest.approx(sum(record.timing["epoch_seconds"]))
+    assert len(record.timing["epoch_seconds"]) == 2
+    assert {"commit", "device", "torch", "threads"} <= set(record.environment)
+
+
+def training_model(what, dataset):
+    return Training.start(what, dataset.spec, torch.device("cpu")).method.model
+
+
+def test_the_part_that_is_trained_on_is_random(experiment, dataset):
+    part = harness.training_part(dataset.train, experiment())
+    assert len(part) == 320
+    assert not torch.equal(part.labels, dataset.train.labels[:320])
+
+
+def test_a_methods_own_draws_depend_on_the_seed_alone(
+    experiment, dataset, folders, quiet, cpu, monkeypatch, tmp_path
+):
+    drawn = []
+    step = JointTrain.step
+
+    def spy(self, inputs, labels):
+        drawn.append(torch.rand((), generator=self.generator).item())
+        return step(self, inputs, labels)
+
+    monkeypatch.setattr(JointTrain, "step", spy)
+    for place, seed in (("a", 0), ("b", 0), ("c", 1)):
+        torch.rand(3)  # whatever was drawn before does not matter
+        run(experiment(seed=seed), dataset, type(folders)(tmp_path / place), cpu, quiet)
+    assert drawn[:10] == drawn[10:20] != drawn[20:]
+    assert len(set(drawn[:10])) == 10
+
+
+def test_predictions_are_those_of_the_reported_accuracies(experiment, dataset, folders, quiet, cpu):
     record = run(experiment(epochs=4), dataset, folders, cpu, quiet)
     stored = np.load(folders.predictions(record.run_id), allow_pickle=False)
     for entry in record.history:
@@ -190,4 +287,4 @@ def test_a_run_ends_early_when_the_method_says_so(
 def test_a_checkpoint_holds_plain_values_and_tensors_only(experiment, dataset, cpu, tmp_path):
     training = Training.start(experiment(), dataset.spec, cpu)
     harness.save_checkpoint(tmp_path / "c.pt", training.state_dict())
-    torch.load(tmp_path / "c.pt", weights_only=True)
+    assert harness.load_checkpoint(tmp_path / "c.pt").keys() == training.state_dict().keys()

@@ -4,7 +4,6 @@ import pytest
 
 from baselines.sam import SAM
 from benchmarks.executors.local import LocalExecutor
-from benchmarks.record import RunRecord
 from benchmarks.sweep import pending, state
 
 
@@ -31,8 +30,23 @@ def test_a_method_that_raises_is_recorded_and_the_others_go_on(
 def test_an_unsupported_combination_is_recorded_with_the_methods_own_reason(
     executor, experiment, monkeypatch
 ):
-    monkeypatch.setattr(SAM, "unsupported", classmethod(lambda cls, modalities, fusion: "no way"))
-    assert executor.execute([experiment(method="sam")])[0].reason == "no way"
+    asked = []
+
+    def unsupported(cls, modalities, fusion):
+        asked.append((modalities, fusion))
+        return "no way"
+
+    monkeypatch.setattr(SAM, "unsupported", classmethod(unsupported))
+    what = experiment(method="sam", modalities=("audio",))
+    assert executor.execute([what])[0].reason == "no way"
+    assert asked == [(("audio",), "late")]
+    assert pending([what], executor.folders) == [], "nothing would change if it were tried again"
+
+
+def test_a_plan_made_on_other_data_is_refused(executor, experiment):
+    stale = experiment(data={"pairing": "aligned", "stand_in": True, "fingerprint": "old"})
+    with pytest.raises(ValueError, match="planned on data old"):
+        executor.execute([stale])
 
 
 def test_all_mistakes_are_listed_before_anything_runs(executor, experiment, folders):
@@ -59,9 +73,9 @@ def test_states_follow_the_files(executor, experiment, folders):
 
 
 def test_a_full_disk_ends_the_sweep(executor, experiment, monkeypatch):
-    def full(self, path):
+    def full(path, state):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(RunRecord, "save", full)
+    monkeypatch.setattr("benchmarks.harness.save_checkpoint", full)
     with pytest.raises(OSError, match="No space left"):
         executor.execute([experiment(epochs=1)])

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from benchmarks.experiment import Experiment
 from benchmarks.record import RunRecord, load_records
 
-EXPERIMENT = Experiment("avmnist", "late", "msam", 0, 2, 64, "small_cnn", params={"rho": 0.1})
+GOOD = {"acc_mm": 0.5}
+EXPERIMENT = Experiment(
+    "avmnist", "late", "msam", 0, 2, 64, "small_cnn", params={"rho": 0.1}, data={"stand_in": True}
+)
 RECORD = RunRecord(
     EXPERIMENT.run_id,
     EXPERIMENT,
@@ -20,8 +23,9 @@ RECORD = RunRecord(
 
 
 def test_a_record_survives_its_file(tmp_path):
-    RECORD.save(tmp_path / "r.json")
-    assert RunRecord.load(tmp_path / "r.json") == RECORD
+    path = tmp_path / f"{RECORD.run_id}.json"
+    RECORD.save(path)
+    assert RunRecord.load(path) == RECORD
     assert load_records(tmp_path) == [RECORD]
     assert RECORD.stand_in
 
@@ -41,11 +45,20 @@ def test_accuracies_that_are_no_numbers_are_not_written(tmp_path):
         ({"experiment": {"sed": 1}}, "sed"),
         ({"experiment": 3}, "readable"),
         ({"history": 3}, "history"),
+        ({"history": [{"epoch": 1}]}, "val"),
+        ({"history": [{"epoch": 2, "val": GOOD, "test": GOOD}]}, "epochs are not 1, 2"),
+        ({"history": [{"epoch": 1, "val": {}, "test": GOOD}]}, "acc_mm"),
+        ({"history": [{"epoch": 1, "val": GOOD, "test": {"acc_mm": 50.0}}]}, "fractions"),
+        ({"history": [{"epoch": 1, "val": GOOD, "test": {"acc_mm": "0.5"}}]}, "fractions"),
+        ({"history": [{"epoch": 1, "val": GOOD, "test": [1]}]}, "readable"),
+        ({"history": []}, "no epoch"),
+        ({"run_id": "../../x"}, "in a file"),
+        ({"data": {"stand_in": False}}, "stand-in"),
         ({"surprise": 1}, "surprise"),
     ],
 )
 def test_a_wrong_record_is_named_with_its_mistake(tmp_path, change, named):
-    path = tmp_path / "r.json"
+    path = tmp_path / f"{RECORD.run_id}.json"
     RECORD.save(path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ValueError, match=named) as caught:
