@@ -51,7 +51,8 @@ class LocalExecutor:
             tuple(sorted(loader_options(experiment.data).items())),
         )
         modalities = experiment.modalities or dataset.spec.modalities
-        if why := method_class(experiment.method).unsupported(modalities, experiment.fusion):
+        unsupported = method_class(experiment.method).unsupported_with
+        if why := unsupported(modalities, experiment.fusion, experiment.params):
             return self._without_result(experiment, dataset, "unsupported", why)
         try:
             return run(experiment, dataset, self.folders, self.device, self.reporter)
