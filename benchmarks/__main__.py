@@ -30,12 +30,15 @@ def dispatch(arguments: Namespace) -> int:
         from benchmarks.commands import training as module
     elif arguments.verb == "data":
         from benchmarks.commands import data as module
+    elif arguments.verb in ("new-method", "check-method"):
+        from benchmarks.commands import methods as module
     elif arguments.verb == "bench":
         from benchmarks import bench as module
     else:
         from benchmarks.commands import reporting as module
     function = {"table1": "table", "table2": "table", "list": "listing"}
-    return getattr(module, function.get(arguments.verb, arguments.verb))(arguments, say)
+    name = function.get(arguments.verb, arguments.verb.replace("-", "_"))
+    return getattr(module, name)(arguments, say)
 
 
 def say(text: str) -> None:

@@ -18,6 +18,8 @@ VERBS = {
     "status": "done, failed, interrupted and missing runs of every table",
     "data": "data status | prepare NAME [--raw DIR] | sources",
     "list": "methods, datasets, tables and profiles",
+    "new-method": "writes baselines/NAME.py, a working skeleton, and its entry in methods.yaml",
+    "check-method": "the contract tests on one method",
     "bench": "step times of the methods, as ratios measured in one run",
     "test": "the test suite",
 }
@@ -49,10 +51,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 def usage() -> str:
     """The list of verbs, for a call without words."""
-    lines = [f"  {verb:<9} {about}" for verb, about in VERBS.items()]
-    return "\n".join(
-        ["usage: ./reproduce.sh VERB [options]      ./reproduce.sh VERB --help", "", *lines]
-    )
+    lines = ["usage: ./reproduce.sh VERB [options]      ./reproduce.sh VERB --help", ""]
+    return "\n".join(lines + [f"  {verb:<13} {about}" for verb, about in VERBS.items()])
 
 
 def setting(text: str) -> tuple[str, Any]:
@@ -95,6 +95,8 @@ def _parser() -> Parser:
         _add_scale(made[verb], device=False)
     _add_run(made["run"])
     _add_data(made["data"])
+    for verb in ("new-method", "check-method"):
+        made[verb].add_argument("name", help="lower-case words joined by _, such as my_method")
     made["bench"].add_argument("--out", type=Path, help="folder for the table and the JSON")
     made["bench"].add_argument("--rounds", type=int, default=7, help="steps per method (default 7)")
     made["bench"].add_argument("--device", help="cpu or cuda")

@@ -28,11 +28,15 @@ class DatasetConfig:
 
 @dataclass(frozen=True)
 class MethodConfig:
-    """How the tables show and set a method; `params` maps a name to its value and source."""
+    """How the tables show and set a method; `params` maps a name to its value and source.
+
+    `group` is `table` for the rows of the paper's tables, else where `list` shows the method.
+    """
 
     label: str
     reference: str
     colour: str
+    group: Literal["table", "extension", "control"] = "table"
     params: Mapping[str, Any] = field(default_factory=dict)
 
     @property

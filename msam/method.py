@@ -82,6 +82,13 @@ class Method(ABC):
         """Why the method cannot train these modalities with this fusion, or None if it can."""
         return None
 
+    @classmethod
+    def unsupported_with(
+        cls, modalities: tuple[str, ...], fusion: str, params: Mapping[str, Any]
+    ) -> str | None:
+        """`unsupported` under these hyperparameters, for a method whose options widen it."""
+        return cls.unsupported(modalities, fusion)
+
 
 def batch_metrics(logits: Tensor, labels: Tensor, loss: Tensor) -> dict[str, Tensor]:
     """The online training metrics of one batch: fused accuracy and loss, from logits (B, C)."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import sweep
 from benchmarks.commands.session import Say, Session, open_session
-from benchmarks.config import load_config
+from benchmarks.config import Config, load_config
 
 if TYPE_CHECKING:
     from benchmarks.report import Report
@@ -59,7 +59,7 @@ def listing(arguments: Namespace, say: Say) -> int:
     """Methods, datasets, tables and profiles with their labels."""
     config = load_config()
     groups = {
-        "methods": {k: f"{m.label}: {m.reference}" for k, m in config.methods.items()},
+        **_methods_by_group(config),
         "datasets": {
             k: f"{d.label} ({', '.join(d.modalities)})" for k, d in config.datasets.items()
         },
@@ -71,6 +71,21 @@ def listing(arguments: Namespace, say: Say) -> int:
         for name, about in entries.items():
             say(f"  {name:<12} {about}")
     return 0
+
+
+def _methods_by_group(config: Config) -> dict[str, dict[str, str]]:
+    """The rows of the tables under the paper's names and in its order, then the others."""
+    rows = [row.method for suite in config.suites.values() for row in suite.rows]
+    order = sorted(config.methods, key=lambda k: rows.index(k) if k in rows else len(rows))
+    titles = {"table": "methods", "extension": "extensions", "control": "controls"}
+    return {
+        title: {
+            k: f"{config.methods[k].label}: {config.methods[k].reference}"
+            for k in order
+            if config.methods[k].group == group
+        }
+        for group, title in titles.items()
+    }
 
 
 def _report(session: Session, selection: str) -> Report:
