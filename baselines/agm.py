@@ -146,8 +146,8 @@ class AGM(Method):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         for name in _STATE:
-            setattr(self, name, state[name])
+            setattr(self, name, state[name].to(getattr(self, name).device))
 
     @classmethod
-    def unsupported(cls, modalities: tuple[str, ...], fusion: str) -> str | None:
+    def unsupported(cls, modalities: tuple[str, ...], fusion: str, **params: Any) -> str | None:
         return None if len(modalities) > 1 else "AGM compares modalities: it needs at least two"

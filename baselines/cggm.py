@@ -163,7 +163,7 @@ class CGGM(Method):
         self.scores.copy_(state["scores"])
 
     @classmethod
-    def unsupported(cls, modalities: tuple[str, ...], fusion: str) -> str | None:
+    def unsupported(cls, modalities: tuple[str, ...], fusion: str, **params: Any) -> str | None:
         return None if len(modalities) > 1 else "one modality alone has no other to balance with"
 
 

@@ -110,7 +110,7 @@ class MMPareto(Method):
         super().load_state_dict(state)
 
     @classmethod
-    def unsupported(cls, modalities: tuple[str, ...], fusion: str) -> str | None:
+    def unsupported(cls, modalities: tuple[str, ...], fusion: str, **params: Any) -> str | None:
         return None if len(modalities) > 1 else "one modality alone has no second loss to integrate"
 
 

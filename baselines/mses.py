@@ -142,7 +142,7 @@ class MSES(Method):
         self.saved = state["saved"]
 
     @classmethod
-    def unsupported(cls, modalities: tuple[str, ...], fusion: str) -> str | None:
+    def unsupported(cls, modalities: tuple[str, ...], fusion: str, **params: Any) -> str | None:
         if fusion == "early":
             return "MSES stops an encoder with its own head, which early fusion does not have"
         return None

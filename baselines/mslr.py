@@ -91,7 +91,7 @@ class MSLR(Method):
         self.memory = {m: list(values) for m, values in state["memory"].items()}
 
     @classmethod
-    def unsupported(cls, modalities: tuple[str, ...], fusion: str) -> str | None:
+    def unsupported(cls, modalities: tuple[str, ...], fusion: str, **params: Any) -> str | None:
         if fusion == "early":
             return "MSLR wants a head per modality: the joint network of early fusion has no rate"
         return None

@@ -85,7 +85,7 @@ class OGMGE(Method):
         beyond_two: Literal["refuse", "averaged"] = "refuse",
     ) -> None:
         super().__init__(model, optim)
-        if reason := self.unsupported_with(model.modalities, "late", {"beyond_two": beyond_two}):
+        if reason := self.unsupported(model.modalities, "late", beyond_two=beyond_two):
             raise ValueError(reason)
         self.alpha, self.noise, self.scope = alpha, noise, scope
         self.window = (modulation_starts, modulation_ends)
@@ -129,17 +129,9 @@ class OGMGE(Method):
         return torch.empty_like(like).normal_(generator=self.generator)
 
     @classmethod
-    def unsupported(cls, modalities: tuple[str, ...], fusion: str) -> str | None:
+    def unsupported(cls, modalities: tuple[str, ...], fusion: str, **params: Any) -> str | None:
         if fusion == "early":
             return "OGM-GE needs the logits of each modality's own head; early fusion has none"
-        if len(modalities) != 2:
+        if len(modalities) < 2 or (len(modalities) > 2 and params.get("beyond_two") != "averaged"):
             return "OGM-GE compares two modalities (more only with beyond_two=averaged)"
         return None
-
-    @classmethod
-    def unsupported_with(
-        cls, modalities: tuple[str, ...], fusion: str, params: Mapping[str, Any]
-    ) -> str | None:
-        if params.get("beyond_two") == "averaged":
-            modalities = modalities[:2]
-        return cls.unsupported(modalities, fusion)

@@ -182,7 +182,7 @@ class ReconBoost(Method):
         self.boost_rate.data.copy_(state["boost_rate"])
 
     @classmethod
-    def unsupported(cls, modalities: tuple[str, ...], fusion: str) -> str | None:
+    def unsupported(cls, modalities: tuple[str, ...], fusion: str, **params: Any) -> str | None:
         return None if len(modalities) > 1 else "one modality alone has no other to boost against"
 
 

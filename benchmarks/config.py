@@ -188,9 +188,17 @@ def _row_problems(config: Config, where: str, suite: SuiteConfig) -> list[str]:
     labels = [row.label for row in suite.rows]
     known = {m for dataset in config.datasets.values() for m in dataset.modalities}
     problems = [f"{where} has the row '{x}' twice" for x in set(labels) if labels.count(x) > 1]
-    return problems + [
-        f"{where} row '{row.label}' names no modality '{m}'{nearest(m, known)}"
-        for row in suite.rows
-        for m in row.modalities
-        if m not in known
-    ]
+    return (
+        problems
+        + [
+            f"{where} row '{row.label}' names no modality '{m}'{nearest(m, known)}"
+            for row in suite.rows
+            for m in row.modalities
+            if m not in known
+        ]
+        + [
+            f"{where} row '{row.label}': {problem}"
+            for row in suite.rows
+            for problem in unknown_words("method", [row.method], config.methods)
+        ]
+    )

@@ -27,13 +27,12 @@ class Cell:
     """One row of a table for one dataset.
 
     Records fill it whose `experiment.cell_id` is that of `template`, whatever their seed.
-    `template` is None, and `reason` says why, where the suite has no such method;
-    `reason` alone is set where the data is missing.
+    `reason` says why nothing can be run, such as missing data.
     """
 
     row: Row
     dataset: str
-    template: Experiment | None
+    template: Experiment
     reason: str = ""
 
     def experiments(self, seeds: int) -> list[Experiment]:
@@ -143,8 +142,6 @@ def _cell(
     profile: ProfileConfig,
     state: DataState,
 ) -> Cell:
-    if row.method not in config.methods:
-        return Cell(row, dataset, None, "method not in the suite yet")
     template = make_experiment(
         config,
         profile,

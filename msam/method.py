@@ -78,16 +78,12 @@ class Method(ABC):
         self.scheduler.load_state_dict(state["scheduler"])
 
     @classmethod
-    def unsupported(cls, modalities: tuple[str, ...], fusion: str) -> str | None:
-        """Why the method cannot train these modalities with this fusion, or None if it can."""
-        return None
+    def unsupported(cls, modalities: tuple[str, ...], fusion: str, **params: Any) -> str | None:
+        """Why the method cannot train these modalities with this fusion, or None if it can.
 
-    @classmethod
-    def unsupported_with(
-        cls, modalities: tuple[str, ...], fusion: str, params: Mapping[str, Any]
-    ) -> str | None:
-        """`unsupported` under these hyperparameters, for a method whose options widen it."""
-        return cls.unsupported(modalities, fusion)
+        `params` are the hyperparameters given: an option may widen what a method can do.
+        """
+        return None
 
 
 def batch_metrics(logits: Tensor, labels: Tensor, loss: Tensor) -> dict[str, Tensor]:

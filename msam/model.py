@@ -67,9 +67,7 @@ class MultimodalModel(nn.Module):
 
 def present_only(features: Features, absent: Features, present: set[str]) -> Features:
     """`features` (B, D_m) where only the modalities in `present` are there."""
-    return {
-        m: phi if m in present else absent[m].expand_as(phi) for m, phi in features.items()
-    }
+    return {m: phi if m in present else absent[m].expand_as(phi) for m, phi in features.items()}
 
 
 class LateFusion(nn.Module):
@@ -144,4 +142,3 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for child, mode in modes:
             child.training = mode
-

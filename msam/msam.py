@@ -79,6 +79,7 @@ class MSAM(Method):
             self._split_gradient(inputs, labels, features, nu)
         self.optimizer.step()
         shares = {f"contribution_{m}": share for m, share in nu.items()}
+        shares["contribution_dominant"] = torch.stack(list(nu.values())).amax()
         return {**batch_metrics(logits, labels, loss), **shares}
 
     @torch.no_grad()

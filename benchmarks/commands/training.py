@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 
-from benchmarks import plan, sweep, workspace
+from benchmarks import contribution, plan, sweep, workspace
 from benchmarks.commands.reporting import write_tables
 from benchmarks.commands.session import Say, Session, open_session
 from benchmarks.config import unknown_words
@@ -36,12 +36,7 @@ def table(arguments: Namespace, say: Say) -> int:
 def run(arguments: Namespace, say: Say) -> int:
     """Trains one experiment, or shows its record if it was trained before."""
     session = open_session(arguments, say)
-    from benchmarks.check import check_values  # imports torch
-
-    names = {key: getattr(arguments, key) for key in _NAMES}
-    changes = dict(arguments.changes)
-    values = plan.experiment_values(session.config, session.profile, names, changes)
-    experiment = check_values(values)
+    experiment = _asked_for(arguments, session)
     _prepare_stand_in(session)
     experiment = workspace.with_fingerprint(experiment)
     path = session.folders.record(experiment.run_id)
@@ -56,6 +51,19 @@ def run(arguments: Namespace, say: Say) -> int:
 
 
 _NAMES = ("dataset", "fusion", "method", "modalities", "seed")
+
+
+def _asked_for(arguments: Namespace, session: Session) -> Experiment:
+    """The experiment of the command line, checked; ValueError lists every mistake."""
+    from benchmarks.check import check_values  # imports torch
+
+    names = {key: getattr(arguments, key) for key in _NAMES}
+    changes = dict(arguments.changes)
+    values = plan.experiment_values(session.config, session.profile, names, changes)
+    if values["params"].get("factor") == contribution.FROM_MSAM:
+        draft = workspace.with_fingerprint(Experiment.from_dict(values))
+        values["params"] = dict(contribution.resolved(draft, session.records()).params)
+    return check_values(values)
 
 
 def _check_choice(arguments: Namespace, session: Session) -> None:

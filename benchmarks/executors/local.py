@@ -60,8 +60,8 @@ class LocalExecutor:
                 f"{dataset.fingerprint}; start again"
             )
         modalities = experiment.modalities or dataset.spec.modalities
-        unsupported = method_class(experiment.method).unsupported_with
-        if why := unsupported(modalities, experiment.fusion, experiment.params):
+        unsupported = method_class(experiment.method).unsupported
+        if why := unsupported(modalities, experiment.fusion, **experiment.params):
             return self._without_result(experiment, dataset, "unsupported", why)
         try:
             return run(experiment, dataset, self.folders, self.device, self.reporter)

@@ -34,7 +34,7 @@ def collect(
     return [
         _with_runs(_empty(found, metric, paper), found, selection)
         for cell in cells
-        for found in [evidence(cell, by_cell[cell.template.cell_id] if cell.template else [])]
+        for found in [evidence(cell, by_cell[cell.template.cell_id])]
         for metric in cell_metrics(cell, datasets[cell.dataset])
     ]
 

@@ -33,8 +33,7 @@ class Evidence:
     @property
     def stand_in(self) -> bool:
         """True if the cell was, or is to be, filled from generated data."""
-        template = self.cell.template
-        planned = template is not None and bool(template.data.get("stand_in"))
+        planned = bool(self.cell.template.data.get("stand_in"))
         return planned or any(r.stand_in for r in self.records)
 
     @property
@@ -67,7 +66,7 @@ def evidence(cell: Cell, records: Iterable[RunRecord]) -> Evidence:
     """
     unique = {r.run_id: r for r in records}.values()
     ordered = sorted(unique, key=lambda r: (r.experiment.seed, r.run_id))
-    present = cell.template.data.get("fingerprint") if cell.template else None
+    present = cell.template.data.get("fingerprint")
     used = [r for r in ordered if present in (None, _fingerprint(r))]
     return Evidence(cell, tuple(used), len(ordered) - len(used))
 

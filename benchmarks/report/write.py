@@ -80,8 +80,6 @@ def make_table(
 def _departures(config: Config, cell: Cell) -> list[str]:
     """Where the cell's training is not what the paper profile would do."""
     ours = cell.template
-    if ours is None:
-        return []
     papers = make_experiment(
         config,
         lookup("profile", PAPER_PROFILE, config.profiles),

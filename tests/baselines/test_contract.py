@@ -29,7 +29,7 @@ from tests.tiny import (
     weights,
 )
 
-EPOCHS = 8  # past the learning rate's decay, and enough for methods that wait for a trend
+EPOCHS = 14  # past the learning rate's decay, and enough for methods that wait for a trend
 
 
 @every_case

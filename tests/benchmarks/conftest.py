@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,15 +28,6 @@ def data_dir(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def dataset(data_dir) -> Dataset:
     return registry.load("avmnist", data_dir / "stand-in" / "avmnist", OPTIONS)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Tiny models are faster on one thread, most of all beside other work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

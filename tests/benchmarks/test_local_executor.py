@@ -32,14 +32,14 @@ def test_an_unsupported_combination_is_recorded_with_the_methods_own_reason(
 ):
     asked = []
 
-    def unsupported(cls, modalities, fusion):
-        asked.append((modalities, fusion))
+    def unsupported(cls, modalities, fusion, **params):
+        asked.append((modalities, fusion, params))
         return "no way"
 
     monkeypatch.setattr(SAM, "unsupported", classmethod(unsupported))
-    what = experiment(method="sam", modalities=("audio",))
+    what = experiment(method="sam", modalities=("audio",), params={"rho": 0.1})
     assert executor.execute([what])[0].reason == "no way"
-    assert asked == [(("audio",), "late")]
+    assert asked == [(("audio",), "late", {"rho": 0.1})]
     assert pending([what], executor.folders) == [], "nothing would change if it were tried again"
 
 
