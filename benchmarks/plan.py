@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from benchmarks.config import Config, ProfileConfig, Row, lookup
+from benchmarks.config import lookup
+from benchmarks.config_schema import Config, ProfileConfig, Row
 from benchmarks.experiment import Experiment
 from msam.optim import OptimConfig
 

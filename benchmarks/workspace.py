@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.config import Config, ProfileConfig
+from benchmarks.config_schema import Config, ProfileConfig
 from benchmarks.experiment import Experiment
 from benchmarks.plan import DataState, data_options
 from datasets import registry

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks import sweep
 from benchmarks.commands.session import Say, Session, open_session
-from benchmarks.config import Config, load_config
+from benchmarks.config import load_config
+from benchmarks.config_schema import Config
 
 if TYPE_CHECKING:
     from benchmarks.report import Report

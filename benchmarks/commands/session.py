@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import plan, workspace
-from benchmarks.config import Config, ProfileConfig, load_config, lookup
+from benchmarks.config import load_config, lookup
+from benchmarks.config_schema import Config, ProfileConfig
 from benchmarks.plan import Cell
 from benchmarks.record import RunRecord, load_records
 from benchmarks.selection import RULES

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from benchmarks.config import DatasetConfig
+from benchmarks.config_schema import DatasetConfig
 from benchmarks.plan import Cell
 from benchmarks.record import RunRecord
 from benchmarks.report.entry import DONE, NOT_MEASURED, Entry

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.config import DatasetConfig
+from benchmarks.config_schema import DatasetConfig
 
 FOLDER = Path(__file__).resolve().parents[2] / "results" / "paper"
 MISSING = ".."  # how the paper prints a cell that it does not have

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchmarks.config import Config
+from benchmarks.config_schema import Config
 from benchmarks.report.entry import Entry
 from benchmarks.report.paper import column_name, metrics
 

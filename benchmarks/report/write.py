@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.config import Config, lookup
+from benchmarks.config import lookup
+from benchmarks.config_schema import Config
 from benchmarks.plan import Cell, make_experiment
 from benchmarks.record import RunRecord
 from benchmarks.report import paper, text

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from benchmarks.commands import methods
-from benchmarks.config import CONFIGS, MethodConfig, load_config
+from benchmarks.config import CONFIGS, load_config
+from benchmarks.config_schema import MethodConfig
 from msam.parameters import field_problems
 
 ROOT = Path(__file__).parents[2]

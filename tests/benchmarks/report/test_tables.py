@@ -81,8 +81,8 @@ def test_reasons_of_missing_cells_are_footnotes() -> None:
 def test_a_diverged_run_is_a_footnote_of_its_number() -> None:
     bad = record(SAM, 1, status="diverged", reason="epoch 3: loss | nan_")
     page = markdown(table(CELLS, [record(SAM, 0, 73.0), bad]))
-    assert row(page, "SAM")[-2] == r"73.00 (1) \[2]"
-    assert r"\[2] diverged (seed 1, epoch 3: loss \| nan\_)" in page
+    assert row(page, "SAM")[-2] == r"73.00 (1) \[1]"
+    assert r"\[1] diverged (seed 1, epoch 3: loss \| nan\_)" in page
 
 
 def test_stand_in_data_is_the_first_line() -> None:

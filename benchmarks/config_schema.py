@@ -1,0 +1,80 @@
+"""What the YAML files of `configs/` hold, as dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from benchmarks.experiment import Count
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """A group of columns of the tables. `options` are passed to the dataset's loader."""
+
+    label: str
+    modalities: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """How the tables show and set a method; `params` maps a name to its value and source.
+
+    `group` is `table` for the rows of the paper's tables, else where `list` shows the method.
+    """
+
+    label: str
+    reference: str
+    colour: str
+    group: Literal["table", "extension", "control"] = "table"
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The hyperparameters alone."""
+        return {name: entry["value"] for name, entry in self.params.items()}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: a method, on all modalities or on those named."""
+
+    label: str
+    method: str
+    modalities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SuiteConfig:
+    """One table of the paper."""
+
+    title: str
+    fusion: Literal["late", "early"]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class ProfileConfig:
+    """The scale of the experiments; `options` overrides dataset options."""
+
+    about: str
+    encoder: str
+    epochs: Count
+    batch_size: Count
+    seeds: Count
+    stand_in: bool = False
+    train_samples: Count | None = None
+    optim: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything in `configs/`."""
+
+    datasets: dict[str, DatasetConfig]
+    methods: dict[str, MethodConfig]
+    suites: dict[str, SuiteConfig]
+    profiles: dict[str, ProfileConfig]
