@@ -26,6 +26,7 @@ from msam.optim import OptimConfig
 SHAPES = {"audio": (1, 112, 112), "visual": (1, 28, 28)}  # AV-MNIST
 CLASSES = 10
 BATCH = 64
+VARIANTS = {"ogm_ge noise=False": ("ogm_ge", {"noise": False})}  # the price of an option
 
 
 def bench(arguments: Namespace, say: Callable[[str], None]) -> int:
@@ -66,8 +67,12 @@ def _measure(
     """Passes and seconds of each method's step, one time per round after a counted first step."""
     batch = {m: torch.rand(BATCH, *shape, device=device) for m, shape in SHAPES.items()}
     labels = torch.randint(CLASSES, (BATCH,), device=device)
-    classes = {n: c for n, c in METHODS.items() if not c.unsupported(tuple(SHAPES), fusion)}
-    methods = {name: _fresh(name, fusion, device) for name in classes}
+    settings = {**{name: (name, {}) for name in METHODS}, **VARIANTS}
+    methods = {
+        title: _fresh(name, params, fusion, device)
+        for title, (name, params) in settings.items()
+        if not METHODS[name].unsupported(tuple(SHAPES), fusion)
+    }
     passes = {name: _count_passes(method, batch, labels) for name, method in methods.items()}
     times: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(rounds):
@@ -96,10 +101,10 @@ def _count_passes(method: Method, batch: dict[str, Tensor], labels: Tensor) -> P
     return Passes(**seen)
 
 
-def _fresh(name: str, fusion: str, device: torch.device) -> Method:
+def _fresh(name: str, params: dict[str, Any], fusion: str, device: torch.device) -> Method:
     torch.manual_seed(0)
     model = build_model(SHAPES, CLASSES, fusion, "resnet18").to(device)
-    return build_method(name, model, OptimConfig())
+    return build_method(name, model, OptimConfig(), **params)
 
 
 def _seconds(method: Method, batch: dict[str, Tensor], labels: Tensor) -> float:

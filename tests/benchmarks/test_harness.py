@@ -163,18 +163,41 @@ def test_seeds_change_weights_and_order_but_not_the_part_that_is_trained_on(
     assert torch.equal(one.bincount(), other.bincount())
 
 
-def test_methods_never_receive_test_metrics(experiment, dataset, folders, quiet, cpu, monkeypatch):
-    received = []
-    end_epoch = JointTrain.end_epoch
+def rows_of(images):
+    return {row.numpy().tobytes() for row in images}
 
-    def spy(self, val):
-        received.append(val)
-        end_epoch(self, val)
 
-    monkeypatch.setattr(JointTrain, "end_epoch", spy)
-    record = run(experiment(), dataset, folders, cpu, quiet)
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_no_method_ever_receives_anything_of_the_test_split(
+    name, experiment, dataset, folders, quiet, cpu, monkeypatch
+):
+    received, images = [], []
+    start = Training.start
+
+    def spied(what, spec, device):
+        training = start(what, spec, device)
+        method, step, end_epoch = training.method, training.method.step, training.method.end_epoch
+
+        def see_batch(inputs, labels):
+            images.append(inputs["visual"])
+            return step(inputs, labels)
+
+        def see_metrics(val):
+            received.append(dict(val))
+            end_epoch(val)
+
+        method.step, method.end_epoch = see_batch, see_metrics
+        return training
+
+    monkeypatch.setattr(Training, "start", spied)
+    record = run(experiment(method=name), dataset, folders, cpu, quiet)
     assert received == [entry["val"] for entry in record.history]
     assert all(e["val"] != e["test"] for e in record.history)
+    train, _ = dataset.train.batch(torch.arange(len(dataset.train)))
+    test, _ = dataset.test.batch(torch.arange(len(dataset.test)))
+    seen = rows_of(torch.cat(images))
+    assert seen <= rows_of(train["visual"])
+    assert not seen & rows_of(test["visual"])
 
 
 def test_a_divergent_run_is_recorded_as_such(experiment, dataset, folders, quiet, cpu):
