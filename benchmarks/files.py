@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 def write_atomic(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Lets `write` fill a temporary file beside `path`, syncs it to disk and renames it.
 
-    Raises OSError, with the temporary file removed, when the folder is read-only or full.
+    Raises OSError that names `path`, with the temporary file removed, when the folder is
+    read-only or full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -22,6 +23,8 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], None]) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:  # that of a full disk names no file
+        raise OSError(error.errno, f"cannot write: {error.strerror}", str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
