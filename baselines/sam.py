@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -37,8 +38,13 @@ class SAM(Method):
         self.optimizer.zero_grad()
         loss.backward()
         moved = [p for p in self.model.parameters() if p.grad is not None]
-        with perturbed(moved, [p.grad for p in moved], self.rho), frozen_batchnorm(self.model):
+        gradient = [p.grad for p in moved]
+        with perturbed(moved, gradient, self.radius(gradient)), frozen_batchnorm(self.model):
             self.optimizer.zero_grad()
             F.cross_entropy(self.model(inputs), labels).backward()
         self.optimizer.step()
         return batch_metrics(logits, labels, loss)
+
+    def radius(self, gradient: Sequence[Tensor]) -> float | Tensor:
+        """The length of the perturbation along this gradient."""
+        return self.rho
