@@ -64,7 +64,10 @@ def listing(arguments: Namespace, say: Say) -> int:
         "datasets": {
             k: f"{d.label} ({', '.join(d.modalities)})" for k, d in config.datasets.items()
         },
-        "tables": {k: s.title for k, s in config.suites.items()},
+        "tables": {
+            k: f"{s.title}: {', '.join(row.label for row in s.rows)}"
+            for k, s in config.suites.items()
+        },
         "profiles": {k: p.about for k, p in config.profiles.items()},
     }
     for title, entries in groups.items():
