@@ -19,6 +19,7 @@ from benchmarks.yaml_files import read_mapping
 from msam.optim import OptimConfig
 from msam.parameters import field_problems, nearest
 
+SIZES = ("paper", "small")  # of encoders
 CONFIGS = Path(__file__).parent / "configs"
 
 Entry = TypeVar("Entry")
@@ -109,15 +110,31 @@ def _nested_problems(config: Config) -> list[str]:
             for d, options in profile.options.items()
             if not isinstance(options, dict)
         ]
+    problems += [
+        f"datasets.yaml: {name} encoders must name one for each of {', '.join(SIZES)}"
+        for name, dataset in config.datasets.items()
+        if set(dataset.encoders) != set(SIZES)
+    ]
     for name, suite in config.suites.items():
         problems += _row_problems(config, f"suites.yaml: {name}", suite)
     for name, method in config.methods.items():
         problems += [
-            f"methods.yaml: {name} parameter '{key}' needs a value and its source"
+            problem
             for key, entry in method.params.items()
-            if not isinstance(entry, dict) or set(entry) != {"value", "source"}
+            for problem in _parameter_problems(
+                config, f"methods.yaml: {name} parameter '{key}'", entry
+            )
         ]
     return problems
+
+
+def _parameter_problems(config: Config, where: str, entry: Any) -> list[str]:
+    if not isinstance(entry, dict) or not {"value", "source"} <= set(entry):
+        return [f"{where} needs a value and its source"]
+    overrides = entry.get("datasets", {})
+    if set(entry) - {"value", "source", "datasets"} or not isinstance(overrides, dict):
+        return [f"{where} may have a value, its source, and `datasets` with other values"]
+    return [f"{where}: {p}" for p in unknown_words("dataset", overrides, config.datasets)]
 
 
 def _row_problems(config: Config, where: str, suite: SuiteConfig) -> list[str]:

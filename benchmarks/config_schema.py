@@ -11,17 +11,22 @@ from benchmarks.experiment import Count
 
 @dataclass(frozen=True)
 class DatasetConfig:
-    """A group of columns of the tables. `options` are passed to the dataset's loader."""
+    """A group of columns of the tables. `options` are passed to the dataset's loader.
+
+    `encoders` names the paper's encoder and a small one for stand-in data.
+    """
 
     label: str
     modalities: tuple[str, ...]
+    encoders: Mapping[str, str]
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class MethodConfig:
-    """How the tables show and set a method; `params` maps a name to its value and source.
+    """How the tables show and set a method.
 
+    `params` maps a name to its value and source; `datasets` beside them overrides the value.
     `group` is `table` for the rows of the paper's tables, else where `list` shows the method.
     """
 
@@ -31,10 +36,12 @@ class MethodConfig:
     group: Literal["table", "extension", "control"] = "table"
     params: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def values(self) -> dict[str, Any]:
-        """The hyperparameters alone."""
-        return {name: entry["value"] for name, entry in self.params.items()}
+    def values(self, dataset: str) -> dict[str, Any]:
+        """The hyperparameters alone, as they are for a dataset."""
+        return {
+            name: entry.get("datasets", {}).get(dataset, entry["value"])
+            for name, entry in self.params.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class ProfileConfig:
     """The scale of the experiments; `options` overrides dataset options."""
 
     about: str
-    encoder: str
+    encoders: Literal["paper", "small"]
     epochs: Count
     batch_size: Count
     seeds: Count

@@ -19,7 +19,7 @@ CHUNK = 500  # samples per forward pass
 class Evaluation:
     """`metrics`: `acc_*` and `loss_*` of the fused output (`mm`) and of each modality alone.
 
-    `predictions`: the predicted class of every sample, {output: (N,) int16}.
+    `predictions`: the predicted class of every sample or segment, {output: (N,) int16}.
     """
 
     metrics: dict[str, float]
@@ -37,22 +37,25 @@ def evaluate(
     """
     with evaluating(model):
         features = {m: _encode(model, m, split.inputs[m]) for m in model.modalities}
-        one_input = {m: split.inputs[m].gather(split.labels.new_zeros(1)) for m in features}
+        labels = split.flat_labels
+        one_input = {m: split.inputs[m].gather(labels.new_zeros(1)) for m in features}
+        rows = CHUNK * len(labels) // len(split)  # whole samples, whose segments stay together
         nothing = model.absent_features(one_input, features, absent)
         chunks = [
-            _outputs(model, {m: phi[start : start + CHUNK] for m, phi in features.items()}, nothing)
-            for start in range(0, len(split), CHUNK)
+            _outputs(model, {m: phi[start : start + rows] for m, phi in features.items()}, nothing)
+            for start in range(0, len(labels), rows)
         ]
     logits = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
-    return Evaluation(_metrics(logits, split.labels), _predictions(logits))
+    return Evaluation(_metrics(logits, labels), _predictions(logits))
 
 
 def _encode(model: MultimodalModel, modality: str, source: Source) -> Tensor:
-    """Features (N, D_m) of every sample, from one pass over the distinct ones."""
+    """Features (N, D_m), or (N * T, D_m), from one pass over the distinct samples."""
     rows, position = source.distinct_index.unique(return_inverse=True)
     encoder = model.encoders[modality]
     encoded = [encoder(source.gather_distinct(chunk)) for chunk in rows.split(CHUNK)]
-    return torch.cat(encoded).index_select(0, position)
+    by_sample = torch.cat(encoded).unflatten(0, (len(rows), -1))  # (K, T, D_m)
+    return by_sample.index_select(0, position).flatten(0, 1)
 
 
 def _outputs(model: MultimodalModel, features: Features, absent: Features) -> dict[str, Tensor]:

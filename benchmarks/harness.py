@@ -60,7 +60,7 @@ def run(
             break
         save_checkpoint(checkpoint, training.state_dict())
         reporter.say(epoch_line(experiment, training))
-    save_predictions(folders.predictions(experiment.run_id), training, dataset.test.labels)
+    save_predictions(folders.predictions(experiment.run_id), training, dataset.test.flat_labels)
     record = make_record(experiment, dataset, training, len(train), ending)
     record.save(folders.record(experiment.run_id))
     checkpoint.unlink(missing_ok=True)
@@ -146,11 +146,13 @@ def train_epoch(
     order = torch.randperm(len(split), generator=generator)[: len(split) // size * size]
     batches = order.view(-1, size).to(split.labels.device)
     torch.manual_seed(derive_seed(experiment.seed, "dropout", epoch))
+    augmentation = torch.Generator(batches.device)
+    augmentation.manual_seed(derive_seed(experiment.seed, "augmentation", epoch))
     method.generator.manual_seed(derive_seed(experiment.seed, "method", epoch))
     method.model.train()
     totals: dict[str, Tensor] = {}
     for index in reporter.track(batches, f"{experiment.run_id} epoch {epoch}"):
-        for name, value in method.step(*split.batch(index)).items():
+        for name, value in method.step(*split.batch(index, augmentation)).items():
             totals[name] = totals[name] + value if name in totals else value
     means = (torch.stack(list(totals.values())).double() / len(batches)).tolist()
     return dict(zip(totals, means, strict=True))

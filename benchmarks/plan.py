@@ -99,11 +99,11 @@ def experiment_values(
     options = data_options(config, profile, names["dataset"]) if dataset else {}
     optim = asdict(OptimConfig(**profile.optim))
     known = config.methods.get(names["method"])
-    params = dict(known.values) if known else {}
+    params = known.values(names["dataset"]) if known else {}
     scale: dict[str, Any] = {
         "epochs": profile.epochs,
         "batch_size": profile.batch_size,
-        "encoder": profile.encoder,
+        "encoder": dataset.encoders[profile.encoders] if dataset else "",
         "train_samples": profile.train_samples,
         "precision": "fp32",
     }

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from datasets.errors import DataError
 from datasets.manifest import FILE
@@ -15,8 +16,15 @@ from datasets.manifest import FILE
 
 def write_synced(path: Path, content: bytes) -> None:
     """Writes a file and waits until it is on the disk."""
-    with path.open("wb") as stream:
+    with synced(path) as stream:
         stream.write(content)
+
+
+@contextmanager
+def synced(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which is on the disk when the block ends."""
+    with path.open("wb") as stream:
+        yield stream
         stream.flush()
         os.fsync(stream.fileno())
 

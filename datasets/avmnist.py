@@ -11,18 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from datasets.catalog import DatasetSpec
-from datasets.errors import DataError, unknown
+from datasets.errors import DataError
 from datasets.loader import Loader, PrepareReport, Progress
 from datasets.manifest import Manifest
+from datasets.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from datasets.spec import Dataset
 
-PAIRINGS = ("scrambled", "aligned")
-DEFAULTS = {"pairing": "scrambled", "components": 4}
+COMPONENTS = 4
 
 
 class AvMnist(Loader):
@@ -31,18 +31,15 @@ class AvMnist(Loader):
     spec = DatasetSpec("avmnist", {"audio": (1, 112, 112), "visual": (1, 28, 28)}, 10)
     recipe_version = 1
 
+    choices: ClassVar = {"pairing": ("scrambled", "aligned"), "protocol": PROTOCOLS}
+
     def options(self, given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
-        for key in given:
-            if key not in DEFAULTS:
-                raise unknown("option of avmnist", key, DEFAULTS)
-        chosen = {**DEFAULTS, **given}
-        if chosen["pairing"] not in PAIRINGS:
-            raise unknown("pairing", chosen["pairing"], PAIRINGS)
-        prepared = manifest.recipe["components"]
+        chosen = dict(given)
+        components, prepared = chosen.pop("components", COMPONENTS), manifest.recipe["components"]
         # Configuration files and the command line may give numbers as text.
-        if str(chosen["components"]) not in map(str, range(1, prepared + 1)):
-            raise DataError(f"components={chosen['components']!r}; prepared are 1 to {prepared}")
-        return {**chosen, "components": int(chosen["components"])}
+        if str(components) not in map(str, range(1, prepared + 1)):
+            raise DataError(f"components={components!r}; prepared are 1 to {prepared}")
+        return {**super().options(chosen, manifest), "components": int(components)}
 
     def load(self, folder: Path, options: Mapping[str, Any]) -> Dataset:
         from datasets.avmnist_load import load_splits
@@ -51,9 +48,9 @@ class AvMnist(Loader):
         manifest = self.manifest(folder)
         chosen = self.options(options, manifest)
         remedy = self.remedy(manifest.stand_in)
-        train, val, test = load_splits(folder, manifest, remedy, **chosen)
+        splits, rows = load_splits(folder, manifest, remedy, **chosen)
         identity = self.fingerprint(manifest, options)
-        return Dataset(self.spec, train, val, test, identity, manifest.stand_in)
+        return Dataset(self.spec, *splits, identity, rows, manifest.stand_in)
 
     def prepare(
         self, raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from datasets.manifest import Manifest
 from datasets.spec import Indexed, LowRank, SplitTensors
+from datasets.splits import first_share, split_fingerprint
 from datasets.store import read_arrays
+
+Rows = dict[str, tuple[str, np.ndarray]]  # split -> stored part and its rows
 
 
 def load_splits(
-    folder: Path, manifest: Manifest, remedy: str, *, pairing: str, components: int
-) -> tuple[SplitTensors, SplitTensors, SplitTensors]:
-    """Train, validation (the last rows of the training set, 5,000 of 60,000) and test."""
+    folder: Path, manifest: Manifest, remedy: str, *, pairing: str, protocol: str, components: int
+) -> tuple[list[SplitTensors], str]:
+    """Train, validation and test, and the fingerprint of the split."""
     arrays = read_arrays(folder, manifest, remedy)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    full, test = (_split(tensors, part, pairing, components) for part in ("train", "test"))
-    rows = torch.arange(len(full))
-    first_val_row = len(full) - int(manifest.facts["val_rows"])
-    return full.subset(rows[:first_val_row]), full.subset(rows[first_val_row:]), test
+    parts = {part: _split(tensors, part, pairing, components) for part in ("train", "test")}
+    rows = split_rows({part: len(split) for part, split in parts.items()}, manifest, protocol)
+    identity = split_fingerprint(**{s: [f"{p}:{i}" for i in r] for s, (p, r) in rows.items()})
+    return [parts[part].subset(torch.from_numpy(index)) for part, index in rows.values()], identity
+
+
+def split_rows(sizes: dict[str, int], manifest: Manifest, protocol: str) -> Rows:
+    """Which stored rows are in `train`, `val` and `test`.
+
+    `validation`: the last rows of the training set, 5,000 of 60,000, choose the epoch.
+    `published`: the first 90 % of both sets; the test rows choose the epoch.
+    """
+    rows = {part: np.arange(size) for part, size in sizes.items()}
+    if protocol == "published":
+        test = ("test", first_share(rows["test"]))
+        return {"train": ("train", first_share(rows["train"])), "val": test, "test": test}
+    first_val_row = sizes["train"] - int(manifest.facts["val_rows"])
+    train, val = np.split(rows["train"], [first_val_row])
+    return {"train": ("train", train), "val": ("train", val), "test": ("test", rows["test"])}
 
 
 def _split(tensors: dict[str, Tensor], part: str, pairing: str, components: int) -> SplitTensors:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 class DatasetSpec:
     """Shapes and classes of one dataset.
 
-    `shapes` maps each modality to the shape of one sample, in the order of the tables' columns.
+    `shapes` maps each modality to the shape of one sample, in the order of the tables' columns. A
+    sample has `segments` labels: one, or as many as the seconds that are classified one by one.
     """
 
     name: str
     shapes: dict[str, tuple[int, ...]]
     classes: int
+    segments: int = 1
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets.catalog import DatasetSpec
-from datasets.errors import DataError
+from datasets.errors import DataError, unknown
 from datasets.manifest import Manifest, digest_of, read_manifest
 
 if TYPE_CHECKING:
@@ -43,12 +43,22 @@ class Loader(ABC):
     """Turns raw releases into a prepared folder, and a prepared folder into a Dataset."""
 
     spec: DatasetSpec
+    """As loaded with the default options; others may change a shape."""
+
     recipe_version: int
     """Raised whenever the preparation changes; older folders must then be prepared again."""
 
-    @abstractmethod
+    choices: Mapping[str, tuple[str, ...]] = {}
+    """The options of `load`, each with its values, the default first."""
+
     def options(self, given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
         """The complete loading options; raises DataError on an unknown or impossible one."""
+        for key, value in given.items():
+            if key not in self.choices:
+                raise unknown(f"option of {self.spec.name}", key, self.choices)
+            if value not in self.choices[key]:
+                raise unknown(key, value, self.choices[key])
+        return {**{key: values[0] for key, values in self.choices.items()}, **given}
 
     @abstractmethod
     def load(self, folder: Path, options: Mapping[str, Any]) -> Dataset:
@@ -77,7 +87,11 @@ class Loader(ABC):
 
     def fingerprint(self, manifest: Manifest, given: Mapping[str, Any]) -> str:
         """Identifies the data that loading with these options gives (64 hex digits)."""
-        return digest_of([manifest.fingerprint, self.options(given, manifest)])
+        options = self.options(given, manifest)
+        # The first protocol is left out: it was the only one when the first runs were recorded.
+        if options.get("protocol") == self.choices.get("protocol", (None,))[0]:
+            options.pop("protocol", None)
+        return digest_of([manifest.fingerprint, options])
 
     def remedy(self, stand_in: bool = False) -> str:
         """What to type when data is missing or damaged."""

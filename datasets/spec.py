@@ -20,16 +20,20 @@ __all__ = ["Dataset", "DatasetSpec", "Indexed", "LowRank", "Source", "SplitTenso
 
 
 class SplitTensors:
-    """The N samples of one split: one source per modality and the labels (N,)."""
+    """The N samples of one split: one source per modality and the labels.
+
+    Labels are (N,), or (N, T) where a sample has T segments that are classified one by one.
+    """
 
     def __init__(self, inputs: Mapping[str, Source], labels: Tensor) -> None:
-        """Raises DataError if lengths differ or the labels are no non-negative int64 vector."""
-        if labels.dtype != torch.long or labels.ndim != 1:
-            raise DataError(f"labels are {labels.dtype} {tuple(labels.shape)}; need int64 (N,)")
+        """Raises DataError if lengths differ or the labels are no non-negative int64 (N[, T])."""
+        if labels.dtype != torch.long or labels.ndim not in (1, 2):
+            found = f"{labels.dtype} {tuple(labels.shape)}"
+            raise DataError(f"labels are {found}; need int64 (N,) or (N, T)")
         lengths = {m: len(source) for m, source in inputs.items()}
         if not inputs or set(lengths.values()) != {len(labels)}:
             raise DataError(f"{len(labels)} labels, but samples per modality are {lengths}")
-        if len(labels) and int(labels.min()) < 0:
+        if labels.numel() and int(labels.min()) < 0:
             raise DataError(f"the smallest label is {int(labels.min())}; labels start at 0")
         self.inputs = dict(inputs)
         self.labels = labels
@@ -37,10 +41,23 @@ class SplitTensors:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batch(self, index: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Rows `index` (B,) int64: {modality: (B, *shape) float32}, labels (B,)."""
-        inputs = {m: source.gather(index) for m, source in self.inputs.items()}
-        return inputs, self.labels.index_select(0, index)
+    @property
+    def flat_labels(self) -> Tensor:
+        """The label of every prediction, sample by sample: (N,) or (N * T,)."""
+        return self.labels.flatten()
+
+    def batch(
+        self, index: Tensor, augmentation: torch.Generator | None = None
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Rows `index` (B,) int64: {modality: (B, *shape) float32}, labels (B,) or (B * T,).
+
+        With a generator, on this split's device, samples are augmented as in training.
+        """
+        if augmentation is None:
+            inputs = {m: source.gather(index) for m, source in self.inputs.items()}
+        else:
+            inputs = {m: source.augmented(index, augmentation) for m, source in self.inputs.items()}
+        return inputs, self.labels.index_select(0, index).flatten()
 
     def to(self, device: torch.device | str) -> SplitTensors:
         """The same split on `device`."""
@@ -57,8 +74,9 @@ class SplitTensors:
 class Dataset:
     """Three splits that agree with `spec`, and where they come from.
 
-    `fingerprint` identifies the data actually used, loading options included. `stand_in` is True
-    for generated data, which never gets a verdict against the paper.
+    `fingerprint` identifies the data actually used, loading options included;
+    `split_fingerprint` which samples are in which split, see `splits.split_fingerprint`.
+    `stand_in` is True for generated data, which never gets a verdict against the paper.
     """
 
     spec: DatasetSpec
@@ -66,6 +84,7 @@ class Dataset:
     val: SplitTensors
     test: SplitTensors
     fingerprint: str
+    split_fingerprint: str
     stand_in: bool
 
     def __post_init__(self) -> None:
@@ -82,6 +101,8 @@ def _problems(name: str, split: SplitTensors, spec: DatasetSpec) -> list[str]:
     shapes = {m: tuple(source.shape) for m, source in split.inputs.items()}
     if list(shapes.items()) != list(spec.shapes.items()):
         problems.append(f"{name} has {shapes}, the spec says {dict(spec.shapes)}")
+    if split.labels[:1].numel() != spec.segments:
+        problems.append(f"{name} has labels {tuple(split.labels.shape)}, not {spec.segments} each")
     if not len(split):
         problems.append(f"{name} is empty")
     elif int(split.labels.max()) >= spec.classes:

@@ -29,6 +29,10 @@ class Source(ABC):
         """Samples `index` (B,) int64, on this source's device -> (B, *shape) float32."""
         return self.gather_distinct(self.distinct_index.index_select(0, index))
 
+    def augmented(self, index: Tensor, generator: torch.Generator) -> Tensor:
+        """As `gather`, with the random changes of training, if this modality has any."""
+        return self.gather(index)
+
     @abstractmethod
     def gather_distinct(self, rows: Tensor) -> Tensor:
         """Distinct values `rows` (B,) int64, each in 0..K-1 -> (B, *shape) float32."""

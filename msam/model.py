@@ -18,7 +18,9 @@ class MultimodalModel(nn.Module):
     """Phi(x) = f^s(phi_1, ..., phi_M) with phi_m = f_m^e(x_m), Eq. 3.
 
     `encoders` maps each modality to a module (B, *input_shape) -> (B, D_m). `fusion` is a module
-    with `forward(features) -> (B, C)`, such as `LateFusion` and `EarlyFusion`.
+    with `forward(features) -> (B, C)`, such as `LateFusion` and `EarlyFusion`. Where the T segments
+    of a sample are classified one by one, encoders give (B * T, D_m), sample by sample, and the
+    labels are (B * T,): everything behind the encoders sees a batch of segments.
     """
 
     def __init__(self, encoders: Mapping[str, nn.Module], fusion: nn.Module) -> None:
@@ -56,8 +58,8 @@ class MultimodalModel(nn.Module):
     def absent_features(self, inputs: Inputs, features: Features, absent: Absent) -> Features:
         """Features {m: (1, D_m)} that stand for a modality that is not there.
 
-        `zero_feature`: zeros. `zero_input`: the encoding of one all-zero sample in evaluation
-        mode, AGM's reading (AGM_ICCV2023@5a65542, model/CREMAD_net.py:101-105).
+        `zero_feature`: zeros. `zero_input`: the encoding of one all-zero sample, (T, D_m) where it
+        has T segments, in evaluation mode, AGM's reading (AGM_ICCV2023@5a65542, model/CREMAD_net.py:101-105).
         """
         if absent == "zero_feature":
             return {m: torch.zeros_like(phi[:1]) for m, phi in features.items()}
@@ -66,8 +68,16 @@ class MultimodalModel(nn.Module):
 
 
 def present_only(features: Features, absent: Features, present: set[str]) -> Features:
-    """`features` (B, D_m) where only the modalities in `present` are there."""
-    return {m: phi if m in present else absent[m].expand_as(phi) for m, phi in features.items()}
+    """`features` (B, D_m) where only the modalities in `present` are there.
+
+    `absent` has the rows of one sample, (1, D_m) or (T, D_m) where a sample has T segments.
+    """
+    return {m: phi if m in present else _repeated(absent[m], phi) for m, phi in features.items()}
+
+
+def _repeated(rows: Tensor, like: Tensor) -> Tensor:
+    """The rows (T, D) over and over: (B, D). One row is not copied."""
+    return rows.expand(len(like) // len(rows), *rows.shape).reshape(like.shape)
 
 
 class LateFusion(nn.Module):

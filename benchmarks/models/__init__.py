@@ -10,17 +10,21 @@ from torch import nn
 from benchmarks.models import resnet, small
 from msam.model import EarlyFusion, LateFusion, MultimodalModel
 
+Shape = tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class Architecture:
-    """An encoder: `build(channels)` gives (B, channels, H, W) -> (B, width).
+    """An encoder: `build(shape)` gives (B, *shape) -> (B, width), with the shape of one sample.
 
-    `maxout` are the units of the early-fusion block that goes with it.
+    `takes` are the numbers of axes that a sample may have, and `maxout` the units of the
+    early-fusion block that goes with it. For samples of T segments it is (B * T, width).
     """
 
-    build: Callable[[int], nn.Module]
+    build: Callable[[Shape], nn.Module]
     width: int
     maxout: tuple[int, int]
+    takes: tuple[int, ...] = (3,)
 
 
 ENCODERS = {
@@ -30,15 +34,29 @@ ENCODERS = {
 
 
 def build_model(
-    shapes: Mapping[str, tuple[int, ...]], classes: int, fusion: str, encoder: str
+    shapes: Mapping[str, Shape], classes: int, fusion: str, encoder: str
 ) -> MultimodalModel:
-    """A freshly initialised model for samples {modality: (channels, H, W)}.
+    """A freshly initialised model for samples {modality: shape}.
 
     Weights are drawn from the global generator; every modality has the same kind of encoder.
+    Raises ValueError if that kind does not fit.
     """
     architecture = ENCODERS[encoder]
-    encoders = {m: architecture.build(shape[0]) for m, shape in shapes.items()}
+    if problems := encoder_problems(shapes, encoder):
+        raise ValueError("; ".join(problems))
+    encoders = {m: architecture.build(shape) for m, shape in shapes.items()}
     widths = dict.fromkeys(encoders, architecture.width)
     if fusion == "late":
         return MultimodalModel(encoders, LateFusion(widths, classes))
     return MultimodalModel(encoders, EarlyFusion(widths, classes, architecture.maxout))
+
+
+def encoder_problems(shapes: Mapping[str, Shape], encoder: str) -> list[str]:
+    """One sentence for every modality whose samples this encoder cannot take."""
+    takes = ENCODERS[encoder].takes
+    return [
+        f"encoder {encoder} takes samples of {' or '.join(map(str, takes))} axes, "
+        f"but {modality} has {len(shape)}: {shape}"
+        for modality, shape in shapes.items()
+        if len(shape) not in takes
+    ]

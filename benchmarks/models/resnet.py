@@ -8,15 +8,15 @@ from torchvision.models import resnet18
 WIDTH = 512
 
 
-def resnet18_trunk(channels: int) -> nn.Module:
-    """torchvision's ResNet-18 without its classifier: (B, channels, H, W) -> (B, 512).
+def resnet18_trunk(shape: tuple[int, ...]) -> nn.Module:
+    """torchvision's ResNet-18 without its classifier, for samples (channels, H, W): -> (B, 512).
 
     Initialised as in the published code of this line of work (AGM_ICCV2023@5a65542,
     model/utils/resnet.py:78-117): convolutions Kaiming normal with fan-out, which torchvision
     does by itself, BatchNorm weights N(1, 0.02), no pretrained weights.
     """
     trunk = resnet18(weights=None)
-    trunk.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    trunk.conv1 = nn.Conv2d(shape[0], 64, kernel_size=7, stride=2, padding=3, bias=False)
     nn.init.kaiming_normal_(trunk.conv1.weight, mode="fan_out", nonlinearity="relu")
     trunk.fc = nn.Identity()
     for module in trunk.modules():

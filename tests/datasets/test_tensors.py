@@ -28,7 +28,7 @@ def split() -> SplitTensors:
 
 def dataset(classes: int = 3, shape: tuple[int, ...] = (2,)) -> Dataset:
     spec = DatasetSpec("toy", {"audio": shape, "visual": (1, 2, 2)}, classes)
-    return Dataset(spec, split(), split(), split(), "fingerprint", stand_in=True)
+    return Dataset(spec, split(), split(), split(), "fingerprint", "split", stand_in=True)
 
 
 def test_indexed_samples_are_scaled_table_rows() -> None:
