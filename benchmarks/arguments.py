@@ -106,6 +106,11 @@ def _parser() -> Parser:
 def _add_scale(parser: Parser, device: bool = True) -> None:
     parser.add_argument("--profile", help="demo, quick or paper")
     parser.add_argument("--out", type=Path, help="folder for results (default results/<profile>)")
+    parser.add_argument(
+        "--protocol",
+        help="how datasets are split: validation (default), published (epochs chosen on the test "
+        "samples, as released code does), actor_disjoint (CREMA-D)",
+    )
     if device:
         parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
 

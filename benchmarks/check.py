@@ -7,9 +7,9 @@ from dataclasses import fields
 from typing import Any
 
 from baselines import METHODS
-from benchmarks.config import unknown_words
 from benchmarks.experiment import Experiment, value_problems
 from benchmarks.models import ENCODERS
+from benchmarks.words import unknown_words
 from benchmarks.workspace import loader_options
 from datasets import registry
 from msam.optim import OptimConfig

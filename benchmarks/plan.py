@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.config import lookup
 from benchmarks.config_schema import Config, ProfileConfig, Row
 from benchmarks.experiment import Experiment
+from datasets.protocols import PROTOCOLS
 from msam.optim import OptimConfig
 
 
@@ -110,6 +111,8 @@ def experiment_values(
     for key, value in changes.items():
         owner = next((o for o in (scale, optim, options) if key in o), params)
         owner[key] = value
+    if options.get("protocol") == PROTOCOLS[0]:
+        del options["protocol"]  # the default names the same run as no word
     data = {**options, "stand_in": profile.stand_in, "fingerprint": None}
     modalities = _in_column_order(names["modalities"], dataset.modalities if dataset else ())
     return {

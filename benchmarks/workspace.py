@@ -89,6 +89,8 @@ def _state(config: Config, profile: ProfileConfig, name: str) -> DataState:
     if name not in registry.LOADERS:
         return DataState(None, "no loader for this dataset yet")
     options = data_options(config, profile, name)
+    if options.get("protocol") not in registry.protocols(name):
+        return DataState(None, f"no protocol '{options.get('protocol')}' for this dataset")
     folder = prepared_folder(name, profile.stand_in)
     state = registry.prepared_state(name, folder, options)
     if state.fingerprint is None:

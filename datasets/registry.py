@@ -24,6 +24,7 @@ __all__ = [
     "load",
     "prepare",
     "prepared_state",
+    "protocols",
     "spec",
 ]
 
@@ -31,6 +32,11 @@ __all__ = [
 def spec(name: str) -> DatasetSpec:
     """Shapes and classes of a dataset, whether or not it is prepared."""
     return loader_of(name).spec
+
+
+def protocols(name: str) -> tuple[str, ...]:
+    """The ways to split a dataset, the default first."""
+    return loader_of(name).choices["protocol"]
 
 
 def load(name: str, folder: Path, options: Mapping[str, Any] | None = None) -> Dataset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import plan, workspace
@@ -14,6 +14,7 @@ from benchmarks.plan import Cell
 from benchmarks.record import RunRecord, load_records
 from benchmarks.selection import RULES
 from benchmarks.sweep import Folders
+from datasets import registry
 
 Say = Callable[[str], None]
 
@@ -50,5 +51,17 @@ def open_session(arguments: Namespace, say: Say) -> Session:
         say(why)
     lookup("profile", name, config.profiles)
     lookup("selection rule", getattr(arguments, "selection", "val-best"), RULES)
+    if arguments.protocol is not None:
+        config = _with_protocol(config, name, arguments.protocol)
     root: Path = arguments.out or workspace.ROOT / "results" / name
     return Session(config, name, Folders(root), say)
+
+
+def _with_protocol(config: Config, profile_name: str, protocol: str) -> Config:
+    """The same configuration with every dataset split in another way."""
+    known = dict.fromkeys(p for name in registry.LOADERS for p in registry.protocols(name))
+    lookup("protocol", protocol, known)
+    profile = config.profiles[profile_name]
+    options = {d: {**profile.options.get(d, {}), "protocol": protocol} for d in config.datasets}
+    profiles = {**config.profiles, profile_name: replace(profile, options=options)}
+    return replace(config, profiles=profiles)

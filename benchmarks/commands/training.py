@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from benchmarks import contribution, plan, sweep, workspace
 from benchmarks.commands.reporting import write_tables
 from benchmarks.commands.session import Say, Session, open_session
-from benchmarks.config import unknown_words
 from benchmarks.experiment import Experiment
 from benchmarks.files import check_writable
 from benchmarks.record import RunRecord
+from benchmarks.words import unknown_words
 
 
 def table(arguments: Namespace, say: Say) -> int:

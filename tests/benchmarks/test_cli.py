@@ -71,6 +71,7 @@ def test_planning_verbs_start_without_torch(words):
         (["data", "prepare"], "name the dataset"),
         (["bench", "--rounds", "0"], "at least 1"),
         (["table1", "--profile", "demo", "--selection", "bests"], "'val-best'"),
+        (["table1", "--profile", "demo", "--protocol", "publish"], "'published'"),
         (["test"], "./reproduce.sh"),
     ],
 )
@@ -221,6 +222,18 @@ def test_status_counts_runs_and_says_why_others_cannot_run(capsys, tmp_path):
     out = capsys.readouterr().out
     assert "table1 (demo): 36 missing" in out
     assert "no loader for this dataset yet" in out
+
+
+def test_runs_under_another_protocol_are_other_runs(capsys, tmp_path):
+    plan = ["table1", "--profile", "demo", "--datasets", "avmnist", "--dry-run", "--out"]
+    listed = []
+    for words in ([], ["--protocol", "validation"], ["--protocol", "published"]):
+        assert main([*plan, str(tmp_path), *words]) == 0
+        out = capsys.readouterr().out.splitlines()
+        listed.append({line.split()[0] for line in out if line.startswith("  avmnist")})
+    assert listed[0] == listed[1]
+    assert len(listed[0]) == len(listed[2])
+    assert not listed[0] & listed[2]
 
 
 def test_a_dry_run_lists_the_plan_and_trains_nothing(capsys, tmp_path):

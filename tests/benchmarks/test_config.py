@@ -143,7 +143,8 @@ def test_naming_all_modalities_in_any_order_is_naming_none():
 def test_a_profile_overrides_a_datasets_options():
     config = load_config()
     profile = replace(config.profiles["paper"], options={"avmnist": {"pairing": "aligned"}})
-    assert data_options(config, profile, "avmnist") == {"pairing": "aligned", "components": 4}
+    options = data_options(config, profile, "avmnist")
+    assert options == {"pairing": "aligned", "components": 4, "protocol": "validation"}
 
 
 def test_seeds_count_from_zero():
@@ -162,3 +163,34 @@ def test_experiment_problems_list_every_mistake_with_the_nearest_word(experiment
     assert "no avmnist modality 'audi' (did you mean 'audio'?)" in text
     assert "no setting 'rh' (did you mean 'rho'?)" in text
     assert "parameter 'rho' is -1; it must be at least 0" in text
+
+
+def test_a_dataset_may_have_its_own_constants():
+    config = load_config()
+    assert config.methods["mses"].values("avmnist") == {"patience": 10}
+    assert config.methods["mses"].values("cremad") == {"patience": 80}
+    assert config.methods["agm"].values("ave")["clip"] is None
+
+
+def test_constants_of_an_unknown_dataset_are_named(edit):
+    with pytest.raises(ValueError, match="'patience': no dataset 'cremat' .did you mean 'cremad'"):
+        edit("methods.yaml", ("datasets: {cremad: 80", "datasets: {cremat: 80"))
+    with pytest.raises(ValueError, match="'patience' needs a value and its source"):
+        edit("methods.yaml", ("      value: 10\n", ""))
+
+
+def test_a_dataset_names_an_encoder_of_each_size(edit):
+    with pytest.raises(ValueError, match="avmnist encoders must name one for each of paper, small"):
+        edit("datasets.yaml", (", small: small_cnn", ""))
+
+
+def test_the_default_protocol_names_the_same_run_as_no_word():
+    config = load_config()
+    profile = config.profiles["paper"]
+    names = {"dataset": "avmnist", "fusion": "late", "method": "sam", "modalities": [], "seed": 0}
+    plain, default, published = (
+        experiment_values(config, profile, names, changes)
+        for changes in ({}, {"protocol": "validation"}, {"protocol": "published"})
+    )
+    assert plain == default
+    assert published["data"]["protocol"] == "published"

@@ -13,7 +13,7 @@ import pytest
 from datasets import registry
 from datasets.errors import DataError
 from datasets.manifest import FILE, read_manifest
-from datasets.store import read_arrays, write_store
+from datasets.store import Streamed, read_arrays, write_store
 
 ARRAYS = {"a": np.arange(6, dtype=np.uint8).reshape(2, 3), "b": np.array([1.5], np.float32)}
 ABOUT = dict(dataset="toy", stand_in=True, recipe={}, raw={}, facts={}, fingerprint="f")
@@ -148,3 +148,28 @@ def test_preparing_again_repairs_damage(stand_in: Path) -> None:
     assert registry.generate_stand_in("avmnist", stand_in).fresh
     assert read_manifest(stand_in).arrays == before.arrays
     assert not registry.generate_stand_in("avmnist", stand_in).fresh
+
+
+def test_a_streamed_array_is_stored_like_one_in_memory(tmp_path: Path) -> None:
+    whole = np.arange(60, dtype=np.float16).reshape(10, 3, 2)
+    chunks = (whole[start : start + 4] for start in (0, 4, 8))
+    streamed = write_store(
+        tmp_path / "x", {"a": Streamed((10, 3, 2), whole.dtype, chunks)}, **ABOUT
+    )
+    assert streamed.arrays == write_store(tmp_path / "y", {"a": whole}, **ABOUT).arrays
+    assert np.array_equal(np.load(tmp_path / "x" / "a.npy"), whole)
+
+
+@pytest.mark.parametrize(
+    "chunks", [[np.zeros((2, 3), np.float32)], [np.zeros((4, 2))], [np.zeros((4, 3), np.float64)]]
+)
+def test_a_stream_that_is_not_what_was_announced_leaves_nothing(tmp_path: Path, chunks) -> None:
+    with pytest.raises(ValueError, match=r"a\.npy"):
+        write_store(tmp_path / "x", {"a": Streamed((4, 3), np.dtype("f4"), chunks)}, **ABOUT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_arrays_asked_for_are_read(tmp_path: Path) -> None:
+    written = write_store(tmp_path / "x", ARRAYS, **ABOUT)
+    break_file(tmp_path / "x" / "a.npy")
+    assert list(read_arrays(tmp_path / "x", written, "", ["b"])) == ["b"]

@@ -106,3 +106,26 @@ def test_what_does_not_fit_together_is_refused(build, text: str) -> None:
 
 def test_a_consistent_dataset_is_accepted() -> None:
     assert len(dataset().train) == 5
+
+
+def test_labels_of_segments_follow_their_samples() -> None:
+    values = torch.arange(6, dtype=torch.uint8).view(3, 2)
+    source = Indexed(values, torch.arange(3), scale=1.0)
+    labels = torch.tensor([[1, 2], [3, 4], [5, 6]])
+    inputs, batch = SplitTensors({"audio": source}, labels).batch(torch.tensor([2, 0]))
+    assert inputs["audio"].tolist() == [[4.0, 5.0], [0.0, 1.0]]
+    assert batch.tolist() == [5, 6, 1, 2]
+
+
+def test_training_batches_are_augmented_and_others_are_not() -> None:
+    class Noisy(Indexed):
+        def augmented(self, index: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+            return self.gather(index) + torch.rand(len(index), 1, generator=generator)
+
+    source = Noisy(torch.zeros(4, 1, dtype=torch.uint8), torch.arange(4))
+    split = SplitTensors({"audio": source}, torch.zeros(4, dtype=torch.long))
+    rows = torch.arange(4)
+    first, again = (split.batch(rows, torch.Generator().manual_seed(1))[0] for _ in range(2))
+    assert first["audio"].unique().numel() == 4
+    assert torch.equal(first["audio"], again["audio"])
+    assert split.batch(rows)[0]["audio"].abs().sum() == 0

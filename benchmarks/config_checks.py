@@ -1,0 +1,77 @@
+"""What contradicts itself within the configuration, beyond the type of each entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.config_schema import Config, MethodConfig, ProfileConfig, SuiteConfig
+from benchmarks.words import unknown_words
+from msam.optim import OptimConfig
+from msam.parameters import field_problems, nearest
+
+SIZES = ("paper", "small")  # of encoders
+
+
+def config_problems(config: Config) -> list[str]:
+    """One sentence for every mistake."""
+    problems = [
+        f"profiles.yaml lacks the profile '{name}'"
+        for name in ("demo", "paper")
+        if name not in config.profiles
+    ]
+    problems += [
+        f"datasets.yaml: {name} encoders must name one for each of {', '.join(SIZES)}"
+        for name, dataset in config.datasets.items()
+        if set(dataset.encoders) != set(SIZES)
+    ]
+    for name, profile in config.profiles.items():
+        problems += _profile_problems(config, f"profiles.yaml: {name}", profile)
+    for name, suite in config.suites.items():
+        problems += _row_problems(config, f"suites.yaml: {name}", suite)
+    for name, method in config.methods.items():
+        problems += _method_problems(config, f"methods.yaml: {name}", method)
+    return problems
+
+
+def _profile_problems(config: Config, where: str, profile: ProfileConfig) -> list[str]:
+    problems = field_problems(OptimConfig, profile.optim, f"{where} optim")
+    for name, options in profile.options.items():
+        if name not in config.datasets:
+            hint = nearest(name, config.datasets)
+            problems.append(f"{where} options has no dataset '{name}'{hint}")
+        if not isinstance(options, dict):
+            problems.append(f"{where} options of {name} must be a mapping")
+    return problems
+
+
+def _method_problems(config: Config, where: str, method: MethodConfig) -> Iterator[str]:
+    for name, entry in method.params.items():
+        parameter = f"{where} parameter '{name}'"
+        overrides = entry.get("datasets", {}) if isinstance(entry, dict) else {}
+        if not isinstance(entry, dict) or not {"value", "source"} <= set(entry):
+            yield f"{parameter} needs a value and its source"
+        elif set(entry) - {"value", "source", "datasets"} or not isinstance(overrides, dict):
+            yield f"{parameter} may have a value, its source, and `datasets` with other values"
+        else:
+            wrong = unknown_words("dataset", overrides, config.datasets)
+            yield from (f"{parameter}: {problem}" for problem in wrong)
+
+
+def _row_problems(config: Config, where: str, suite: SuiteConfig) -> list[str]:
+    labels = [row.label for row in suite.rows]
+    known = {m for dataset in config.datasets.values() for m in dataset.modalities}
+    problems = [f"{where} has the row '{x}' twice" for x in set(labels) if labels.count(x) > 1]
+    return (
+        problems
+        + [
+            f"{where} row '{row.label}' names no modality '{m}'{nearest(m, known)}"
+            for row in suite.rows
+            for m in row.modalities
+            if m not in known
+        ]
+        + [
+            f"{where} row '{row.label}': {problem}"
+            for row in suite.rows
+            for problem in unknown_words("method", [row.method], config.methods)
+        ]
+    )
