@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy as np
 import torch
 from torch import Tensor
 
+from datasets.avmnist import SPREADS
+from datasets.avmnist_splits import split_rows
 from datasets.manifest import Manifest
+from datasets.pairing import scrambled_pairing
+from datasets.release import PARTS
 from datasets.spec import Indexed, LowRank, SplitTensors
-from datasets.splits import first_share, split_fingerprint
+from datasets.splits import split_fingerprint
 from datasets.store import read_arrays
-
-Rows = dict[str, tuple[str, np.ndarray]]  # split -> stored part and its rows
 
 
 def load_splits(
@@ -21,6 +24,8 @@ def load_splits(
 ) -> tuple[list[SplitTensors], str]:
     """Train, validation and test, and the fingerprint of the split."""
     arrays = read_arrays(folder, manifest, remedy)
+    if pairing in SPREADS:
+        _scramble(arrays, int(manifest.recipe["seed"]), pairing)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     parts = {part: _split(tensors, part, pairing, components) for part in ("train", "test")}
     rows = split_rows({part: len(split) for part, split in parts.items()}, manifest, protocol)
@@ -28,19 +33,11 @@ def load_splits(
     return [parts[part].subset(torch.from_numpy(index)) for part, index in rows.values()], identity
 
 
-def split_rows(sizes: dict[str, int], manifest: Manifest, protocol: str) -> Rows:
-    """Which stored rows are in `train`, `val` and `test`.
-
-    `validation`: the last rows of the training set, 5,000 of 60,000, choose the epoch.
-    `published`: the first 90 % of both sets; the test rows choose the epoch.
-    """
-    rows = {part: np.arange(size) for part, size in sizes.items()}
-    if protocol == "published":
-        test = ("test", first_share(rows["test"]))
-        return {"train": ("train", first_share(rows["train"])), "val": test, "test": test}
-    first_val_row = sizes["train"] - int(manifest.facts["val_rows"])
-    train, val = np.split(rows["train"], [first_val_row])
-    return {"train": ("train", train), "val": ("train", val), "test": ("test", rows["test"])}
+def _scramble(arrays: dict[str, np.ndarray], seed: int, pairing: str) -> None:
+    """Adds <pairing>_<split>, made from the aligned one."""
+    aligned = {part: arrays[f"aligned_{part}"] for part in PARTS}
+    for part, index in scrambled_pairing(aligned, seed, SPREADS[pairing]).items():
+        arrays[f"{pairing}_{part}"] = index
 
 
 def _split(tensors: dict[str, Tensor], part: str, pairing: str, components: int) -> SplitTensors:

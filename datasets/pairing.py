@@ -39,14 +39,18 @@ def aligned_pairing(labels: Labels, clip_digits: Labels, seed: int) -> dict[str,
     return pairing
 
 
-def scrambled_pairing(aligned: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+def scrambled_pairing(
+    aligned: Mapping[str, np.ndarray], seed: int, spread: float = JOB_TIME_SPREAD
+) -> dict[str, np.ndarray]:
     """The aligned pairing in the order in which the published generator finished its jobs.
 
     There, all rows of train and then of test go through one pool of workers, each of which appends
     its result when done. Departure: rows are cut into splits by the job, not by the place in the
-    result, so that no recording crosses from one split to the other at the seam.
+    result, so that no recording crosses from one split to the other at the seam. `spread` is the
+    coefficient of variation of a job's time.
     """
-    order = completion_order(sum(map(len, aligned.values())), np.random.RandomState([seed, 1]))
+    random = np.random.RandomState([seed, 1])
+    order = completion_order(sum(map(len, aligned.values())), random, spread)
     pairing, first = {}, 0
     for part, index in aligned.items():
         inside = (order >= first) & (order < first + len(index))
@@ -55,9 +59,11 @@ def scrambled_pairing(aligned: Mapping[str, np.ndarray], seed: int) -> dict[str,
     return pairing
 
 
-def completion_order(jobs: int, random: np.random.RandomState) -> np.ndarray:
+def completion_order(
+    jobs: int, random: np.random.RandomState, spread: float = JOB_TIME_SPREAD
+) -> np.ndarray:
     """Job numbers (jobs,) int64 in order of completion, for 23 workers taking the next free job."""
-    seconds = (1 + JOB_TIME_SPREAD * random.standard_normal(jobs)).clip(0.1).tolist()
+    seconds = (1 + spread * random.standard_normal(jobs)).clip(0.1).tolist()
     running = [(seconds[job], job) for job in range(min(WORKERS, jobs))]
     heapq.heapify(running)
     order = np.empty(jobs, np.int64)

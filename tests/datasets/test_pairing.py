@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
-from datasets import pairing
+from datasets import registry
 from datasets.errors import DataError
 from datasets.pairing import WORKERS, aligned_pairing, completion_order, scrambled_pairing
 
@@ -54,9 +56,8 @@ def test_scrambled_shares_are_those_of_the_published_data() -> None:
     assert same == pytest.approx(0.41, abs=0.02)
 
 
-def test_equal_job_times_keep_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairing, "JOB_TIME_SPREAD", 0.0)
-    order = completion_order(1000, np.random.RandomState(0))
+def test_equal_job_times_keep_the_order() -> None:
+    order = completion_order(1000, np.random.RandomState(0), spread=0.0)
     assert np.array_equal(order, np.arange(1000))
 
 
@@ -87,3 +88,14 @@ def test_seventy_thousand_jobs_take_under_two_seconds() -> None:
     start = time.perf_counter()
     completion_order(70_000, np.random.RandomState(0))
     assert time.perf_counter() - start < 2
+
+
+def test_the_more_job_times_vary_the_fewer_rows_keep_their_recording(shared_stand_in) -> None:
+    pairings = ("aligned", "scrambled_1", "scrambled_3", "scrambled", "scrambled_20")
+    loaded = [registry.load("avmnist", shared_stand_in, {"pairing": p}) for p in pairings]
+    rows = [data.test.inputs["audio"].distinct_index for data in loaded]
+    kept = [float((index == rows[0]).float().mean()) for index in rows]
+    assert kept[0] == 1
+    assert all(later < earlier for earlier, later in pairwise(kept))
+    assert len({data.fingerprint for data in loaded}) == len(pairings)
+    assert all(torch.equal(index.bincount(), rows[0].bincount()) for index in rows)
