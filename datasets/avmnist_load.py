@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.avmnist import SPREADS
+from datasets.avmnist_pairings import pairing_rows
 from datasets.avmnist_splits import split_rows
 from datasets.manifest import Manifest
-from datasets.pairing import scrambled_pairing
-from datasets.release import PARTS
 from datasets.spec import Indexed, LowRank, SplitTensors
 from datasets.splits import split_fingerprint
 from datasets.store import read_arrays
@@ -23,26 +20,19 @@ def load_splits(
 ) -> tuple[list[SplitTensors], str]:
     """Train, validation and test, and the fingerprint of the split."""
     arrays = read_arrays(folder, manifest, remedy)
-    if pairing in SPREADS:
-        _scramble(arrays, int(manifest.recipe["seed"]), pairing)
+    clips = pairing_rows(arrays, manifest, pairing)
+    arrays |= {f"clips_{part}": index for part, index in clips.items()}
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    parts = {part: _split(tensors, part, pairing, components) for part in ("train", "test")}
+    parts = {part: _split(tensors, part, components) for part in ("train", "test")}
     rows = split_rows({part: len(split) for part, split in parts.items()}, manifest, protocol)
     identity = split_fingerprint(**{s: [f"{p}:{i}" for i in r] for s, (p, r) in rows.items()})
     return [parts[part].subset(torch.from_numpy(index)) for part, index in rows.values()], identity
 
 
-def _scramble(arrays: dict[str, np.ndarray], seed: int, pairing: str) -> None:
-    """Adds <pairing>_<split>, made from the aligned one."""
-    aligned = {part: arrays[f"aligned_{part}"] for part in PARTS}
-    for part, index in scrambled_pairing(aligned, seed, SPREADS[pairing]).items():
-        arrays[f"{pairing}_{part}"] = index
-
-
-def _split(tensors: dict[str, Tensor], part: str, pairing: str, components: int) -> SplitTensors:
+def _split(tensors: dict[str, Tensor], part: str, components: int) -> SplitTensors:
     """One stored split; the first components of a PCA are the PCA with fewer components."""
     spectrograms = tensors[f"audio_{part}"].unsqueeze(1)
-    audio = Indexed(spectrograms, tensors[f"{pairing}_{part}"].long())
+    audio = Indexed(spectrograms, tensors[f"clips_{part}"].long())
     coefficients = tensors[f"coefficients_{part}"][:, :components].contiguous()
     basis = tensors[f"basis_{part}"][:components]
     visual = LowRank(coefficients, basis, (1, 28, 28))

@@ -28,7 +28,7 @@ def table(arguments: Namespace, say: Say) -> int:
         for experiment in missing:
             say(f"  {experiment.run_id}  {sweep.state(experiment, session.folders)}")
         return 0
-    records = _execute(missing, arguments.device, session) if missing else []
+    records = execute(missing, arguments.device, session) if missing else []
     write_tables(session, [arguments.verb], arguments.selection)
     return 1 if any(record.status == "failed" for record in records) else 0
 
@@ -44,7 +44,7 @@ def run(arguments: Namespace, say: Say) -> int:
         say(f"done before: {path}")
         record = RunRecord.load(path)
     else:
-        record = _execute([experiment], arguments.device, session)[0]
+        record = execute([experiment], arguments.device, session)[0]
     say(_summary(record))
     say(f"record: {path}")
     return 0 if record.status == "done" else 1
@@ -85,7 +85,7 @@ def _prepare_stand_in(session: Session) -> None:
         workspace.ensure_stand_in(list(session.config.datasets), session.say)
 
 
-def _execute(
+def execute(
     experiments: Sequence[Experiment], device: str | None, session: Session
 ) -> list[RunRecord]:
     check_writable(session.folders.root)
