@@ -17,7 +17,7 @@ from msam.parameters import Interval, NonNegative
 
 Epochs = Annotated[int, Interval(0)]
 Names = tuple[str, ...]
-Encoded = tuple[Features, Features]  # present {m: (B, D_m)}, absent {m: (1, D_m)}
+Encoded = tuple[Features, Features]  # present {m: (B, D_m)}, absent of one sample {m: (1, D_m)}
 
 
 @register("reconboost")
@@ -172,7 +172,7 @@ class ReconBoost(Method):
             features |= {m: self.model.encoders[m](inputs[m][:1]) for m in rest}  # for its width
         absent = self.model.absent_features(inputs, features, self.absent)
         rows = len(features[learning[0]])
-        return features | {m: absent[m].expand(rows, -1) for m in rest}, absent
+        return features | {m: absent[m].repeat(rows // len(absent[m]), 1) for m in rest}, absent
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "boost_rate": self.boost_rate.detach()}

@@ -59,7 +59,8 @@ class MultimodalModel(nn.Module):
         """Features {m: (1, D_m)} that stand for a modality that is not there.
 
         `zero_feature`: zeros. `zero_input`: the encoding of one all-zero sample, (T, D_m) where it
-        has T segments, in evaluation mode, AGM's reading (AGM_ICCV2023@5a65542, model/CREMAD_net.py:101-105).
+        has T segments, in evaluation mode, AGM's reading (AGM_ICCV2023@5a65542,
+        model/CREMAD_net.py:101-105).
         """
         if absent == "zero_feature":
             return {m: torch.zeros_like(phi[:1]) for m, phi in features.items()}

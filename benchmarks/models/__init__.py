@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from benchmarks.models import resnet, small
+from benchmarks.models import resnet, segments, small, transformer
 from msam.model import EarlyFusion, LateFusion, MultimodalModel
 
 Shape = tuple[int, ...]
@@ -30,6 +30,19 @@ class Architecture:
 ENCODERS = {
     "resnet18": Architecture(resnet.resnet18_trunk, resnet.WIDTH, (2048, 1024)),
     "small_cnn": Architecture(small.small_cnn, small.WIDTH, (128, 64)),
+    "segment_lstm": Architecture(
+        segments.segment_lstm, 2 * segments.HIDDEN, segments.MAXOUT, (2, 4)
+    ),
+    "small_segment_lstm": Architecture(
+        segments.small_segment_lstm, 2 * segments.SMALL_HIDDEN, segments.SMALL_MAXOUT, (2, 4)
+    ),
+    "transformer": Architecture(transformer.transformer, transformer.WIDTH, (2048, 1024), (2,)),
+    "transformer_masked": Architecture(
+        transformer.transformer_masked, transformer.WIDTH, (2048, 1024), (2,)
+    ),
+    "small_transformer": Architecture(
+        transformer.small_transformer, transformer.SMALL_WIDTH, (128, 64), (2,)
+    ),
 }
 
 

@@ -133,8 +133,11 @@ def test_encoders_get_the_mix_and_all_else_the_summed_loss(
     assert len(method.heads) == (count if heads == "own" else 0)
 
 
-@pytest.mark.parametrize("options", [{"heads": "fusion"}, {"rescale": "encoder"},
-                                     {"rescale": "none", "absent": "zero_input"}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{"heads": "fusion"}, {"rescale": "encoder"}, {"rescale": "none", "absent": "zero_input"}],
+    ids=str,
+)
 @setting
 def test_no_option_waits_for_the_host(fusion: str, options: dict[str, Any]) -> None:
     method = MMPareto(tiny_model(3, fusion), OPTIM, **options)

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmarks import evaluate as module
 from benchmarks.evaluate import evaluate
 from benchmarks.models import build_model
+from datasets.spec import Dense, Indexed, SplitTensors
 from msam.model import present_only
 
 SHAPES = {"audio": (1, 112, 112), "visual": (1, 28, 28)}
@@ -58,3 +60,43 @@ def test_a_single_modality_alone_is_the_whole_model(dataset):
     metrics = evaluate(model, dataset.val).metrics
     assert metrics["acc_mm"] == metrics["acc_audio"]
     assert "acc_visual" not in metrics
+
+
+SEGMENTS = 3
+
+
+@pytest.fixture(params=["late", "early"])
+def segment_model(request):
+    torch.manual_seed(1)
+    shapes = {"audio": (SEGMENTS, 4), "visual": (SEGMENTS, 2, 2, 5)}
+    return build_model(shapes, 4, request.param, "small_segment_lstm").eval()
+
+
+@pytest.fixture
+def segments():
+    """Seven samples of three segments; audio has four distinct ones, in no order."""
+    sounds = torch.randint(256, (4, SEGMENTS, 4), dtype=torch.uint8)
+    audio = Indexed(sounds, torch.tensor([3, 1, 1, 0, 3, 1, 0]))
+    labels = torch.arange(7 * SEGMENTS).view(7, SEGMENTS) % 4
+    return SplitTensors({"audio": audio, "visual": Dense(torch.rand(7, 3, 2, 2, 5))}, labels)
+
+
+@pytest.mark.parametrize("chunk", [500, 2])
+@pytest.mark.parametrize("absent", ["zero_feature", "zero_input"])
+def test_segments_are_evaluated_one_by_one(segment_model, segments, absent, chunk, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    result = evaluate(segment_model, segments, absent)
+    inputs, labels = segments.batch(torch.arange(7))
+    with torch.no_grad():
+        features = segment_model.encode(inputs)
+        nothing = (
+            {m: torch.zeros_like(phi) for m, phi in features.items()}
+            if absent == "zero_feature"
+            else segment_model.encode({m: torch.zeros_like(x) for m, x in inputs.items()})
+        )
+        logits = {"mm": segment_model(inputs)} | segment_model.modality_logits(features, nothing)
+    for name, z in logits.items():
+        assert result.predictions[name].tolist() == z.argmax(1).tolist()
+        assert result.metrics[f"loss_{name}"] == pytest.approx(F.cross_entropy(z, labels).item())
+        right = (z.argmax(1) == labels).double().mean().item()
+        assert result.metrics[f"acc_{name}"] == pytest.approx(right)

@@ -109,6 +109,33 @@ def test_present_only_replaces_the_absent_modalities() -> None:
     assert torch.equal(shown["visual"], torch.full((4, 3), 7.0))
 
 
+def test_present_only_repeats_the_rows_of_an_absent_sample_segment_by_segment() -> None:
+    features = {"audio": torch.ones(6, 2), "visual": torch.ones(6, 1)}
+    absent = {"audio": torch.zeros(1, 2), "visual": torch.tensor([[5.0], [6.0], [7.0]])}
+    shown = present_only(features, absent, {"audio"})
+    assert shown["visual"].flatten().tolist() == [5.0, 6.0, 7.0, 5.0, 6.0, 7.0]
+    assert torch.equal(present_only(features, absent, {"visual"})["audio"], torch.zeros(6, 2))
+
+
+@fusions
+def test_zero_input_of_segments_is_the_same_as_zeroing_the_whole_batch(fusion: str) -> None:
+    class Seconds(nn.Module):
+        """Three segments, each with a bias of its own: (B, 3, 2) -> (B * 3, 2)."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x + torch.tensor([[1.0], [2.0], [3.0]])).flatten(0, 1)
+
+    widths = {"audio": 2, "visual": 2}
+    head = LateFusion(widths, 4) if fusion == "late" else EarlyFusion(widths, 4, (3, 3))
+    model = MultimodalModel({m: Seconds() for m in widths}, head).eval()
+    inputs = {m: torch.randn(5, 3, 2) for m in widths}
+    features = model.encode(inputs)
+    absent = model.absent_features(inputs, features, "zero_input")
+    assert {m: phi.shape for m, phi in absent.items()} == {"audio": (3, 2), "visual": (3, 2)}
+    zeroed = model({"audio": inputs["audio"], "visual": torch.zeros(5, 3, 2)})
+    assert torch.equal(model.fusion(present_only(features, absent, {"audio"})), zeroed)
+
+
 def test_zero_feature_stands_for_an_absent_modality_by_zeros() -> None:
     model = build(3)
     [(inputs, _)] = tiny_batches(1, 3)

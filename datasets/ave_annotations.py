@@ -1,0 +1,65 @@
+"""Annotations.txt of AVE: one clip a line, `Category&id&quality&start&end`; free of numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from datasets.errors import DataError
+
+SECONDS = 10
+HEADER = "Category&"  # some copies of the file begin with the names of its columns
+
+
+class Annotation(NamedTuple):
+    """One clip of 10 s. Its event can be seen and heard in the seconds [start, end).
+
+    One published clip has an empty event, 0 to 0.
+    """
+
+    category: str
+    video_id: str
+    quality: str
+    start: int
+    end: int
+
+
+def read_annotations(path: Path) -> list[Annotation]:
+    """The clips in the order of the file, which is that of the published features' rows.
+
+    A video may occur several times. Raises DataError naming the first wrong line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise DataError(f"{path} cannot be read: {reason}; fetch the file again") from error
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if numbered and numbered[0][1].startswith(HEADER):
+        del numbered[0]
+    if not numbered:
+        raise DataError(f"{path} holds no annotation; expected lines {_form()}")
+    return [_parsed(line, f"{path}, line {number}") for number, line in numbered]
+
+
+def categories(annotations: Sequence[Annotation]) -> tuple[str, ...]:
+    """The event categories, numbered by first appearance; the next number means background."""
+    return tuple(dict.fromkeys(annotation.category for annotation in annotations))
+
+
+def _parsed(line: str, where: str) -> Annotation:
+    fields = [field.strip() for field in line.split("&")]
+    if len(fields) != len(Annotation._fields) or not all(fields):
+        raise DataError(f"{where}: found {line[:80]!r}; expected {_form()}")
+    category, video_id, quality, start, end = fields
+    if not (start.isdecimal() and end.isdecimal() and int(start) <= int(end) <= SECONDS):
+        raise DataError(
+            f"{where}: the event lasts from {start} to {end}; "
+            f"expected whole seconds, 0 <= start <= end <= {SECONDS}"
+        )
+    return Annotation(category, video_id, quality, int(start), int(end))
+
+
+def _form() -> str:
+    return "Category&id&quality&start&end"
