@@ -16,7 +16,8 @@ VERBS = {
     "compare": "every cell: paper, ours, difference, verdict; exit status 1 or 2 if not equal",
     "run": "one experiment",
     "status": "done, failed, interrupted and missing runs of every table",
-    "data": "data status | prepare NAME [--raw DIR] | sources",
+    "data": "data status | prepare NAME [--raw DIR] | audit [NAME ...] | sources [NAME ...]",
+    "forensics": "which way of making AV-MNIST gives the published accuracies (real data)",
     "list": "methods, datasets, tables and profiles",
     "new-method": "writes baselines/NAME.py, a working skeleton, and its entry in methods.yaml",
     "check-method": "the contract tests on one method",
@@ -97,9 +98,8 @@ def _parser() -> Parser:
     _add_data(made["data"])
     for verb in ("new-method", "check-method"):
         made[verb].add_argument("name", help="lower-case words joined by _, such as my_method")
-    made["bench"].add_argument("--out", type=Path, help="folder for the table and the JSON")
-    made["bench"].add_argument("--rounds", type=int, default=7, help="steps per method (default 7)")
-    made["bench"].add_argument("--device", help="cpu or cuda")
+    _add_forensics(made["forensics"])
+    _add_bench(made["bench"])
     return parser
 
 
@@ -139,18 +139,34 @@ def _add_run(parser: Parser) -> None:
     _add_scale(parser)
 
 
+def _add_forensics(parser: Parser) -> None:
+    parser.add_argument("--seeds", type=int, metavar="N", help="number of seeds, from 0")
+    parser.add_argument("--out", type=Path, help="folder (default results/forensics)")
+    parser.add_argument("--device", help="cpu or cuda")
+
+
+def _add_bench(parser: Parser) -> None:
+    parser.add_argument("--out", type=Path, help="folder for the table and the JSON")
+    parser.add_argument("--rounds", type=int, default=7, help="steps per method (default 7)")
+    parser.add_argument("--device", help="cpu or cuda")
+
+
 def _add_data(parser: Parser) -> None:
-    parser.add_argument("action", help="status, prepare or sources")
-    parser.add_argument("name", nargs="?", help="the dataset to prepare")
+    parser.add_argument("action", help="status, prepare, audit or sources")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="datasets (audit, sources: default all)"
+    )
     parser.add_argument(
         "--raw",
         type=Path,
         action="append",
         default=[],
         metavar="DIR",
-        help="folder or archive with the raw files (default: MSAM_RAW_DIR, else download)",
+        help="folder or archive with the raw files (default: MSAM_RAW_DIR, else data/raw/NAME, "
+        "where prepare puts what it can download)",
     )
     parser.add_argument("--force", action="store_true", help="prepare again what is up to date")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="audit: findings also as JSON")
 
 
 def _subparsers(parser: Parser) -> dict[str, Parser]:

@@ -41,13 +41,8 @@ def check(experiments: Sequence[Experiment]) -> None:
 def dataset_problems(experiment: Experiment) -> list[str]:
     """What is wrong with the dataset and its modalities."""
     name = experiment.dataset
-    if name not in registry.LOADERS:
-        missing = [f"there is no loader for {name} yet; available: {', '.join(registry.LOADERS)}"]
-        return (
-            missing
-            if name in registry.DATASETS
-            else unknown_words("dataset", [name], registry.DATASETS)
-        )
+    if problems := unknown_words("dataset", [name], registry.LOADERS):
+        return problems
     known = registry.spec(name).modalities
     return unknown_words(f"{name} modality", experiment.modalities, known)
 

@@ -48,7 +48,7 @@ def ensure_stand_in(datasets: list[str], say: Callable[[str], None]) -> None:
     """Generates the stand-in data of these datasets where it is not there yet."""
     for name in datasets:
         folder = prepared_folder(name, stand_in=True)
-        if name in registry.LOADERS and registry.prepared_state(name, folder).state != "prepared":
+        if registry.prepared_state(name, folder).state != "prepared":
             say(f"generating stand-in data for {name}")
             registry.generate_stand_in(name, folder)
 
@@ -86,13 +86,12 @@ def has_cuda() -> bool:
 
 
 def _state(config: Config, profile: ProfileConfig, name: str) -> DataState:
-    if name not in registry.LOADERS:
-        return DataState(None, "no loader for this dataset yet")
     options = data_options(config, profile, name)
     if options.get("protocol") not in registry.protocols(name):
         return DataState(None, f"no protocol '{options.get('protocol')}' for this dataset")
     folder = prepared_folder(name, profile.stand_in)
     state = registry.prepared_state(name, folder, options)
     if state.fingerprint is None:
-        return DataState(None, "data missing" if state.state == "missing" else state.detail)
+        absent = "stand-in data not generated yet" if profile.stand_in else "data missing"
+        return DataState(None, absent if state.state == "missing" else state.detail)
     return DataState(state.fingerprint)

@@ -66,6 +66,6 @@ class AvMnist(Loader):
         return prepare_published(raw, folder, progress=progress, force=force)
 
     def generate_stand_in(self, folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
-        from datasets.generated import prepare_stand_in
+        from datasets.avmnist_generated import prepare_stand_in
 
         return prepare_stand_in(folder, seed, progress=progress)

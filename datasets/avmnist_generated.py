@@ -16,11 +16,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from datasets.avmnist_facts import notes
-from datasets.avmnist_prepare import prepare_release, recipe_of, up_to_date
-from datasets.errors import DataError
+from datasets.avmnist_prepare import prepare_release, recipe_of
 from datasets.idx import pack_idx
 from datasets.loader import PrepareReport, Progress
-from datasets.manifest import read_manifest
+from datasets.prepared import refuse_to_replace_real_data, up_to_date
 from datasets.recordings import Clip
 from datasets.release import PARTS, Release
 from datasets.spectrogram import RATE_HZ
@@ -43,7 +42,7 @@ def prepare_stand_in(folder: Path, seed: int, *, progress: Progress) -> PrepareR
     current = up_to_date(folder, recipe_of(release, seed))
     if current:
         return PrepareReport(False, folder, current, notes(current.facts))
-    _refuse_to_replace_real_data(folder)
+    refuse_to_replace_real_data(folder)
     with tempfile.TemporaryDirectory() as raw:
         write_raw(Path(raw), seed)
         return prepare_release([Path(raw)], folder, release, seed, progress)
@@ -92,12 +91,3 @@ def _speech(clip: Clip, random: np.random.RandomState) -> np.ndarray:
     envelope = np.hanning(len(seconds)) + 0.05
     noisy = envelope * np.sin(2 * np.pi * phase) + NOISE * random.standard_normal(len(seconds))
     return (8000 * noisy).clip(-32768, 32767).astype(np.int16)
-
-
-def _refuse_to_replace_real_data(folder: Path) -> None:
-    try:
-        manifest = read_manifest(folder)
-    except DataError:
-        return
-    if manifest is not None and not manifest.stand_in:
-        raise DataError(f"{folder} holds real data; stand-in data needs a folder of its own")

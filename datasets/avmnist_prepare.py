@@ -12,14 +12,13 @@ from datasets.avmnist import AvMnist
 from datasets.avmnist_facts import data_fingerprint, measured, notes
 from datasets.avmnist_fetch import download
 from datasets.avmnist_raw import RawAvMnist, read_raw
-from datasets.errors import DataError
 from datasets.loader import PrepareReport, Progress
-from datasets.manifest import Manifest, read_manifest
 from datasets.pairing import aligned_pairing, scrambled_pairing
 from datasets.pca import low_rank
+from datasets.prepared import up_to_date
 from datasets.release import PARTS, PUBLISHED, TEST_TAKES, Release
 from datasets.spectrogram import spectrogram
-from datasets.store import read_arrays, write_store
+from datasets.store import write_store
 
 SEED = 0
 COMPONENTS = 4
@@ -73,18 +72,6 @@ def recipe_of(release: Release, seed: int) -> dict[str, Any]:
     pins = {name: content.sha256 for name, content in release.idx.items()}
     raw = {**release.identity, **pins, "recordings": release.recordings_sha256}
     return {"version": AvMnist.recipe_version, "seed": seed, "components": COMPONENTS, "raw": raw}
-
-
-def up_to_date(folder: Path, recipe: dict[str, Any]) -> Manifest | None:
-    """The manifest if the folder holds exactly this recipe's data, undamaged."""
-    try:
-        manifest = read_manifest(folder)
-        if manifest is None or manifest.recipe != recipe:
-            return None
-        read_arrays(folder, manifest, "")
-    except DataError:
-        return None
-    return manifest
 
 
 def _spectrograms(raw: RawAvMnist, progress: Progress) -> Arrays:

@@ -93,6 +93,10 @@ class Loader(ABC):
             options.pop("protocol", None)
         return digest_of([manifest.fingerprint, options])
 
+    def device_bytes(self, manifest: Manifest, options: Mapping[str, Any]) -> int:
+        """The device memory that the loaded data takes; a loader that leaves arrays out says so."""
+        return manifest.total_bytes()
+
     def remedy(self, stand_in: bool = False) -> str:
         """What to type when data is missing or damaged."""
         if stand_in:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets.catalog import DatasetSpec
-from datasets.known import DATASETS, LOADERS, loader_of
+from datasets.known import LOADERS, loader_of
 from datasets.loader import PrepareReport, Progress, silent
 from datasets.status import PreparedState, fingerprint, prepared_state
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from datasets.spec import Dataset
 
 __all__ = [
-    "DATASETS",
     "LOADERS",
     "PrepareReport",
     "PreparedState",

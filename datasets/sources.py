@@ -1,4 +1,7 @@
-"""Where every raw file comes from: address, size, checksum, licence, citation. Data only."""
+"""Where every raw file comes from: address, size, checksum, licence, citation. Data only.
+
+What the publishers do not state and nobody could check is marked `unverified`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,16 @@ _MNIST = (
     "LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document "
     "recognition, Proc. IEEE 86(11), 1998",
 )
+UR_FUNNY = (
+    "none stated; TED material (CC BY-NC-ND: unverified)",
+    "Hasan et al.: UR-FUNNY: A multimodal language dataset for understanding humor, EMNLP 2019",
+)
+AVE = (
+    "none stated; YouTube material",
+    "Tian et al.: Audio-visual event localization in unconstrained videos, ECCV 2018",
+)
+DRIVE = "https://drive.google.com/"
+
 # The publisher's own address often refuses automatic downloads, so it comes last.
 _MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -19,10 +32,11 @@ _MNIST_MIRRORS = (
 
 @dataclass(frozen=True)
 class RawSource:
-    """One raw file, or for data that must be fetched by hand one place to get it from.
+    """One raw file, or several of one place.
 
-    `bytes` and `sha256` are of the file as served, None where the server does not keep it stable;
-    `note` says what else a user must know. Only an `automatic` source is ever downloaded.
+    `bytes` and `sha256` are of the file as served, None where its publishers state none; then
+    `size` says it in words. `note` says what else a user must know. Only an `automatic` source is
+    ever downloaded; the others need a person.
     """
 
     dataset: str
@@ -32,6 +46,7 @@ class RawSource:
     citation: str
     bytes: int | None = None
     sha256: str | None = None
+    size: str = ""
     automatic: bool = False
     redistributable: bool = False
     note: str = ""
@@ -62,7 +77,36 @@ FSDD = RawSource(
     "Jackson et al.: Free Spoken Digit Dataset, v1.0.10",
     automatic=True,
     redistributable=True,
-    note="about 16 MB, packed anew by the server; the 2,000 recordings used are checked instead",
+    size="about 16 MB",
+    note="packed anew by the server, so the 2,000 recordings that are used are checked instead",
+)
+
+CREMAD = RawSource(
+    "cremad",
+    "AudioWAV/*.wav, VideoFlash/*.flv",
+    (
+        "https://github.com/CheyneyComputerScience/CREMA-D",
+        "https://gitlab.com/cs-cooper-lab/crema-d-mirror",
+    ),
+    "ODbL 1.0 (database), DbCL 1.0 (contents)",
+    "Cao et al.: CREMA-D: Crowd-sourced emotional multimodal actors dataset, IEEE Trans. Affective "
+    "Computing 5(4), 2014",
+    size="606 MB + 2.44 GB",
+    note="a git repository with git-lfs; a full clone is 7.55 GB. Cloned without git-lfs it holds "
+    "pointers of 130 bytes: enough for data audit. The owners ask users to fill in a form. The "
+    "licence allows copies under the same licence, but they show the faces of 91 identifiable "
+    "people",
+)
+
+CREMAD_LISTS = RawSource(
+    "cremad",
+    "train.csv, test.csv, stat.csv",
+    ("https://github.com/GeWu-Lab/OGM-GE_CVPR2022/tree/main/data/CREMAD",),
+    "MIT (its licence file; its README says GPL-3)",
+    "Peng et al.: Balanced multimodal learning via on-the-fly gradient modulation, CVPR 2022",
+    size="156 kB",
+    redistributable=True,
+    note="the split that this line of work uses: 6,698 and 744 clips, all 91 actors in both",
 )
 
 SOURCES = (
@@ -87,52 +131,44 @@ SOURCES = (
         "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     ),
     FSDD,
-    RawSource(
-        "cremad",
-        "AudioWAV/*.wav, VideoFlash/*.flv",
-        (
-            "https://github.com/CheyneyComputerScience/CREMA-D",
-            "https://gitlab.com/cs-cooper-lab/crema-d-mirror",
-        ),
-        "ODbL 1.0 (database), DbCL 1.0 (contents)",
-        "Cao et al.: CREMA-D, IEEE Trans. Affective Computing 5(4), 2014",
-        note="git-lfs, 3.7 GB of media; the owners ask users to fill in a form; faces of 91 "
-        "identifiable actors, so no frames are shipped",
-    ),
+    CREMAD,
+    CREMAD_LISTS,
     RawSource(
         "urfunny",
         "humor.pkl",
-        (
-            "https://drive.google.com/drive/folders/1Agzm157lciMONHOHemHRSySmjn1ahHX1",
-            "https://github.com/ROC-HCI/UR-FUNNY",
-        ),
-        "none stated (TED material); not redistributable",
-        "Hasan et al.: UR-FUNNY, EMNLP 2019",
-        note="a third party's pickle: it must never be loaded with pickle.load",
+        (f"{DRIVE}drive/folders/1Agzm157lciMONHOHemHRSySmjn1ahHX1",),
+        *UR_FUNNY,
+        size="1 to 2 GB",
+        note="MultiBench's file. A pickle can run any program when it is opened: data prepare "
+        "reads it with an unpickler that builds arrays and nothing else",
     ),
     RawSource(
         "ave",
-        "audio_feature.h5, visual_feature.h5",
-        (
-            "https://github.com/YapengTian/AVE-ECCV18",
-            "https://drive.google.com/file/d/1F6p4BAOY-i0fDXUOhG7xHuw_fnO5exBS",
-            "https://drive.google.com/file/d/1hQwbhutA3fQturduRnHMyfRqdrRHgmC9",
-        ),
-        "none stated (YouTube material); not redistributable",
-        "Tian et al.: Audio-visual event localization in unconstrained videos, ECCV 2018",
-        note="precomputed VGGish and VGG-19 features, 7.7 GB",
+        "Annotations.txt, train_order.h5, val_order.h5, test_order.h5",
+        ("https://github.com/YapengTian/AVE-ECCV18/tree/master/data",),
+        *AVE,
+        size="184 kB",
+        note="the labels of all seconds follow from Annotations.txt",
+    ),
+    RawSource(
+        "ave",
+        "audio_feature.h5",
+        (f"{DRIVE}file/d/1F6p4BAOY-i0fDXUOhG7xHuw_fnO5exBS",),
+        *AVE,
+        size="not stated",
+        note="VGGish features (4143, 10, 128)",
+    ),
+    RawSource(
+        "ave",
+        "visual_feature.h5",
+        (f"{DRIVE}file/d/1hQwbhutA3fQturduRnHMyfRqdrRHgmC9",),
+        *AVE,
+        size="7.7 GB",
+        note="VGG-19 features (4143, 10, 7, 7, 512)",
     ),
 )
 
 
 def sources_of(dataset: str) -> tuple[RawSource, ...]:
-    """The raw files of one dataset; empty for an unknown name."""
+    """The raw files that the preparation of a dataset reads; empty for an unknown name."""
     return tuple(source for source in SOURCES if source.dataset == dataset)
-
-
-def describe(source: RawSource) -> str:
-    """A source as text for people, several lines."""
-    size = f"{source.bytes} bytes, sha256 {source.sha256}" if source.sha256 else source.note
-    how = "downloaded by data prepare" if source.automatic else "to be fetched by hand"
-    lines = [f"{source.dataset}: {source.file} ({how})", *source.urls, size]
-    return "\n  ".join([*lines, f"licence: {source.licence}", f"cite: {source.citation}"])

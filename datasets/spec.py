@@ -14,9 +14,9 @@ from torch import Tensor
 
 from datasets.catalog import DatasetSpec
 from datasets.errors import DataError
-from datasets.tensors import Indexed, LowRank, Source
+from datasets.tensors import Dense, Indexed, LowRank, Source
 
-__all__ = ["Dataset", "DatasetSpec", "Indexed", "LowRank", "Source", "SplitTensors"]
+__all__ = ["Dataset", "DatasetSpec", "Dense", "Indexed", "LowRank", "Source", "SplitTensors"]
 
 
 class SplitTensors:

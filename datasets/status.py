@@ -38,8 +38,9 @@ def prepared_state(
         return PreparedState("damaged", None, manifest.stand_in, detail)
     identity = loader.fingerprint(manifest, options or {})
     kind = "stand-in data" if manifest.stand_in else "the published data"
-    size_mb = manifest.total_bytes() / 1e6
-    detail = f"{kind}, {size_mb:.1f} MB, made {manifest.created}"
+    sizes = (manifest.total_bytes(), loader.device_bytes(manifest, options or {}))
+    on_disk, on_device = (f"{size / 1e6:,.1f} MB" for size in sizes)
+    detail = f"{kind}, {on_disk} on disk, {on_device} on the device, made {manifest.created}"
     return PreparedState("prepared", identity, manifest.stand_in, detail)
 
 

@@ -81,18 +81,20 @@ def _append(stream: BinaryIO, digest: Any, content: bytes | memoryview) -> None:
 
 
 def _read_array(path: Path, entry: ArrayEntry, remedy: str) -> np.ndarray:
-    """The array, read once: hashed where it will lie, and given out only if it is the right one."""
+    """The array, given out only if it is the right one.
+
+    The file is mapped, copy on write: 2 GB are hashed in the place where they are used.
+    """
     try:
-        with path.open("rb") as stream:
-            content = np.empty(path.stat().st_size, np.uint8)
-            stream.readinto(content.data)
+        size = path.stat().st_size
+        content = np.memmap(path, np.uint8, "c") if size else np.empty(0, np.uint8)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}; {remedy}") from error
     found = hashlib.sha256(content).hexdigest()
     if found != entry.sha256:
         problem = f"{path} is damaged: sha256 {found}, the manifest says {entry.sha256}"
         raise DataError(f"{problem}; {remedy}")
-    return _parsed(content)
+    return _parsed(content.view(np.ndarray))
 
 
 def _parsed(content: np.ndarray) -> np.ndarray:

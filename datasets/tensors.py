@@ -110,3 +110,28 @@ class LowRank(Source):
     def subset(self, index: Tensor) -> LowRank:
         chosen = self.coefficients.index_select(0, index)
         return LowRank(chosen, self.basis, self.shape, self.scale)
+
+
+class Dense(Source):
+    """Sample i is values[i]: values (N, *shape) float16 or float32."""
+
+    def __init__(self, values: Tensor) -> None:
+        """Raises DataError on a wrong type or rank."""
+        if values.dtype not in (torch.float16, torch.float32) or values.ndim < 2:
+            found = f"{values.dtype} {tuple(values.shape)}"
+            raise DataError(f"values are {found}; need float16 or float32 (N, ...)")
+        self.values = values
+        self.shape, self.distinct_count = tuple(values.shape[1:]), len(values)
+        self.distinct_index = torch.arange(len(values), device=values.device)
+
+    def gather(self, index: Tensor) -> Tensor:
+        return self.gather_distinct(index)
+
+    def gather_distinct(self, rows: Tensor) -> Tensor:
+        return self.values.index_select(0, rows).float()
+
+    def to(self, device: torch.device | str) -> Dense:
+        return Dense(self.values.to(device))
+
+    def subset(self, index: Tensor) -> Dense:
+        return Dense(self.values.index_select(0, index))

@@ -92,8 +92,11 @@ def _named(method: CGGM) -> dict[str, Tensor]:
     layers = {"head": model.fusion.head}
     layers |= {f"encoder{m}": encoder.conv for m, encoder in model.encoders.items()}
     layers |= {f"classifier{m}": f[-1] for m, f in method.classifiers.items()}
-    return {f"{name}.{kind}": getattr(layer, kind) for name, layer in layers.items()
-            for kind in ("weight", "bias")}
+    return {
+        f"{name}.{kind}": getattr(layer, kind)
+        for name, layer in layers.items()
+        for kind in ("weight", "bias")
+    }
 
 
 def _method(given: Case, modalities: list[str]) -> CGGM:
@@ -123,8 +126,10 @@ def test_trajectory(case: Case) -> None:
     method = _method(given, modalities)
     direction = 0.0  # of the step before
     for t, expected in enumerate(steps):
-        inputs = {m: f64(given[f"x{m}"][t]).reshape(-1, 1, given["height"], given["width"])
-                  for m in modalities}
+        inputs = {
+            m: f64(given[f"x{m}"][t]).reshape(-1, 1, given["height"], given["width"])
+            for m in modalities
+        }
         metrics = method.step(inputs, torch.tensor(given["y"][t]))
         for m, score, factor in zip(
             modalities, expected["classifier_accuracy"], expected["factor"], strict=True

@@ -83,8 +83,11 @@ class Setup:
         layers = {"head": self.head}
         layers |= {f"encoder{m}": e.conv for m, e in self.model.encoders.items()}
         layers |= {f"own_head{m}": own for m, own in self.own_heads.items()}
-        live = {f"{name}.{kind}": getattr(layer, kind) for name, layer in layers.items()
-                for kind in ("weight", "bias")}
+        live = {
+            f"{name}.{kind}": getattr(layer, kind)
+            for name, layer in layers.items()
+            for kind in ("weight", "bias")
+        }
         return {name: {**live, "boost_rate": self.method.boost_rate}[name] for name in names}
 
     def batch(self, index: int) -> tuple[dict[str, Tensor], Tensor]:

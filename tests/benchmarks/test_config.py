@@ -173,9 +173,9 @@ def test_a_dataset_may_have_its_own_constants():
 
 
 def test_constants_of_an_unknown_dataset_are_named(edit):
-    with pytest.raises(ValueError, match="'patience': no dataset 'cremat' .did you mean 'cremad'"):
+    with pytest.raises(ValueError, match=r"'patience': no dataset 'cremat' .did you mean 'cremad'"):
         edit("methods.yaml", ("datasets: {cremad: 80", "datasets: {cremat: 80"))
-    with pytest.raises(ValueError, match="'patience' needs a value and its source"):
+    with pytest.raises(ValueError, match=r"'patience' needs a value and its source"):
         edit("methods.yaml", ("      value: 10\n", ""))
 
 

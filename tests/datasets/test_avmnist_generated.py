@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from datasets import generated, registry
+from datasets import avmnist_generated as generated
+from datasets import registry
 from datasets.errors import DataError
 from datasets.manifest import read_manifest
 from datasets.spec import Dataset, SplitTensors
@@ -79,7 +81,7 @@ def test_a_changed_generator_needs_a_new_version(shared_stand_in: Path) -> None:
 def test_real_data_is_never_replaced_by_stand_in_data(
     stand_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datasets.generated.read_manifest", lambda _: RealManifest)
+    monkeypatch.setattr("datasets.prepared.read_manifest", lambda _: RealManifest)
     with pytest.raises(DataError, match="holds real data; stand-in data needs a folder of its own"):
         registry.generate_stand_in("avmnist", stand_in, seed=2)
 
@@ -88,3 +90,4 @@ class RealManifest:
     """A manifest of real data, as far as the question goes."""
 
     stand_in = False
+    recipe: ClassVar = {}
