@@ -6,7 +6,7 @@ the longest of the dataset, so that no prediction depends on the other samples o
 samples that are evaluated together);
 `protocol` is `validation` (the official three parts) or `published` (the official validation part
 both chooses and reports, the test part is not used: AGM_ICCV2023@5a65542,
-dataloader/URFunny_loader.py:35-40); `normalise` is `none`, as published, or `zscore` (every feature
+dataloader/URFunny_loader.py:35-40); `normalise` is `raw`, as published, or `zscore` (every feature
 has mean 0 and standard deviation 1 over the words of the training part).
 """
 
@@ -39,7 +39,7 @@ class UrFunny(Loader):
     choices: ClassVar = {
         "padding": ("fixed", "batch"),
         "protocol": PROTOCOLS,
-        "normalise": ("none", "zscore"),
+        "normalise": ("raw", "zscore"),
     }
 
     def load(self, folder: Path, options: Mapping[str, Any]) -> Dataset:

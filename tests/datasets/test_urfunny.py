@@ -307,9 +307,7 @@ def test_missing_data_says_where_it_is_and_what_to_type(tmp_path: Path) -> None:
     for raw in ([], [tmp_path]):
         with pytest.raises(DataError, match=r"drive\.google.*prepare urfunny --raw FILE"):
             registry.prepare("urfunny", raw, tmp_path / "prepared")
-    with pytest.raises(
-        DataError, match=r"there is no .*none; --raw needs an existing"
-    ):
+    with pytest.raises(DataError, match=r"there is no .*none; --raw needs an existing"):
         registry.prepare("urfunny", [tmp_path / "none"], tmp_path / "prepared")
     with pytest.raises(DataError, match=r"--raw FILE, with the humor\.pkl of MultiBench"):
         registry.load("urfunny", tmp_path / "prepared")
