@@ -32,6 +32,8 @@ def dispatch(arguments: Namespace) -> int:
         from benchmarks.commands import data as module
     elif arguments.verb in ("new-method", "check-method"):
         from benchmarks.commands import methods as module
+    elif arguments.verb == "sharpness":
+        from benchmarks.commands import sharpness as module
     elif arguments.verb == "bench":
         from benchmarks import bench as module
     else:

@@ -15,6 +15,7 @@ VERBS = {
     "report": "tables from the records at hand, without training",
     "compare": "every cell: paper, ours, difference, verdict; exit status 1 or 2 if not equal",
     "run": "one experiment",
+    "sharpness": "curvature and loss surface of the runs whose weights were kept",
     "status": "done, failed, interrupted and missing runs of every table",
     "data": "data status | prepare NAME [--raw DIR] | sources",
     "list": "methods, datasets, tables and profiles",
@@ -86,6 +87,7 @@ def _parser() -> Parser:
     for verb in ("table1", "table2"):
         _add_scale(made[verb])
         _add_choice(made[verb])
+        _add_keeping(made[verb])
         made[verb].add_argument("--dry-run", action="store_true", help="print the plan only")
     for verb in ("table1", "table2", "report", "compare"):
         made[verb].add_argument(
@@ -94,6 +96,7 @@ def _parser() -> Parser:
     for verb in ("report", "compare", "status"):
         _add_scale(made[verb], device=False)
     _add_run(made["run"])
+    _add_sharpness(made["sharpness"])
     _add_data(made["data"])
     for verb in ("new-method", "check-method"):
         made[verb].add_argument("name", help="lower-case words joined by _, such as my_method")
@@ -108,6 +111,11 @@ def _add_scale(parser: Parser, device: bool = True) -> None:
     parser.add_argument("--out", type=Path, help="folder for results (default results/<profile>)")
     if device:
         parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+
+
+def _add_keeping(parser: Parser) -> None:
+    about = "keep the last epoch's weights, as the verb sharpness needs them"
+    parser.add_argument("--keep-weights", action="store_true", help=about)
 
 
 def _add_choice(parser: Parser) -> None:
@@ -132,6 +140,25 @@ def _add_run(parser: Parser) -> None:
         help="a hyperparameter, or epochs, batch_size, lr, train_samples, pairing, ...",
     )
     _add_scale(parser)
+    _add_keeping(parser)
+
+
+def _add_sharpness(parser: Parser) -> None:
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--fusion", default="late", help="late (default) or early")
+    parser.add_argument("--methods", nargs="+", default=[], metavar="NAME", help="default: all")
+    _add_scale(parser)
+    for name, kind, default, about in (
+        ("split", str, "train", "the rows to measure on: train or test"),
+        ("samples", int, 500, "number of rows, the same for every run"),
+        ("rho", float, 0.05, "radius of SAM's sharpness"),
+        ("probes", int, 30, "random vectors per Hessian trace"),
+        ("grid", int, 21, "points along each direction of the loss surface, odd"),
+        ("span", float, 1.0, "reach of each direction, in norms of the filters"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=kind, default=default, help=f"{about} (default {default})"
+        )
 
 
 def _add_data(parser: Parser) -> None:
