@@ -28,6 +28,7 @@ def write_tables(session: Session, shown: Sequence[str], selection: str) -> None
     written = _report(session, selection)
     for suite in shown:
         session.say(written.pages[suite])
+    _say_left_out(session, written)
     session.say("\n  ".join(["Written:", *map(str, written.files)]))
 
 
@@ -36,6 +37,7 @@ def compare(arguments: Namespace, say: Say) -> int:
     session = open_session(arguments, say)
     written = _report(session, arguments.selection)
     say(written.comparison)
+    _say_left_out(session, written)
     return written.exit_status
 
 
@@ -45,14 +47,15 @@ def status(arguments: Namespace, say: Say) -> int:
     for suite in session.config.suites:
         cells = session.cells(suite)
         seeds = session.profile.seeds
-        runs = Counter(
-            sweep.state(e, session.folders) for cell in cells for e in cell.experiments(seeds)
-        )
+        experiments = [e for cell in cells for e in cell.experiments(seeds)]
+        runs = Counter(sweep.state(e, session.folders) for e in experiments)
         blocked = Counter(cell.reason for cell in cells if cell.reason)
         counts = [f"{n} {state}" for state, n in runs.most_common()]
         say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'nothing to run'}")
         for reason, count in blocked.most_common():
             say(f"  {count} cells not run: {reason}")
+    for broken in session.archive()[1]:
+        say(f"unreadable record {broken.name}: {broken.reason}")
     return 0
 
 
@@ -97,11 +100,19 @@ def _report(session: Session, selection: str) -> Report:
     from benchmarks.report import write_report
 
     cells = {suite: session.cells(suite) for suite in session.config.suites}
+    records, unreadable = session.archive()
     return write_report(
         session.config,
         session.profile_name,
         cells,
-        session.records(),
+        records,
         session.folders.tables,
         selection,
+        session.folders.root / "predictions",
+        unreadable,
     )
+
+
+def _say_left_out(session: Session, written: Report) -> None:
+    if written.left_out:
+        session.say(written.left_out)
