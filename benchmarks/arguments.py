@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from benchmarks.options import OPTIONS
 from msam.parameters import nearest
 
 VERBS = {
-    "table1": "late-fusion accuracy table: train what is missing, then report",
-    "table2": "early-fusion accuracy table: train what is missing, then report",
-    "report": "tables from the records at hand, without training",
+    "table1": "late-fusion accuracy table: train what is missing, then write the tables",
+    "table2": "early-fusion accuracy table: train what is missing, then write the tables",
+    "all": "both tables, then the report",
+    "report": "tables, figures and page from the records at hand, without training",
+    "figures": "figures alone from the records at hand",
     "compare": "every cell: paper, ours, difference, verdict; exit status 1 or 2 if not equal",
     "run": "one experiment",
     "sharpness": "curvature and loss surface of the runs whose weights were kept",
@@ -56,123 +58,14 @@ def usage() -> str:
     return "\n".join(lines + [f"  {verb:<13} {about}" for verb, about in VERBS.items()])
 
 
-def setting(text: str) -> tuple[str, Any]:
-    """`name=value` -> (name, value), a number where it reads as one."""
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"'{text}' is not of the form name=value")
-    return name, _value(value)
-
-
-def _value(text: str) -> Any:
-    words = {"true": True, "false": False, "null": None, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
 def _parser() -> Parser:
     parser = Parser(prog="./reproduce.sh", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, parser_class=Parser)
-    made = {
-        verb: verbs.add_parser(verb, help=about, description=about, allow_abbrev=False)
-        for verb, about in VERBS.items()
-        if verb != "test"
-    }
-    for verb in ("table1", "table2"):
-        _add_scale(made[verb])
-        _add_choice(made[verb])
-        _add_keeping(made[verb])
-        made[verb].add_argument("--dry-run", action="store_true", help="print the plan only")
-    for verb in ("table1", "table2", "report", "compare"):
-        made[verb].add_argument(
-            "--selection", default="val-best", help="val-best (default), last or test-oracle"
-        )
-    for verb in ("report", "compare", "status"):
-        _add_scale(made[verb], device=False)
-    _add_run(made["run"])
-    _add_sharpness(made["sharpness"])
-    _add_data(made["data"])
-    for verb in ("new-method", "check-method"):
-        made[verb].add_argument("name", help="lower-case words joined by _, such as my_method")
-    made["bench"].add_argument("--out", type=Path, help="folder for the table and the JSON")
-    made["bench"].add_argument("--rounds", type=int, default=7, help="steps per method (default 7)")
-    made["bench"].add_argument("--device", help="cpu or cuda")
+    for verb, about in VERBS.items():
+        made = verbs.add_parser(verb, help=about, description=about, allow_abbrev=False)
+        for add in OPTIONS.get(verb, ()):
+            add(made)
     return parser
-
-
-def _add_scale(parser: Parser, device: bool = True) -> None:
-    parser.add_argument("--profile", help="demo, quick or paper")
-    parser.add_argument("--out", type=Path, help="folder for results (default results/<profile>)")
-    if device:
-        parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
-
-
-def _add_keeping(parser: Parser) -> None:
-    about = "keep the last epoch's weights, as the verb sharpness needs them"
-    parser.add_argument("--keep-weights", action="store_true", help=about)
-
-
-def _add_choice(parser: Parser) -> None:
-    parser.add_argument("--datasets", nargs="+", default=[], metavar="NAME")
-    parser.add_argument("--methods", nargs="+", default=[], metavar="NAME")
-    parser.add_argument("--seeds", type=int, metavar="N", help="number of seeds, from 0")
-
-
-def _add_run(parser: Parser) -> None:
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--fusion", default="late", help="late (default) or early")
-    parser.add_argument("--method", required=True)
-    parser.add_argument("--modalities", nargs="+", default=[], help="default: all of the dataset")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--set",
-        type=setting,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        dest="changes",
-        help="a hyperparameter, or epochs, batch_size, lr, train_samples, pairing, ...",
-    )
-    _add_scale(parser)
-    _add_keeping(parser)
-
-
-def _add_sharpness(parser: Parser) -> None:
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--fusion", default="late", help="late (default) or early")
-    parser.add_argument("--methods", nargs="+", default=[], metavar="NAME", help="default: all")
-    _add_scale(parser)
-    for name, kind, default, about in (
-        ("split", str, "train", "the rows to measure on: train or test"),
-        ("samples", int, 500, "number of rows, the same for every run"),
-        ("rho", float, 0.05, "radius of SAM's sharpness"),
-        ("probes", int, 30, "random vectors per Hessian trace"),
-        ("grid", int, 21, "points along each direction of the loss surface, odd"),
-        ("span", float, 1.0, "reach of each direction, in norms of the filters"),
-    ):
-        parser.add_argument(
-            f"--{name}", type=kind, default=default, help=f"{about} (default {default})"
-        )
-
-
-def _add_data(parser: Parser) -> None:
-    parser.add_argument("action", help="status, prepare or sources")
-    parser.add_argument("name", nargs="?", help="the dataset to prepare")
-    parser.add_argument(
-        "--raw",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="folder or archive with the raw files (default: MSAM_RAW_DIR, else download)",
-    )
-    parser.add_argument("--force", action="store_true", help="prepare again what is up to date")
 
 
 def _subparsers(parser: Parser) -> dict[str, Parser]:

@@ -69,10 +69,9 @@ class RunRecord:
 def record_problems(values: Mapping[str, Any], name: str) -> list[str]:
     """What contradicts itself in a record whose fields have the right types, or its file's name."""
     experiment = values["experiment"]
-    problems = [f"its epochs are not 1, 2, ...: {values['history']}"] * (
-        [entry["epoch"] for entry in values["history"]]
-        != list(range(1, len(values["history"]) + 1))
-    )
+    numbers = [entry["epoch"] for entry in values["history"]]
+    in_order = numbers == list(range(1, len(numbers) + 1))
+    problems = [] if in_order else [f"its epochs are not 1, 2, ...: {numbers}"]
     if not values["run_id"] == experiment.run_id == name:
         ids = f"'{values['run_id']}' in a file '{name}'"
         problems.append(f"it is run {ids}, but its experiment is '{experiment.run_id}'")

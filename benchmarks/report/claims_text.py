@@ -26,7 +26,8 @@ def claims_grid(answers: Sequence[Answer], grid: str = "simple") -> str:
     """One row per claim: in how many columns it holds, of the paper's numbers and of ours."""
     claims = {a.claim.name: a.claim for a in answers}
     rows = [
-        _row(claim, [a for a in answers if a.claim.name == name]) for name, claim in claims.items()
+        claim_row(claim, [a for a in answers if a.claim.name == name])
+        for name, claim in claims.items()
     ]
     headers = ["claim", "section", "paper's numbers", "beyond test-set error", "ours"]
     return tabulate(rows, headers, tablefmt=grid, disable_numparse=True)
@@ -48,7 +49,8 @@ _NOTES = (
 )
 
 
-def _row(claim: Claim, found: Sequence[Answer]) -> list[str]:
+def claim_row(claim: Claim, found: Sequence[Answer]) -> list[str]:
+    """Text and section of a claim, whether the paper's numbers bear it out, and ours."""
     paper = [a.paper for a in found]
     verdict = "true" if holds_in_sum(claim, paper) else "false"
     ours = Counter(a.ours for a in found)

@@ -33,8 +33,8 @@ PAPER_PROFILE = "paper"  # the profile that trains as the paper did
 class Report:
     """What a report says. `pages` holds each suite's table as text, `comparison` every entry.
 
-    `tables` and `claims` are what the files were written from; `left_out` are the records that no
-    table uses, as text (empty if there are none).
+    `tables` and `claims` are what the files were written from; `unused` are the records that no
+    table uses, `left_out` says so in sum (empty if there are none).
     """
 
     pages: Mapping[str, str]
@@ -44,6 +44,7 @@ class Report:
     tables: tuple[Table, ...] = ()
     claims: tuple[Answer, ...] = ()
     left_out: str = ""
+    unused: tuple[LeftOut, ...] = ()
 
 
 def write_report(
@@ -80,6 +81,7 @@ def write_report(
         tables=tuple(tables),
         claims=tuple(found),
         left_out=left_out_text(left_out),
+        unused=tuple(left_out),
     )
 
 

@@ -76,26 +76,34 @@ class Figure:
 
     def svg(self) -> str:
         """The figure as an SVG element for an HTML page; texts stay texts."""
-        return compact(self._drawn("svg")["svg"].decode(), self.title)
+        return self.draw("svg")["svg"].decode()
 
     def paths(self, out: Path) -> dict[str, Path]:
         """Where `write` puts the files, by format."""
         return {suffix: out / f"{self.name}.{suffix}" for suffix in ("csv", "pdf", "png")}
 
-    def write(self, out: Path) -> list[Path]:
-        """Writes CSV, PDF and PNG into `out`; returns their paths."""
-        paths = self.paths(out)
-        write_text(paths["csv"], self.csv())
-        for suffix, content in self._drawn("pdf", "png").items():
-            write_atomic(paths[suffix], lambda file, content=content: file.write(content))
-        return list(paths.values())
-
-    def _drawn(self, *formats: str) -> dict[str, bytes]:
+    def draw(self, *formats: str) -> dict[str, bytes]:
+        """The figure in these formats (`pdf`, `png`, `svg`), painted once."""
         from benchmarks.report.figures.layout import typography
 
         with typography(self.name):
             drawing = self.paint(self)
-            return {name: _saved(drawing, name) for name in formats}
+            contents = {name: _saved(drawing, name) for name in formats}
+        if "svg" in contents:
+            contents["svg"] = compact(contents["svg"].decode(), self.title).encode()
+        return contents
+
+    def save(self, contents: Mapping[str, bytes], out: Path) -> list[Path]:
+        """Writes the CSV and, of what `draw` gave, PDF and PNG; returns their paths."""
+        paths = self.paths(out)
+        write_text(paths["csv"], self.csv())
+        for suffix in ("pdf", "png"):
+            write_atomic(paths[suffix], lambda file, name=suffix: file.write(contents[name]))
+        return list(paths.values())
+
+    def write(self, out: Path) -> list[Path]:
+        """Draws and writes CSV, PDF and PNG into `out`; returns their paths."""
+        return self.save(self.draw("pdf", "png"), out)
 
 
 def _saved(drawing: Drawing, name: str) -> bytes:

@@ -29,7 +29,7 @@ def overfitting_gap(material: Material) -> Figure:
         "mostly learning, and the vertical range may cut off the first tenth of the epochs. "
         f"{curves.caption(found)}",
         found,
-        paint_curves.painter("Overfitting gap τ", paint_curves.from_zero),
+        paint_curves.Painter("Overfitting gap τ", paint_curves.from_zero),
         pairs,
         "no finished run records the train accuracy",
     )
@@ -46,7 +46,7 @@ def learning_curves(material: Material) -> Iterator[Figure]:
             "Test accuracy after each epoch (Figs. 4-6 of the paper): each modality alone, and "
             f"fused. Nothing is smoothed. {curves.caption(found)}",
             found,
-            paint_curves.painter("Test accuracy (%)", paint_curves.around, height=58.0),
+            paint_curves.Painter("Test accuracy (%)", paint_curves.around, height=58.0),
             outputs,
             "no finished run on all modalities",
         )
@@ -65,7 +65,7 @@ def contributions(material: Material) -> Figure:
         f"for the methods that measure it. Over the modalities they sum to 1. "
         f"{curves.caption(found)}",
         found,
-        paint_curves.painter(f"Contribution {NU}", paint_curves.unit, height=30.0),
+        paint_curves.Painter(f"Contribution {NU}", paint_curves.unit, height=30.0),
         outputs,
         "no finished run records contributions",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.report.figures.curves import CurvePoint
@@ -22,14 +23,17 @@ _PALE = 0.35
 Limits = tuple[float, float]
 
 
-def painter(
-    label: str, limits: Callable[[Sequence[CurvePoint]], Limits], height: float = 45.0
-) -> Callable[[Figure], Drawing]:
+@dataclass(frozen=True)
+class Painter:
     """Draws each panel's curves; all panels share the vertical range that `limits` finds."""
 
-    def paint(figure: Figure) -> Drawing:
-        page, all_axes = canvas(figure, Sizes(height=height), row_handles(figure))
-        vertical = limits(figure.points)
+    label: str  # of the vertical axis
+    limits: Callable[[Sequence[CurvePoint]], Limits]
+    height: float = 45.0  # of a panel, in millimetres
+
+    def __call__(self, figure: Figure) -> Drawing:
+        page, all_axes = canvas(figure, Sizes(height=self.height), row_handles(figure))
+        vertical = self.limits(figure.points)
         last = max(point.epoch for point in figure.points)
         every = math.ceil(len(figure.points) / BAND_POINTS)
         for panel, axes in all_axes:
@@ -37,12 +41,10 @@ def painter(
                 _draw(axes, points, figure.looks[row], every)
             _frame(axes, last, vertical)
             if is_leftmost(figure, panel):
-                axes.set_ylabel(label)
+                axes.set_ylabel(self.label)
             else:
                 axes.tick_params(labelleft=False)
         return page
-
-    return paint
 
 
 def around(points: Sequence[CurvePoint]) -> Limits:

@@ -1,9 +1,11 @@
-"""Writes all figures."""
+"""Makes and writes the figures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.config_schema import Config
@@ -15,34 +17,39 @@ from benchmarks.report.figures.material import gather
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The figures that were drawn, their files, and the names of the others with the reason."""
+class Drawn:
+    """A figure that was written, its files, and the drawing as an SVG element."""
 
-    drawn: tuple[Figure, ...]
+    figure: Figure
     files: tuple[Path, ...]
+    svg: str
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures that were drawn, and the names of the others with the reason."""
+
+    drawn: tuple[Drawn, ...]
     not_drawn: Mapping[str, str]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of all figures."""
+        return tuple(path for each in self.drawn for path in each.files)
 
-def write_figures(
-    config: Config,
-    profile_name: str,
-    cells: Mapping[str, Sequence[Cell]],
-    records: Sequence[RunRecord],
-    out: Path,
-    selection: str = "val-best",
-) -> Figures:
+
+def write_figures(made: Iterable[Figure], out: Path, processes: int = 1) -> Figures:
     """Writes PDF, PNG and CSV of every figure that has points into `out`.
 
-    `cells` are those of each suite. Files of an earlier call are removed where there is nothing
-    to draw any more. ValueError for an unknown suite or selection rule.
+    With more than one process figures are drawn side by side. Files of an earlier call are removed
+    where there is nothing to draw any more.
     """
-    made = make_figures(config, profile_name, cells, records, selection)
-    drawn = tuple(figure for figure in made if figure.points)
-    empty = [figure for figure in made if not figure.points]
+    figures = list(made)
+    empty = [figure for figure in figures if not figure.points]
     for path in (path for figure in empty for path in figure.paths(out).values()):
         path.unlink(missing_ok=True)
-    files = tuple(path for figure in drawn for path in figure.write(out))
-    return Figures(drawn, files, {figure.name: figure.absent for figure in empty})
+    drawn = _drawn([figure for figure in figures if figure.points], out, processes)
+    return Figures(tuple(drawn), {figure.name: figure.absent for figure in empty})
 
 
 def make_figures(
@@ -52,7 +59,10 @@ def make_figures(
     records: Sequence[RunRecord],
     selection: str = "val-best",
 ) -> list[Figure]:
-    """Every figure of every suite, those without points included; nothing is drawn yet."""
+    """Every figure of every suite, those without points included; nothing is drawn yet.
+
+    `cells` are those of each suite. ValueError for an unknown suite or selection rule.
+    """
     made: list[Figure] = []
     for suite, planned in cells.items():
         material = gather(config, profile_name, suite, planned, records, selection)
@@ -60,3 +70,16 @@ def make_figures(
         made += [kinds.relative_gain(material), *kinds.seeds(material)]
         made += [kinds.contributions(material), kinds.cost(material)]
     return made
+
+
+def _drawn(figures: Sequence[Figure], out: Path, processes: int) -> list[Drawn]:
+    draw = partial(_draw, out=out)
+    if min(processes, len(figures)) < 2:
+        return list(map(draw, figures))
+    with ProcessPoolExecutor(processes) as pool:
+        return list(pool.map(draw, figures))
+
+
+def _draw(figure: Figure, out: Path) -> Drawn:
+    contents = figure.draw("pdf", "png", "svg")
+    return Drawn(figure, tuple(figure.save(contents, out)), contents["svg"].decode())
