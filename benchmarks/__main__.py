@@ -34,11 +34,17 @@ def dispatch(arguments: Namespace) -> int:
         from benchmarks.commands import methods as module
     elif arguments.verb == "forensics":
         from benchmarks.commands import forensics as module
+    elif arguments.verb == "sharpness":
+        from benchmarks.commands import sharpness as module
+    elif arguments.verb == "figures":
+        from benchmarks.commands import figures as module
+    elif arguments.verb == "all":
+        from benchmarks.commands import everything as module
     elif arguments.verb == "bench":
         from benchmarks import bench as module
     else:
         from benchmarks.commands import reporting as module
-    function = {"table1": "table", "table2": "table", "list": "listing"}
+    function = {"table1": "table", "table2": "table", "list": "listing", "all": "everything"}
     name = function.get(arguments.verb, arguments.verb.replace("-", "_"))
     return getattr(module, name)(arguments, say)
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from benchmarks.options import OPTIONS
 from msam.parameters import nearest
 
 VERBS = {
-    "table1": "late-fusion accuracy table: train what is missing, then report",
-    "table2": "early-fusion accuracy table: train what is missing, then report",
-    "report": "tables from the records at hand, without training",
+    "table1": "late-fusion accuracy table: train what is missing, then write the tables",
+    "table2": "early-fusion accuracy table: train what is missing, then write the tables",
+    "all": "both tables, then the report",
+    "report": "tables, figures and page from the records at hand, without training",
+    "figures": "figures alone from the records at hand",
     "compare": "every cell: paper, ours, difference, verdict; exit status 1 or 2 if not equal",
     "run": "one experiment",
+    "sharpness": "curvature and loss surface of the runs whose weights were kept",
     "status": "done, failed, interrupted and missing runs of every table",
     "data": "data status | prepare NAME [--raw DIR] | audit [NAME ...] | sources [NAME ...]",
     "forensics": "which way of making AV-MNIST gives the published accuracies (real data)",
@@ -56,117 +59,14 @@ def usage() -> str:
     return "\n".join(lines + [f"  {verb:<13} {about}" for verb, about in VERBS.items()])
 
 
-def setting(text: str) -> tuple[str, Any]:
-    """`name=value` -> (name, value), a number where it reads as one."""
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"'{text}' is not of the form name=value")
-    return name, _value(value)
-
-
-def _value(text: str) -> Any:
-    words = {"true": True, "false": False, "null": None, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
 def _parser() -> Parser:
     parser = Parser(prog="./reproduce.sh", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, parser_class=Parser)
-    made = {
-        verb: verbs.add_parser(verb, help=about, description=about, allow_abbrev=False)
-        for verb, about in VERBS.items()
-        if verb != "test"
-    }
-    for verb in ("table1", "table2"):
-        _add_scale(made[verb])
-        _add_choice(made[verb])
-        made[verb].add_argument("--dry-run", action="store_true", help="print the plan only")
-    for verb in ("table1", "table2", "report", "compare"):
-        made[verb].add_argument(
-            "--selection", default="val-best", help="val-best (default), last or test-oracle"
-        )
-    for verb in ("report", "compare", "status"):
-        _add_scale(made[verb], device=False)
-    _add_run(made["run"])
-    _add_data(made["data"])
-    for verb in ("new-method", "check-method"):
-        made[verb].add_argument("name", help="lower-case words joined by _, such as my_method")
-    _add_forensics(made["forensics"])
-    _add_bench(made["bench"])
+    for verb, about in VERBS.items():
+        made = verbs.add_parser(verb, help=about, description=about, allow_abbrev=False)
+        for add in OPTIONS.get(verb, ()):
+            add(made)
     return parser
-
-
-def _add_scale(parser: Parser, device: bool = True) -> None:
-    parser.add_argument("--profile", help="demo, quick or paper")
-    parser.add_argument("--out", type=Path, help="folder for results (default results/<profile>)")
-    parser.add_argument(
-        "--protocol",
-        help="how datasets are split: validation (default), published (epochs chosen on the test "
-        "samples, as released code does), actor_disjoint (CREMA-D)",
-    )
-    if device:
-        parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
-
-
-def _add_choice(parser: Parser) -> None:
-    parser.add_argument("--datasets", nargs="+", default=[], metavar="NAME")
-    parser.add_argument("--methods", nargs="+", default=[], metavar="NAME")
-    parser.add_argument("--seeds", type=int, metavar="N", help="number of seeds, from 0")
-
-
-def _add_run(parser: Parser) -> None:
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--fusion", default="late", help="late (default) or early")
-    parser.add_argument("--method", required=True)
-    parser.add_argument("--modalities", nargs="+", default=[], help="default: all of the dataset")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--set",
-        type=setting,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        dest="changes",
-        help="a hyperparameter, or epochs, batch_size, lr, train_samples, pairing, ...",
-    )
-    _add_scale(parser)
-
-
-def _add_forensics(parser: Parser) -> None:
-    parser.add_argument("--seeds", type=int, metavar="N", help="number of seeds, from 0")
-    parser.add_argument("--out", type=Path, help="folder (default results/forensics)")
-    parser.add_argument("--device", help="cpu or cuda")
-
-
-def _add_bench(parser: Parser) -> None:
-    parser.add_argument("--out", type=Path, help="folder for the table and the JSON")
-    parser.add_argument("--rounds", type=int, default=7, help="steps per method (default 7)")
-    parser.add_argument("--device", help="cpu or cuda")
-
-
-def _add_data(parser: Parser) -> None:
-    parser.add_argument("action", help="status, prepare, audit or sources")
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="datasets (audit, sources: default all)"
-    )
-    parser.add_argument(
-        "--raw",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="folder or archive with the raw files (default: MSAM_RAW_DIR, else data/raw/NAME, "
-        "where prepare puts what it can download)",
-    )
-    parser.add_argument("--force", action="store_true", help="prepare again what is up to date")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="audit: findings also as JSON")
 
 
 def _subparsers(parser: Parser) -> dict[str, Parser]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from benchmarks.files import write_atomic
 
@@ -34,3 +36,17 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if hashlib.sha256(payload).digest() != digest:
         raise ValueError(f"the checkpoint {path} is damaged: its checksum does not fit")
     return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+
+
+def save_weights(path: Path, model: nn.Module) -> None:
+    """Writes parameters and buffers, in the format of a checkpoint."""
+    save_checkpoint(path, {"model": model.state_dict()})
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Gives `model` the saved parameters and buffers; ValueError if the file is damaged or holds
+    those of another model."""
+    try:
+        model.load_state_dict(load_checkpoint(path)["model"])
+    except (KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path} does not hold the weights of this model: {error}") from error

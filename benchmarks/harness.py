@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.checkpoint import load_checkpoint, save_checkpoint
+from benchmarks.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from benchmarks.evaluate import evaluate
 from benchmarks.experiment import Experiment, derive_seed
 from benchmarks.outcome import Ending, epoch_line, make_record, save_predictions
@@ -41,11 +41,12 @@ def run(
     folders: Folders,
     device: torch.device,
     reporter: Reporter,
+    keep_weights: bool = False,
 ) -> RunRecord:
     """Trains, evaluates after every epoch, and writes predictions and the record.
 
     Goes on from a checkpoint if there is one; the record is then the same as without the
-    interruption, timing aside.
+    interruption, timing aside. `keep_weights` saves the last epoch's weights of a run that is done.
     """
     train = training_part(dataset.train, experiment).to(device)
     held_out = {"val": dataset.val.to(device), "test": dataset.test.to(device)}
@@ -61,6 +62,8 @@ def run(
         save_checkpoint(checkpoint, training.state_dict())
         reporter.say(epoch_line(experiment, training))
     save_predictions(folders.predictions(experiment.run_id), training, dataset.test.flat_labels)
+    if keep_weights and ending.status == "done":
+        save_weights(folders.weights(experiment.run_id), training.method.model)
     record = make_record(experiment, dataset, training, len(train), ending)
     record.save(folders.record(experiment.run_id))
     checkpoint.unlink(missing_ok=True)

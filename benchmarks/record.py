@@ -6,14 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from benchmarks.experiment import Experiment
 from benchmarks.files import write_json
-from msam.parameters import Interval, complaint_about, field_problems
+from msam.parameters import field_problems
 
 SCHEMA = 1
-Fraction = Annotated[float, Interval(0, 1)]
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,9 @@ class RunRecord:
 def record_problems(values: Mapping[str, Any], name: str) -> list[str]:
     """What contradicts itself in a record whose fields have the right types, or its file's name."""
     experiment = values["experiment"]
-    problems = [f"its epochs are not 1, 2, ...: {values['history']}"] * (
-        [entry["epoch"] for entry in values["history"]]
-        != list(range(1, len(values["history"]) + 1))
-    )
+    numbers = [entry["epoch"] for entry in values["history"]]
+    in_order = numbers == list(range(1, len(numbers) + 1))
+    problems = [] if in_order else [f"its epochs are not 1, 2, ...: {numbers}"]
     if not values["run_id"] == experiment.run_id == name:
         ids = f"'{values['run_id']}' in a file '{name}'"
         problems.append(f"it is run {ids}, but its experiment is '{experiment.run_id}'")
@@ -81,19 +79,50 @@ def record_problems(values: Mapping[str, Any], name: str) -> list[str]:
         problems.append("record and experiment disagree on whether the data is stand-in data")
     if values["status"] == "done" and not values["history"]:
         problems.append("it is done, but has no epoch")
+    problems += _size_problems(values["data"])
     parts = [entry[part] for entry in values["history"] for part in ("val", "test")]
     return problems + [
         f"{key} is {value!r}; accuracies are fractions from 0 to 1"
         for metrics in parts
         for key, value in {"acc_mm": None, **metrics}.items()
-        if key.startswith("acc_") and complaint_about(value, Fraction)
+        if key.startswith("acc_") and not _is_fraction(value)
     ]
+
+
+def _size_problems(data: Mapping[str, Any]) -> list[str]:
+    """What is no size: of the test set, in samples, and of a sample, in predictions."""
+    sizes = data.get("sizes", {})
+    given = {"test size": sizes.get("test", 1), "number of segments": data.get("segments", 1)}
+    return [
+        f"its {name} is {value!r}; it must be a whole number from 1"
+        for name, value in given.items()
+        if type(value) is not int or value < 1
+    ]
+
+
+def _is_fraction(value: Any) -> bool:  # a thousand records hold a million of them
+    return type(value) in (int, float) and 0 <= value <= 1
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number")
 
 
-def load_records(folder: Path) -> list[RunRecord]:
-    """Every record in `folder`, sorted by name."""
-    return [RunRecord.load(path) for path in sorted(folder.glob("*.json"))]
+@dataclass(frozen=True)
+class LeftOut:
+    """A record that a report does not use: its file's name without `.json`, and why."""
+
+    name: str
+    reason: str
+
+
+def load_records(folder: Path) -> tuple[list[RunRecord], list[LeftOut]]:
+    """Every record in `folder`, sorted by name, and the files that hold none."""
+    records, left_out = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            records.append(RunRecord.load(path))
+        except (ValueError, OSError) as error:
+            reason = str(error).removeprefix(f"{path} is ")
+            left_out.append(LeftOut(path.stem, " ".join(reason.split())))
+    return records, left_out

@@ -12,6 +12,7 @@ import types
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
@@ -46,7 +47,12 @@ def parameter_problems(cls: type, params: Mapping[str, Any]) -> list[str]:
 
 def field_problems(cls: type, values: Mapping[str, Any], where: str) -> list[str]:
     """Everything wrong with `values` as fields of the dataclass `cls`."""
-    return key_problems(values, get_type_hints(cls, include_extras=True), where, "key")
+    return key_problems(values, _field_types(cls), where, "key")
+
+
+@cache  # a report checks a thousand records, and resolving annotations takes longer than the rest
+def _field_types(cls: type) -> Mapping[str, Any]:
+    return get_type_hints(cls, include_extras=True)
 
 
 def key_problems(

@@ -29,7 +29,7 @@ def forensics(arguments: Namespace, say: Say) -> int:
     ]
     missing = sweep.pending(planned, folders)
     say(f"{len({e.run_id for e in planned})} runs planned, {len(missing)} of them to do")
-    ran = execute(missing, arguments.device, session) if missing else []
+    ran = execute(missing, arguments, session) if missing else []
     records = {e.run_id: RunRecord.load(folders.record(e.run_id)) for e in planned}
     table = cases.rows(config, records, cases.shares(config), seeds)
     write_text(folders.root / "forensics.csv", csv_text(cases.csv_lines(table)))

@@ -5,37 +5,46 @@ from __future__ import annotations
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import sweep
 from benchmarks.commands.session import Say, Session, open_session
 from benchmarks.config import load_config
 from benchmarks.config_schema import Config
+from benchmarks.record import LeftOut, RunRecord
 
 if TYPE_CHECKING:
     from benchmarks.report import Report
 
+Archive = tuple[list[RunRecord], list[LeftOut]]
+
 
 def report(arguments: Namespace, say: Say) -> int:
-    """Writes every table from the records at hand and prints them."""
+    """Writes tables, figures and page from the records at hand; prints the tables."""
     session = open_session(arguments, say)
-    write_tables(session, list(session.config.suites), arguments.selection)
+    archive = session.archive()
+    written = _report(session, arguments.selection, archive)
+    _say_tables(session, written, list(session.config.suites))
+    more = _write_page(session, arguments.selection, archive[0], written)
+    say("\n  ".join(["Written:", *map(str, [*written.files, *more])]))
     return 0
 
 
 def write_tables(session: Session, shown: Sequence[str], selection: str) -> None:
     """Writes every table, so that `comparison.csv` is complete, and prints those in `shown`."""
-    written = _report(session, selection)
-    for suite in shown:
-        session.say(written.pages[suite])
+    written = _report(session, selection, session.archive())
+    _say_tables(session, written, shown)
     session.say("\n  ".join(["Written:", *map(str, written.files)]))
+    session.say("Figures and page: ./reproduce.sh report")
 
 
 def compare(arguments: Namespace, say: Say) -> int:
     """One row per cell; exit status 1 if a cell differs, 2 if cells have too few runs."""
     session = open_session(arguments, say)
-    written = _report(session, arguments.selection)
+    written = _report(session, arguments.selection, session.archive())
     say(written.comparison)
+    _say_left_out(session, written)
     return written.exit_status
 
 
@@ -45,14 +54,15 @@ def status(arguments: Namespace, say: Say) -> int:
     for suite in session.config.suites:
         cells = session.cells(suite)
         seeds = session.profile.seeds
-        runs = Counter(
-            sweep.state(e, session.folders) for cell in cells for e in cell.experiments(seeds)
-        )
+        experiments = [e for cell in cells for e in cell.experiments(seeds)]
+        runs = Counter(sweep.state(e, session.folders) for e in experiments)
         blocked = Counter(cell.reason for cell in cells if cell.reason)
         counts = [f"{n} {state}" for state, n in runs.most_common()]
         say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'nothing to run'}")
         for reason, count in blocked.most_common():
             say(f"  {count} cells not run: {reason}")
+    for broken in session.archive()[1]:
+        say(f"unreadable record {broken.name}: {broken.reason}")
     return 0
 
 
@@ -92,16 +102,50 @@ def _methods_by_group(config: Config) -> dict[str, dict[str, str]]:
     }
 
 
-def _report(session: Session, selection: str) -> Report:
+def _report(session: Session, selection: str, archive: Archive) -> Report:
     # scipy takes half a second to import: status and list should not wait for it.
     from benchmarks.report import write_report
 
     cells = {suite: session.cells(suite) for suite in session.config.suites}
+    records, unreadable = archive
     return write_report(
         session.config,
         session.profile_name,
         cells,
-        session.records(),
+        records,
         session.folders.tables,
         selection,
+        session.folders.root / "predictions",
+        unreadable,
     )
+
+
+def _write_page(
+    session: Session, selection: str, records: Sequence[RunRecord], written: Report
+) -> list[Path]:
+    """Writes figures, the table of sharpness if anything was measured, and the page."""
+    from benchmarks.commands.figures import draw
+    from benchmarks.report.page import Contents, write_page
+    from benchmarks.report.sharpness import sharpness_rows, write_sharpness
+
+    config, folders = session.config, session.folders
+    measured = sorted((folders.root / "sharpness").glob("*.json"))
+    rows = sharpness_rows(config, records, measured)
+    paths = [folders.tables / "sharpness.csv"] * bool(rows)
+    for path in paths:
+        write_sharpness(rows, path)
+    figures = draw(session, records, selection)
+    contents = Contents(config, session.profile_name, selection, written, records, figures, rows)
+    page = write_page(contents, folders.root / "report.html")
+    return [*paths, *figures.files, page]
+
+
+def _say_tables(session: Session, written: Report, shown: Sequence[str]) -> None:
+    for suite in shown:
+        session.say(written.pages[suite])
+    _say_left_out(session, written)
+
+
+def _say_left_out(session: Session, written: Report) -> None:
+    if written.left_out:
+        session.say(written.left_out)

@@ -11,7 +11,7 @@ from benchmarks import plan, workspace
 from benchmarks.config import load_config, lookup
 from benchmarks.config_schema import Config, ProfileConfig
 from benchmarks.plan import Cell
-from benchmarks.record import RunRecord, load_records
+from benchmarks.record import LeftOut, RunRecord, load_records
 from benchmarks.selection import RULES
 from benchmarks.sweep import Folders
 from datasets import registry
@@ -38,7 +38,11 @@ class Session:
         return plan.plan_suite(self.config, suite, self.profile, states)
 
     def records(self) -> list[RunRecord]:
-        """Every record of this profile."""
+        """Every record of this profile that can be read."""
+        return self.archive()[0]
+
+    def archive(self) -> tuple[list[RunRecord], list[LeftOut]]:
+        """The records of this profile, and the files among them that hold none."""
         return load_records(self.folders.root / "runs")
 
 

@@ -22,13 +22,13 @@ def table(arguments: Namespace, say: Say) -> int:
     _prepare_stand_in(session)
     cells = plan.chosen(session.cells(arguments.verb), arguments.datasets, arguments.methods)
     experiments = [e for cell in cells for e in cell.experiments(seeds)]
-    missing = sweep.pending(experiments, session.folders)
+    missing = sweep.pending(experiments, session.folders, arguments.keep_weights)
     say(f"{len(experiments)} runs planned, {len(experiments) - len(missing)} of them done before")
     if arguments.dry_run:
         for experiment in missing:
             say(f"  {experiment.run_id}  {sweep.state(experiment, session.folders)}")
         return 0
-    records = execute(missing, arguments.device, session) if missing else []
+    records = execute(missing, arguments, session) if missing else []
     write_tables(session, [arguments.verb], arguments.selection)
     return 1 if any(record.status == "failed" for record in records) else 0
 
@@ -40,11 +40,11 @@ def run(arguments: Namespace, say: Say) -> int:
     _prepare_stand_in(session)
     experiment = workspace.with_fingerprint(experiment)
     path = session.folders.record(experiment.run_id)
-    if sweep.state(experiment, session.folders) in sweep.ENDED:
+    if not sweep.pending([experiment], session.folders, arguments.keep_weights):
         say(f"done before: {path}")
         record = RunRecord.load(path)
     else:
-        record = execute([experiment], arguments.device, session)[0]
+        record = execute([experiment], arguments, session)[0]
     say(_summary(record))
     say(f"record: {path}")
     return 0 if record.status == "done" else 1
@@ -86,14 +86,15 @@ def _prepare_stand_in(session: Session) -> None:
 
 
 def execute(
-    experiments: Sequence[Experiment], device: str | None, session: Session
+    experiments: Sequence[Experiment], arguments: Namespace, session: Session
 ) -> list[RunRecord]:
     check_writable(session.folders.root)
     # Torch takes seconds to import: nothing that only plans or reports should wait for it.
     from benchmarks.executors.local import LocalExecutor
     from benchmarks.progress import pick_device, reporter
 
-    executor = LocalExecutor(session.folders, pick_device(device), reporter(session.say))
+    device, talk = pick_device(arguments.device), reporter(session.say)
+    executor = LocalExecutor(session.folders, device, talk, arguments.keep_weights)
     return executor.execute(experiments)
 
 

@@ -31,6 +31,7 @@ class LocalExecutor:
     folders: Folders
     device: torch.device
     reporter: Reporter
+    keep_weights: bool = False
 
     def execute(self, experiments: Sequence[Experiment]) -> list[RunRecord]:
         """Runs all of them and returns their records.
@@ -48,23 +49,15 @@ class LocalExecutor:
         return records
 
     def _run(self, experiment: Experiment) -> RunRecord:
-        dataset = _load(
-            experiment.dataset,
-            tuple(sorted(loader_options(experiment.data).items())),
-            prepared_folder(experiment.dataset, bool(experiment.data["stand_in"])),
-        )
-        wanted = experiment.data["fingerprint"]
-        if dataset.fingerprint != wanted:
-            raise ValueError(
-                f"{experiment.run_id} was planned on data {wanted}, but what is prepared now is "
-                f"{dataset.fingerprint}; start again"
-            )
+        dataset = load_dataset(experiment)
         modalities = experiment.modalities or dataset.spec.modalities
         unsupported = method_class(experiment.method).unsupported
         if why := unsupported(modalities, experiment.fusion, **experiment.params):
             return self._without_result(experiment, dataset, "unsupported", why)
         try:
-            return run(experiment, dataset, self.folders, self.device, self.reporter)
+            return run(
+                experiment, dataset, self.folders, self.device, self.reporter, self.keep_weights
+            )
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001  whatever a method raises, the sweep goes on
@@ -86,6 +79,22 @@ class LocalExecutor:
         record.save(self.folders.record(experiment.run_id))
         self.reporter.say(f"{experiment.run_id}  {status}: {why}")
         return record
+
+
+def load_dataset(experiment: Experiment) -> Dataset:
+    """The data that the experiment names; ValueError if what is prepared now is other data."""
+    dataset = _load(
+        experiment.dataset,
+        tuple(sorted(loader_options(experiment.data).items())),
+        prepared_folder(experiment.dataset, bool(experiment.data["stand_in"])),
+    )
+    wanted = experiment.data["fingerprint"]
+    if dataset.fingerprint != wanted:
+        raise ValueError(
+            f"{experiment.run_id} was planned on data {wanted}, but what is prepared now is "
+            f"{dataset.fingerprint}; start again"
+        )
+    return dataset
 
 
 def _time_left(seconds: float, done: int, count: int) -> str:

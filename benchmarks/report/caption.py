@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+from benchmarks import statistics
+from benchmarks.report.contrast import FEWEST_SEEDS
 from benchmarks.report.table import Table
 from benchmarks.report.verdict import DIFFERS, MARGIN, REPRODUCED, WITHIN_NOISE
 
 MARKS = {REPRODUCED: "=", WITHIN_NOISE: "≈", DIFFERS: "≠"}  # in front of the paper's number
 DAGGER = "†"  # marks stand-in data where only some of a table is
+BELOW, ABOVE = "↓", "↑"  # significantly below or above the reference of the column
 
 _SELECTION_WARNINGS = {
     "test-oracle": "TEST-ORACLE SELECTION: epochs were chosen on the test data, as the published "
@@ -30,6 +33,9 @@ def warnings(table: Table) -> list[str]:
     if table.departures:
         details = ", ".join(table.departures)
         found.append(f"NOT THE PAPER'S SCHEDULE, hence no verdicts: {details}.")
+    if published := dict.fromkeys(e.cell.dataset for e in table.entries if e.published_protocol):
+        names = ", ".join(table.config.datasets[d].label for d in published)
+        found.append(f"PUBLISHED PROTOCOL ({names}): epochs chosen on the test set.")
     if table.selection in _SELECTION_WARNINGS:
         found.append(_SELECTION_WARNINGS[table.selection])
     return found
@@ -40,12 +46,64 @@ def notes(table: Table) -> list[str]:
     seeds = sorted({seed for e in table.entries for seed in e.seeds})
     about = table.config.profiles[table.profile_name].about
     return [
-        "Accuracy in percent. Ours: mean ± standard deviation over seeds (number of seeds); "
+        "Accuracy in percent. Ours: mean ± standard deviation over seeds (number of seeds), in "
+        "brackets the 95 % t interval of the mean; "
         f"paper: as printed, {MARKS[REPRODUCED]} reproduced, {MARKS[WITHIN_NOISE]} within noise, "
-        f"{MARKS[DIFFERS]} differs, at a margin of {MARGIN} points.",
+        f"{MARKS[DIFFERS]} differs, at a margin of {MARGIN} points and beyond the "
+        "test set's own error.",
         f"Reported epoch: {table.selection}. Seeds: {', '.join(map(str, seeds)) or 'none yet'}. "
         f"Profile: {table.profile_name} ({about}).",
+        *_clips(table),
+        *_significance(table),
+        *_oracle_gain(table),
         f"Verdicts: {verdict_counts([table])}.",
+    ]
+
+
+def _clips(table: Table) -> list[str]:
+    """Which datasets have several predictions per test sample, and what counts as one."""
+    segmented = dict.fromkeys(
+        (e.cell.dataset, run.data["segments"])
+        for e in table.entries
+        for run in e.runs
+        if run.data.get("segments", 1) > 1
+    )
+    return [
+        f"{table.config.datasets[name].label}: {count} predictions per clip; clips, not "
+        "predictions, count as test samples of intervals and tests, which is cautious."
+        for name, count in segmented
+    ]
+
+
+def _significance(table: Table) -> list[str]:
+    """What the arrows mean, or why there are none."""
+    if not table.contrasts:
+        return []
+    if not table.tested:
+        reasons = dict.fromkeys(c.reason for c in table.contrasts.values())
+        return [f"No differences tested: {next(iter(reasons))}."]
+    references = dict.fromkeys(c.first.row for c in table.contrasts.values())
+    return [
+        f"{BELOW} and {ABOVE}: significantly below or above {' or '.join(references)} in this "
+        "column, by the paired bootstrap over seeds and test samples (stored predictions, at "
+        f"least {FEWEST_SEEDS} common seeds), Holm within the column, 5 %."
+    ]
+
+
+def _oracle_gain(table: Table) -> list[str]:
+    """What choosing the epochs on the test data would have added, in sum."""
+    fused = {
+        f"{e.row}, {table.config.datasets[e.cell.dataset].label}": statistics.mean(e.oracle_gains)
+        for e in table.entries
+        if e.measured and e.metric == "acc_mm"
+    }
+    if not fused:
+        return []
+    place, most = max(fused.items(), key=lambda item: item[1])
+    return [
+        "Choosing the epoch on the test data instead of the validation data would add "
+        f"{statistics.mean(list(fused.values())):.2f} points to fused accuracy on average, at most "
+        f"{most:.2f} ({place})."
     ]
 
 

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from benchmarks.config_schema import DatasetConfig
 from benchmarks.plan import Cell
@@ -13,7 +14,9 @@ from benchmarks.record import RunRecord
 from benchmarks.report.entry import DONE, NOT_MEASURED, Entry
 from benchmarks.report.evidence import Evidence, evidence
 from benchmarks.report.paper import PaperTable, column_name, metrics
-from benchmarks.selection import choose
+from benchmarks.selection import RULES, choose
+
+Chosen = Mapping[str, Mapping[str, Any]]  # rule -> the epoch that it reports
 
 
 def collect(
@@ -32,9 +35,10 @@ def collect(
     for record in records:
         by_cell[record.experiment.cell_id].append(record)
     return [
-        _with_runs(_empty(found, metric, paper), found, selection)
+        _with_runs(_empty(found, metric, paper), found, chosen, selection)
         for cell in cells
         for found in [evidence(cell, by_cell[cell.template.cell_id])]
+        for chosen in [{r.run_id: _chosen(r, selection) for r in found.done}]
         for metric in cell_metrics(cell, datasets[cell.dataset])
     ]
 
@@ -60,21 +64,31 @@ def _empty(found: Evidence, metric: str, paper: PaperTable) -> Entry:
     )
 
 
-def _with_runs(entry: Entry, found: Evidence, selection: str) -> Entry:
-    measured = {r.run_id: _percent(r, selection, entry.metric) for r in found.done}
-    counted = tuple(r for r in found.done if measured[r.run_id] is not None)
-    lacking = [str(r.experiment.seed) for r in found.done if measured[r.run_id] is None]
+def _with_runs(
+    entry: Entry, found: Evidence, chosen: Mapping[str, Chosen], selection: str
+) -> Entry:
+    measured = {r.run_id: _percent(chosen[r.run_id], selection, entry.metric) for r in found.done}
+    counted = tuple(r for r in found.done if not math.isnan(measured[r.run_id]))
+    lacking = [str(r.experiment.seed) for r in found.done if math.isnan(measured[r.run_id])]
     if lacking:
         note = f"no {entry.metric} in the record (seed {', '.join(lacking)})"
         entry = replace(entry, reason="; ".join(filter(None, [entry.reason, note])))
     if entry.state == DONE and not counted:
         entry = replace(entry, state=NOT_MEASURED)
-    return replace(entry, runs=counted, values=tuple(measured[r.run_id] for r in counted))
+    policies = {
+        rule: tuple(_percent(chosen[r.run_id], rule, entry.metric) for r in counted)
+        for rule in RULES
+    }
+    values = tuple(measured[r.run_id] for r in counted)
+    return replace(entry, runs=counted, values=values, policies=policies)
 
 
-def _percent(record: RunRecord, selection: str, metric: str) -> float | None:
-    """The metric at the reported epoch, None where the record has none."""
-    if not record.history:
-        return None
-    fraction = choose(selection, record.history)["test"].get(metric)
-    return None if fraction is None else 100 * fraction
+def _chosen(record: RunRecord, selection: str) -> Chosen:
+    """The epochs that the rules report; none for a run without any."""
+    rules = dict.fromkeys([*RULES, selection]) if record.history else ()
+    return {rule: choose(rule, record.history) for rule in rules}
+
+
+def _percent(chosen: Chosen, rule: str, metric: str) -> float:
+    """The metric at the reported epoch, NaN where the record has none."""
+    return 100 * chosen[rule]["test"].get(metric, math.nan) if chosen else math.nan

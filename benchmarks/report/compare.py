@@ -9,14 +9,16 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from benchmarks import statistics
 from benchmarks.files import write_text
 from benchmarks.report.caption import verdict_counts, warnings
 from benchmarks.report.entry import NO_RECORD, NOT_RUN, Entry
 from benchmarks.report.paper import printed
 from benchmarks.report.table import Table
-from benchmarks.report.tables import csv_text
+from benchmarks.report.tables import csv_text, number, p_value
 from benchmarks.report.verdict import (
     DIFFERS,
+    MARGIN,
     MIXED,
     NOT_STARTED,
     OTHER_PROTOCOL,
@@ -70,7 +72,7 @@ def exit_status(tables: Sequence[Table]) -> int:
 _COLUMNS = (
     "suite", "row", "dataset", "metric", "n", "mean", "sd", "ci_low", "ci_high", "paper",
     "difference", "verdict", "state", "reason", "profile", "selection", "stand_in", "seeds",
-    "run_ids",
+    "run_ids", "test_samples", "wilson_low", "wilson_high", "equivalence_p", "oracle_gain",
 )  # fmt: skip
 
 
@@ -83,7 +85,7 @@ def _line(table: Table, entry: Entry) -> list[object]:
         entry.cell.dataset,
         entry.metric,
         len(entry.values),
-        *("" if math.isnan(x) else f"{x:.4f}" for x in numbers),
+        *map(number, numbers),
         entry.verdict,
         entry.state,
         entry.reason,
@@ -92,7 +94,18 @@ def _line(table: Table, entry: Entry) -> list[object]:
         entry.stand_in,
         " ".join(map(str, entry.seeds)),
         " ".join(run.run_id for run in entry.runs),
+        entry.test_samples or "",
+        *map(number, entry.test_interval),
+        p_value(_equivalence(entry)),
+        number(statistics.mean(entry.oracle_gains)),
     ]
+
+
+def _equivalence(entry: Entry) -> float:
+    """p of the two one-sided tests that our mean is the paper's value up to the margin."""
+    if entry.stand_in or math.isnan(entry.paper):
+        return math.nan
+    return statistics.equivalence(entry.values, entry.paper, MARGIN)
 
 
 def _short(table: Table, entry: Entry) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from benchmarks import statistics
 from benchmarks.plan import Cell
@@ -31,6 +32,7 @@ class Entry:
     reason: str = ""
     runs: tuple[RunRecord, ...] = ()
     values: tuple[float, ...] = ()
+    policies: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     stand_in: bool = False
     mixed: bool = False  # the runs saw different preparations of the data
     verdict: str = ""
@@ -74,3 +76,34 @@ class Entry:
     def measured(self) -> bool:
         """True when at least one run counts."""
         return bool(self.values)
+
+    @property
+    def test_samples(self) -> int | None:
+        """Independent test samples behind each value, clips and not segments; None if not said."""
+        sizes = [run.data.get("sizes", {}).get("test") for run in self.runs]
+        return min(sizes) if sizes and None not in sizes else None
+
+    @property
+    def test_interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the mean for the finite test set; NaN where it is unknown."""
+        if not self.test_samples:
+            return math.nan, math.nan
+        low, high = statistics.wilson_interval(self.mean / 100, self.test_samples)
+        return 100 * low, 100 * high
+
+    @property
+    def test_error(self) -> float:
+        """Half the width of `test_interval`."""
+        low, high = self.test_interval
+        return (high - low) / 2
+
+    @property
+    def oracle_gains(self) -> tuple[float, ...]:
+        """Per run: how much higher the test accuracy is at the epoch chosen on the test data."""
+        chosen = (self.policies.get(rule, ()) for rule in ("test-oracle", "val-best"))
+        return tuple(oracle - val for oracle, val in zip(*chosen, strict=True))
+
+    @property
+    def published_protocol(self) -> bool:
+        """True if a run took the test data for validation, as the published code does."""
+        return any(r.experiment.data.get("protocol") == "published" for r in self.runs)

@@ -28,7 +28,7 @@ class Evidence:
     @property
     def fingerprints(self) -> list[str]:
         """The different preparations of the data behind the runs that count."""
-        return sorted({_fingerprint(r) for r in self.done})
+        return sorted({fingerprint_of(r) for r in self.done})
 
     @property
     def stand_in(self) -> bool:
@@ -67,11 +67,12 @@ def evidence(cell: Cell, records: Iterable[RunRecord]) -> Evidence:
     unique = {r.run_id: r for r in records}.values()
     ordered = sorted(unique, key=lambda r: (r.experiment.seed, r.run_id))
     present = cell.template.data.get("fingerprint")
-    used = [r for r in ordered if present in (None, _fingerprint(r))]
+    used = [r for r in ordered if present in (None, fingerprint_of(r))]
     return Evidence(cell, tuple(used), len(ordered) - len(used))
 
 
-def _fingerprint(record: RunRecord) -> str:
+def fingerprint_of(record: RunRecord) -> str:
+    """Names the preparation of the data that the run saw; `unknown` where nothing says so."""
     known = record.data.get("fingerprint") or record.experiment.data.get("fingerprint")
     return str(known or "unknown")
 

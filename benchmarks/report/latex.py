@@ -1,10 +1,10 @@
-"""A table in LaTeX (booktabs, graphicx): the paper's number below each of ours."""
+"""A table in LaTeX (booktabs, graphicx): below each of our numbers its interval and the paper's."""
 
 from __future__ import annotations
 
 from benchmarks.report.caption import notes, warnings
 from benchmarks.report.paper import short_name
-from benchmarks.report.style import Style, ours, papers
+from benchmarks.report.style import Style, interval, ours, papers
 from benchmarks.report.table import Table
 
 _SPECIAL = {
@@ -18,6 +18,8 @@ _SPECIAL = {
     "≈": r"$\approx$",
     "≠": r"$\neq$",
     "†": r"$^{\dagger}$",
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
     **{c: f"\\{c}" for c in "&%$#_{}"},
 }
 
@@ -31,6 +33,7 @@ STYLE = Style(
     escape=escape,
     bold=lambda text: rf"\textbf{{{text}}}",
     footnote=lambda number: f"$^{{{number}}}$",
+    interval=False,  # in a line of its own
 )
 
 
@@ -77,9 +80,13 @@ def _head(table: Table) -> str:
 
 def _row(table: Table, row: str) -> str:
     columns = [column for dataset in table.datasets for column in table.columns(dataset)]
-    above = [escape(row), *(ours(table, row, column, STYLE) for column in columns)]
-    below = [r"\quad paper", *(papers(table, row, column, STYLE) for column in columns)]
-    return f"{' & '.join(above)} \\\\\n{' & '.join(below)} \\\\"
+    bounds = [interval(table, row, column) for column in columns]
+    lines = [
+        [escape(row), *(ours(table, row, column, STYLE) for column in columns)],
+        [r"\quad 95\,\% interval", *map(escape, bounds)] if any(bounds) else [],
+        [r"\quad paper", *(papers(table, row, column, STYLE) for column in columns)],
+    ]
+    return "\n".join(f"{' & '.join(line)} \\\\" for line in lines if line)
 
 
 def _footnotes(table: Table) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from benchmarks.config_schema import DatasetConfig
@@ -53,3 +54,13 @@ def load_paper(suite: str, folder: Path = FOLDER) -> PaperTable:
 def printed(percent: float) -> str:
     """A percentage as the tables print it."""
     return MISSING if math.isnan(percent) else f"{percent:.2f}"
+
+
+@lru_cache(maxsize=1)
+def test_sets() -> Mapping[str, int]:
+    """Independent test samples per dataset: the most that the paper's numbers can rest on.
+
+    The paper prints none; `test_sets.csv` says where each size is from.
+    """
+    with (FOLDER / "test_sets.csv").open(newline="", encoding="utf-8") as file:
+        return {row["dataset"]: int(row["samples"]) for row in csv.DictReader(file)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.report.caption import DAGGER, MARKS
+from benchmarks.report.caption import ABOVE, BELOW, DAGGER, MARKS
 from benchmarks.report.entry import Entry
 from benchmarks.report.paper import MISSING, printed
 from benchmarks.report.table import Table
@@ -18,17 +18,19 @@ class Style:
     escape: Callable[[str], str]
     bold: Callable[[str], str]
     footnote: Callable[[int], str]
+    interval: bool = True  # ours with the 95 % interval of the mean
 
 
 def ours(table: Table, row: str, column: str, style: Style) -> str:
-    """`68.52 ± 0.41 (3)`, or why there is no number, with the footnotes that belong to it."""
+    """`68.52 ± 0.41 [67.50, 69.54] (3)`, or why there is no number, and footnotes to it."""
     entry = table.at(row, column)
     if entry is None:
         return style.escape(MISSING)
     marked = DAGGER if table.partly_stand_in and entry in table.stand_in else ""
-    text = style.escape(_measured(entry) + marked)
+    text = style.escape(_measured(entry, style.interval) + marked)
     if row in table.best(column, lambda e: e.mean):
         text = style.bold(text)
+    text += style.escape(_arrow(table, row, column))
     return text + (style.footnote(table.footnotes[entry.reason]) if entry.reason else "")
 
 
@@ -44,9 +46,28 @@ def papers(table: Table, row: str, column: str, style: Style) -> str:
     return f"{style.escape(mark)} {text}" if mark else text
 
 
-def _measured(entry: Entry) -> str:
+def interval(table: Table, row: str, column: str) -> str:
+    """`[67.50, 69.54]`: the 95 % interval of the mean over seeds; nothing without two runs."""
+    entry = table.at(row, column)
+    return _interval(entry) if entry else ""
+
+
+def _measured(entry: Entry, with_interval: bool) -> str:
     if not entry.measured:
         return entry.state
     count = len(entry.values)
     spread = f" ± {entry.sd:.2f}" if count > 1 else ""
-    return f"{entry.mean:.2f}{spread} ({count})"
+    bounds = f" {_interval(entry)}" if with_interval and count > 1 else ""
+    return f"{entry.mean:.2f}{spread}{bounds} ({count})"
+
+
+def _interval(entry: Entry) -> str:
+    low, high = entry.interval
+    return f"[{low:.2f}, {high:.2f}]" if len(entry.values) > 1 else ""
+
+
+def _arrow(table: Table, row: str, column: str) -> str:
+    found = table.contrasts.get((row, column))
+    if found is None or not found.significant:
+        return ""
+    return f" {BELOW}" if found.difference > 0 else f" {ABOVE}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from benchmarks.config_schema import Config
+from benchmarks.report.contrast import Contrast
 from benchmarks.report.entry import Entry
 from benchmarks.report.paper import column_name, metrics
 
@@ -16,7 +17,8 @@ from benchmarks.report.paper import column_name, metrics
 class Table:
     """The judged entries of one suite; rows and columns are in the paper's order.
 
-    `departures` says where the training on real data was not the paper's.
+    `departures` says where the training on real data was not the paper's. `contrasts` holds, under
+    (row, column), the paired test of the column's reference row against that row.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Table:
     selection: str
     entries: Sequence[Entry]
     departures: Sequence[str] = ()
+    contrasts: Mapping[tuple[str, str], Contrast] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -78,6 +81,11 @@ class Table:
         ordered = (e for d in self.datasets for e in self.entries if e.cell.dataset == d)
         reasons = dict.fromkeys(e.reason for e in ordered if e.reason)
         return {reason: number for number, reason in enumerate(reasons, 1)}
+
+    @property
+    def tested(self) -> bool:
+        """True if the paired test could be made for some pair of rows."""
+        return any(not c.reason for c in self.contrasts.values())
 
     @cached_property
     def stand_in(self) -> list[Entry]:

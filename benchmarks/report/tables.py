@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -47,3 +48,13 @@ def csv_text(lines: Iterable[Sequence[object]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(lines)
     return buffer.getvalue()
+
+
+def number(value: float) -> str:
+    """A percentage or a difference of two in a CSV, empty where there is none."""
+    return "" if math.isnan(value) else f"{value:.4f}"
+
+
+def p_value(value: float) -> str:
+    """A p in a CSV, empty where there is none."""
+    return "" if math.isnan(value) else f"{value:.3g}"

@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from benchmarks.report.caption import notes, warnings
 from benchmarks.report.paper import short_name
+from benchmarks.report.policies import oracle_section
 from benchmarks.report.style import Style, ours, papers
 from benchmarks.report.table import Table
 
@@ -47,6 +48,7 @@ TERMINAL = Page(
         escape=lambda text: text,
         bold=lambda text: f"{text}*",
         footnote=lambda number: f" [{number}]",
+        interval=False,
     ),
     grid="simple",
     best="*",
@@ -63,6 +65,7 @@ def render(table: Table, page: Page) -> str:
     parts = [page.warning(escape(text)) for text in warnings(table)]
     parts.append(page.heading(escape(table.title), 1))
     parts += [_block(table, dataset, page) for dataset in table.datasets]
+    parts += [] if page.brief else oracle_section(table, page.heading, escape)
     parts.append("\n".join(page.item(line) for line in _below(table, page)))
     return "\n\n".join(parts) + "\n"
 

@@ -242,7 +242,21 @@ def test_a_dry_run_lists_the_plan_and_trains_nothing(capsys, tmp_path):
     assert not list(tmp_path.rglob("*.json"))
 
 
-def test_a_damaged_record_is_named(capsys, tmp_path):
+@pytest.mark.parametrize("verb", ["report", "compare", "status"])
+def test_a_damaged_record_is_named_and_left_out(capsys, tmp_path, verb):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "bad.json").write_text("{")
-    assert "bad.json" in fails(capsys, "report", "--profile", "demo", "--out", str(tmp_path))
+    main([verb, "--profile", "demo", "--out", str(tmp_path)])
+    shown = capsys.readouterr()
+    assert "bad" in shown.out and "no readable record" in shown.out
+    assert not shown.err
+
+
+def test_a_damaged_record_of_a_planned_run_is_counted(capsys, tmp_path):
+    words = ["table1", "--profile", "demo", "--methods", "msam", "--seeds", "1", "--dry-run"]
+    main([*words, "--out", str(tmp_path)])
+    run_id = next(w for w in capsys.readouterr().out.split() if w.startswith("avmnist-late-msam"))
+    (tmp_path / "runs").mkdir(exist_ok=True)
+    (tmp_path / "runs" / f"{run_id}.json").write_text("[]")
+    assert main(["status", "--profile", "demo", "--out", str(tmp_path)]) == 0
+    assert "1 unreadable" in capsys.readouterr().out

@@ -26,7 +26,7 @@ def test_a_record_survives_its_file(tmp_path):
     path = tmp_path / f"{RECORD.run_id}.json"
     RECORD.save(path)
     assert RunRecord.load(path) == RECORD
-    assert load_records(tmp_path) == [RECORD]
+    assert load_records(tmp_path) == ([RECORD], [])
     assert RECORD.stand_in
 
 
@@ -55,6 +55,9 @@ def test_accuracies_that_are_no_numbers_are_not_written(tmp_path):
         ({"run_id": "../../x"}, "in a file"),
         ({"data": {"stand_in": False}}, "stand-in"),
         ({"surprise": 1}, "surprise"),
+        ({"data": {"stand_in": True, "segments": 0}}, "number of segments is 0"),
+        ({"data": {"stand_in": True, "sizes": {"test": "10"}}}, "test size is '10'"),
+        ({"data": {"stand_in": True, "sizes": 10}}, "readable"),
     ],
 )
 def test_a_wrong_record_is_named_with_its_mistake(tmp_path, change, named):
@@ -64,6 +67,18 @@ def test_a_wrong_record_is_named_with_its_mistake(tmp_path, change, named):
     with pytest.raises(ValueError, match=named) as caught:
         RunRecord.load(path)
     assert str(path) in str(caught.value)
+
+
+def test_what_is_no_record_is_left_out_and_named(tmp_path):
+    RECORD.save(tmp_path / f"{RECORD.run_id}.json")
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "notes.txt").write_text("none of ours")
+    records, left_out = load_records(tmp_path)
+    assert records == [RECORD]
+    assert [each.name for each in left_out] == ["broken", "folder"]
+    assert "no readable record" in left_out[0].reason
+    assert str(tmp_path) not in left_out[0].reason
 
 
 JSON = st.recursive(

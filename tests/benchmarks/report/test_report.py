@@ -35,8 +35,10 @@ def report(
 def test_every_file_is_written_and_named(tmp_path: Path) -> None:
     written = write_report(CONFIG, "paper", SUITES, [], tmp_path)
     names = {f"table{n}.{suffix}" for n in (1, 2) for suffix in ("csv", "md", "tex")}
-    assert {path.name for path in written.files} == names | {"comparison.csv"}
-    assert {path.name for path in tmp_path.iterdir()} == names | {"comparison.csv"}
+    others = ("comparison", "significance", "selection", "claims", "runs", "left_out")
+    names |= {"claims.md", *(f"{name}.csv" for name in others)}
+    assert {path.name for path in written.files} == names
+    assert {path.name for path in tmp_path.iterdir()} == names
     assert set(written.pages) == {"table1", "table2"}
 
 

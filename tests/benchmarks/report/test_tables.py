@@ -56,8 +56,8 @@ def test_stand_in_data_adds_a_column_to_the_csv(tmp_path: Path) -> None:
 
 def test_markdown_shows_ours_beside_the_papers() -> None:
     cells = row(markdown(FILLED), "M-SAM")
-    assert cells[-2:] == ["**74.10 ± 0.10 (3)**", "= **74.08**"]
-    assert row(markdown(FILLED), "SAM")[-2:] == ["73.25 ± 0.35 (2)", "≈ 73.17"]
+    assert cells[-2:] == [r"**74.10 ± 0.10 \[73.85, 74.35] (3)**", "= **74.08**"]
+    assert row(markdown(FILLED), "SAM")[-2:] == [r"73.25 ± 0.35 \[70.07, 76.43] (2)", "≈ 73.17"]
     assert row(markdown(FILLED), "Single-audio")[-2:] == ["..", ".."]
 
 
@@ -119,7 +119,8 @@ def test_every_latex_line_has_all_columns() -> None:
     page = latex.render(FILLED)
     body = page.split(r"\midrule")[1].split(r"\bottomrule")[0]
     lines = [line for line in body.splitlines() if line.endswith(r"\\")]
-    assert len(lines) == 2 * 13
+    assert len(lines) == 2 * 13 + 2  # two rows have an interval
+    assert r"\quad 95\,\% interval" in page and " & [73.85, 74.35] &" in page
     assert {line.count(" & ") for line in lines} == {13}
     assert r"\textbf{74.10 $\pm$ 0.10 (3)}" in page
     assert r"= \textbf{74.08}" in page

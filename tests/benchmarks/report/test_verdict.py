@@ -94,7 +94,7 @@ def test_departures_name_setting_and_both_values() -> None:
 
 def test_seed_and_preparation_are_no_departure() -> None:
     paper = MSAM.template
-    other = {**paper.data, "fingerprint": "x", "stand_in": True}
+    other = {**paper.data, "fingerprint": "x", "stand_in": True, "protocol": "published"}
     assert departures(replace(paper, seed=7, data=other), paper) == []
 
 

@@ -1,0 +1,76 @@
+"""From a run and its kept weights to its curvature and its loss surface, each computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from benchmarks.checkpoint import load_weights
+from benchmarks.curvature import blocks, measure_block
+from benchmarks.environment import describe_environment
+from benchmarks.executors.local import load_dataset
+from benchmarks.experiment import derive_seed
+from benchmarks.harness import Reporter, training_part
+from benchmarks.landscape import fill_surface
+from benchmarks.record import RunRecord
+from benchmarks.sharpness_files import Curvature, CurvatureSettings, Rows
+from benchmarks.split_loss import SplitLoss
+from benchmarks.surface_file import Surface, SurfaceSettings
+from benchmarks.sweep import Folders
+from benchmarks.training import Training
+from datasets.spec import SplitTensors
+
+
+@dataclass(frozen=True)
+class Prober:
+    """Measures runs that are done and whose weights lie in `folders`; skips what is measured."""
+
+    folders: Folders
+    device: torch.device
+    reporter: Reporter
+
+    def curvature(self, run: RunRecord, settings: CurvatureSettings) -> Curvature:
+        """The curvature of every block. ValueError if its file or the weights are damaged."""
+        path = self.folders.curvature(run.run_id, settings)
+        if path.exists():
+            return Curvature.load(path)
+        loss = self.loss(run, settings)
+        parts = self.reporter.track(list(blocks(loss.model).items()), f"{run.run_id} curvature")
+        value, accuracy = loss.value()
+        found = Curvature(
+            run_id=run.run_id,
+            settings=settings,
+            rows=len(loss.split),
+            loss=value,
+            accuracy=accuracy,
+            blocks={name: measure_block(loss, name, part, settings) for name, part in parts},
+            environment=describe_environment(self.device),
+        )
+        found.save(path)
+        return found
+
+    def surface(self, run: RunRecord, settings: SurfaceSettings) -> Surface:
+        """The loss surface; goes on from the points at hand. ValueError as for `curvature`."""
+        path = self.folders.surface(run.run_id, settings)
+        found = Surface.load(path) if path.exists() else Surface(run.run_id, settings)
+        if found.missing():
+            fill_surface(self.loss(run, settings), found, path, self.reporter.track)
+        return found
+
+    def loss(self, run: RunRecord, settings: Rows) -> SplitLoss:
+        """The run's loss on the rows of `settings`, at its kept weights."""
+        dataset = load_dataset(run.experiment)
+        model = Training.start(run.experiment, dataset.spec, self.device).method.model
+        load_weights(self.folders.weights(run.run_id), model)
+        part = dataset.test
+        if settings.split == "train":
+            part = training_part(dataset.train, run.experiment)
+        return SplitLoss(model, fixed_rows(part, settings.samples).to(self.device))
+
+
+def fixed_rows(split: SplitTensors, samples: int) -> SplitTensors:
+    """`samples` random rows of `split`, always the same ones; all if there are no more."""
+    generator = torch.Generator().manual_seed(derive_seed(0, "sharpness rows"))
+    rows = torch.randperm(len(split), generator=generator)[:samples]
+    return split.subset(rows.sort().values)

@@ -1,0 +1,51 @@
+"""One look per row of the tables, the same in every figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.config_schema import Config
+
+Dash = str | tuple[int, tuple[float, ...]]
+
+# Four dashes and thirteen markers have no common factor: 52 rows differ without any colour.
+DASHES: tuple[Dash, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
+MARKERS = "o^sDvXP<>p*dH"
+PALE = 0.6  # relative luminance from which a colour needs an outline on white paper
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a row is drawn; `order` is its place in the tables and the legends."""
+
+    order: int
+    colour: str
+    dash: Dash
+    marker: str
+
+    @property
+    def pale(self) -> bool:
+        """True for a colour that is hard to see on white."""
+        return luminance(self.colour) > PALE
+
+
+def looks(config: Config) -> dict[str, Look]:
+    """The look of every label: the rows of the tables in their order, then the other methods.
+
+    Colours are those of `methods.yaml`; dash and marker follow from the order.
+    """
+    methods = {row.label: row.method for suite in config.suites.values() for row in suite.rows}
+    methods |= {m.label: name for name, m in config.methods.items() if m.label not in methods}
+    return {
+        label: Look(
+            i, config.methods[name].colour, DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)]
+        )
+        for i, (label, name) in enumerate(methods.items())
+    }
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of `#rrggbb` in [0, 1], as WCAG 2 defines it: what is left in grey."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

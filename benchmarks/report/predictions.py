@@ -1,0 +1,68 @@
+"""The stored predictions of the runs: which test samples each got right."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.record import RunRecord
+
+TOLERANCE = 1e-6  # between the accuracy in the record and that of the predictions
+
+
+class Predictions:
+    """Reads `<run_id>.npz` files of one folder, each array once.
+
+    The unit of every test is the test sample: of a clip with several segments, whose predictions
+    are not independent, it is the part that is right.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self._correct: dict[tuple[str, int, str], np.ndarray] = {}
+        self._labels: dict[str, np.ndarray] = {}
+
+    def correct(self, record: RunRecord, epoch: int, output: str) -> np.ndarray:
+        """The part of each test sample that is right: (N,), 0 or 1 where it has one prediction.
+
+        ValueError says what is missing or does not fit the record.
+        """
+        key = (record.run_id, epoch, output)
+        if key not in self._correct:
+            self._correct[key] = self._read(record, epoch, output)
+        return self._correct[key]
+
+    def labels(self, record: RunRecord) -> np.ndarray:
+        """The labels of the test set as this run saw it, samples in order."""
+        if record.run_id not in self._labels:
+            self._labels[record.run_id] = self._array(record, "labels")
+        return self._labels[record.run_id]
+
+    def _read(self, record: RunRecord, epoch: int, output: str) -> np.ndarray:
+        labels = self.labels(record)
+        predicted = self._array(record, f"epoch{epoch}_{output}")
+        segments = record.data.get("segments", 1)
+        if labels.ndim != 1 or predicted.shape != labels.shape or len(labels) % segments:
+            raise ValueError(f"the predictions of {record.run_id} do not fit its labels")
+        right = (predicted == labels).reshape(-1, segments).mean(1, dtype=np.float32)
+        accuracy = record.history[epoch - 1]["test"][f"acc_{output}"]
+        if abs(float(right.mean(dtype=np.float64)) - accuracy) > TOLERANCE:
+            raise ValueError(f"the predictions of {record.run_id} have another accuracy")
+        return right
+
+    def _array(self, record: RunRecord, name: str) -> np.ndarray:
+        if self.folder is None:
+            raise ValueError("no predictions at hand")
+        path = self.folder / f"{record.run_id}.npz"
+        try:
+            with np.load(path) as arrays:
+                return arrays[name]
+        except FileNotFoundError:
+            raise ValueError(f"no predictions of {record.run_id}") from None
+        except KeyError:
+            raise ValueError(f"no {name} among the predictions of {record.run_id}") from None
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"the predictions of {record.run_id} are damaged: {error}") from error

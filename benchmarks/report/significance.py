@@ -1,0 +1,65 @@
+"""In every column the paper's method, or the best row, against each other row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.files import write_text
+from benchmarks.report.contrast import Contrast, adjust, contrast
+from benchmarks.report.entry import Entry
+from benchmarks.report.predictions import Predictions
+from benchmarks.report.table import Table
+from benchmarks.report.tables import csv_text, number, p_value
+
+SUBJECT = "msam"  # the paper's method, the reference of every column that it is in
+
+
+def contrasts(
+    entries: Sequence[Entry], predictions: Predictions, selection: str
+) -> dict[tuple[str, str], Contrast]:
+    """Under (row, column): the column's reference against that row, Holm within the column."""
+    found = {}
+    for column in dict.fromkeys(e.column for e in entries):
+        measured = [e for e in entries if e.column == column and e.measured]
+        reference = _reference(measured)
+        rivals = [e for e in measured if e is not reference]
+        tests = [contrast(reference, rival, predictions, selection) for rival in rivals]
+        found |= {(c.second.row, column): c for c in adjust(tests)}
+    return found
+
+
+def write_significance(tables: Sequence[Table], out: Path) -> Path:
+    """Writes `significance.csv`, one line per comparison; differences in percentage points."""
+    pairs = [(table, c) for table in tables for c in table.contrasts.values()]
+    path = out / "significance.csv"
+    write_text(path, csv_text([_COLUMNS, *(_line(table, c) for table, c in pairs)]))
+    return path
+
+
+def _reference(measured: Sequence[Entry]) -> Entry | None:
+    subject = [e for e in measured if e.cell.row.method == SUBJECT]
+    return max(subject or measured, key=lambda e: e.mean, default=None)
+
+
+_COLUMNS = (
+    "suite", "column", "reference", "row", "seeds", "difference", "ci_low", "ci_high", "p",
+    "p_holm", "significant", "mcnemar_mid_p", "not_tested_because",
+)  # fmt: skip
+
+
+def _line(table: Table, found: Contrast) -> list[object]:
+    tested = not math.isnan(found.p)
+    return [
+        table.name,
+        found.first.column,
+        found.first.row,
+        found.second.row,
+        " ".join(map(str, found.seeds)),
+        *map(number, (found.difference, found.low, found.high)),
+        *map(p_value, (found.p, found.adjusted)),
+        found.significant if tested else "",
+        " ".join(map(p_value, found.mcnemar)),
+        found.reason,
+    ]
