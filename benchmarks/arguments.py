@@ -86,6 +86,7 @@ def _parser() -> Parser:
     for verb in ("table1", "table2"):
         _add_scale(made[verb])
         _add_choice(made[verb])
+        _add_sweep(made[verb])
         made[verb].add_argument("--dry-run", action="store_true", help="print the plan only")
     for verb in ("table1", "table2", "report", "compare"):
         made[verb].add_argument(
@@ -119,6 +120,21 @@ def _add_choice(parser: Parser) -> None:
     parser.add_argument("--datasets", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--methods", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--seeds", type=int, metavar="N", help="number of seeds, from 0")
+
+
+def _add_sweep(parser: Parser) -> None:
+    parser.add_argument(
+        "--jobs", default="auto", metavar="K", help="runs side by side (default: auto)"
+    )
+    parser.add_argument(
+        "--max-hours",
+        type=float,
+        metavar="H",
+        help="stop before so many hours have passed; exit status 75 if work is left",
+    )
+    parser.add_argument(
+        "--rerun-stale", action="store_true", help="train again what other code has trained"
+    )
 
 
 def _add_run(parser: Parser) -> None:
