@@ -19,13 +19,25 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Writes the digest of `state` (tensors and plain values) and the state, atomically.
 
-    Raises OSError if the disk is full.
+    Raises Unwritable if the disk is full.
     """
     buffer = io.BytesIO()  # torch.save into a file would hide the reason of a failed write
     torch.save(state, buffer)
     payload = buffer.getvalue()
     digest = hashlib.sha256(payload).digest()
     write_atomic(path, lambda file: file.writelines((digest, payload)))
+
+
+def keep_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """As `save_checkpoint`, with the checkpoint that was there kept as the previous one."""
+    if path.exists():
+        path.replace(previous(path))
+    save_checkpoint(path, state)
+
+
+def previous(path: Path) -> Path:
+    """Where the checkpoint before the newest lies."""
+    return path.with_suffix(".previous.pt")
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

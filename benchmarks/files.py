@@ -4,35 +4,45 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from benchmarks.hosts import machine, process_start
+
+_TEMPORARY = re.compile(r"\.([0-9a-f]{8})\.(\d+)\.tmp$")  # machine and process
+_DAY_SECONDS = 24 * 3600
+
+
+class Unwritable(OSError):
+    """A file of the suite's own could not be written: the disk is full or read-only."""
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Lets `write` fill a temporary file beside `path`, syncs it to disk and renames it.
 
-    Raises OSError that names `path`, with the temporary file removed, when the folder is
+    Raises Unwritable that names `path`, with the temporary file removed, when the folder is
     read-only or full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{machine()}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:  # that of a full disk names no file
-        raise OSError(error.errno, f"cannot write: {error.strerror}", str(path)) from error
+        raise Unwritable(error.errno, f"cannot write: {error.strerror}", str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 def write_json(path: Path, content: Any) -> None:
     """Writes readable JSON atomically; NaN and infinities are refused with ValueError."""
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    write_atomic(path, lambda file: file.write(text.encode()))
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -41,7 +51,38 @@ def write_text(path: Path, text: str) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raises OSError if nothing can be written below `folder`, which is made if missing."""
-    probe = folder / f".writable.{os.getpid()}"
+    """Raises Unwritable if nothing can be written below `folder`, which is made if missing."""
+    probe = folder / f".writable.{machine()}.{os.getpid()}"
     write_text(probe, "")
     probe.unlink()
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a damaged file to `<name>.damaged`, out of the way but not lost; the new path."""
+    aside = path.with_name(f"{path.name}.damaged")
+    path.replace(aside)
+    return aside
+
+
+def remove_litter(root: Path) -> None:
+    """Removes temporary files of killed processes: dead ones of this machine, or a day old."""
+    for path in root.glob("*/.*.tmp"):
+        if (found := _TEMPORARY.search(path.name)) and _is_litter(path, *found.groups()):
+            path.unlink(missing_ok=True)
+
+
+def _is_litter(path: Path, host: str, pid: str) -> bool:
+    if host == machine():
+        return not process_start(int(pid))
+    try:
+        return time.time() - path.stat().st_mtime > _DAY_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    """Removes a file if it is there; what cannot be removed must not hide why."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return

@@ -1,38 +1,24 @@
-"""One run: an experiment and a dataset in, a record out. Resumes from its last finished epoch."""
+"""One run: an experiment and a dataset in, a record out. Resumes where it stopped."""
 
 from __future__ import annotations
 
-import math
 import pickle
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from benchmarks.checkpoint import load_checkpoint, save_checkpoint, save_weights
-from benchmarks.evaluate import evaluate
+from benchmarks.checkpoint import keep_checkpoint, load_checkpoint, previous, save_weights
+from benchmarks.codehash import code_of
+from benchmarks.epoch import Diverged, Reporter, Stopped, run_epoch
+from benchmarks.execution import DEFAULT, Execution
 from benchmarks.experiment import Experiment, derive_seed
+from benchmarks.files import set_aside
 from benchmarks.outcome import Ending, epoch_line, make_record, save_predictions
 from benchmarks.record import RunRecord
 from benchmarks.sweep import Folders
-from benchmarks.training import Predictions, Training
+from benchmarks.training import Training
 from datasets.spec import Dataset, SplitTensors
-
-
-class Diverged(Exception):
-    """A loss, an accuracy or another metric is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class Reporter:
-    """How a run talks: `say` gets lines, `track` wraps an epoch's batches with a title."""
-
-    say: Callable[[str], None]
-    track: Callable[[Tensor, str], Iterable[Tensor]]
 
 
 def run(
@@ -41,33 +27,50 @@ def run(
     folders: Folders,
     device: torch.device,
     reporter: Reporter,
-    keep_weights: bool = False,
+    execution: Execution = DEFAULT,
 ) -> RunRecord:
     """Trains, evaluates after every epoch, and writes predictions and the record.
 
     Goes on from a checkpoint if there is one; the record is then the same as without the
-    interruption, timing aside. `keep_weights` saves the last epoch's weights of a run that is done.
+    interruption, timing aside. Asked to stop, it saves the epoch under way and raises Stopped; a
+    process that is killed loses that epoch.
     """
     train = training_part(dataset.train, experiment).to(device)
     held_out = {"val": dataset.val.to(device), "test": dataset.test.to(device)}
     checkpoint = folders.checkpoint(experiment.run_id)
     training = start_or_resume(experiment, dataset, checkpoint, device, reporter)
-    ending = Ending()
+    ending = _train(training, train, held_out, experiment, checkpoint, reporter)
+    predictions = folders.predictions(experiment.run_id)
+    digest = save_predictions(predictions, training, dataset.test.flat_labels)
+    if execution.keep_weights and ending.status == "done":
+        save_weights(folders.weights(experiment.run_id), training.method.model)
+    record = make_record(experiment, dataset, training, len(train), ending, digest)
+    record.save(folders.record(experiment.run_id))
+    for path in (previous(checkpoint), checkpoint):
+        path.unlink(missing_ok=True)
+    return record
+
+
+def _train(
+    training: Training,
+    train: SplitTensors,
+    held_out: dict[str, SplitTensors],
+    experiment: Experiment,
+    checkpoint: Path,
+    reporter: Reporter,
+) -> Ending:
+    """The epochs that are left, each with its checkpoint; raises Stopped, with one, too."""
     while len(training.history) < experiment.epochs and not training.method.finished:
         try:
             run_epoch(training, train, held_out, experiment, reporter)
         except Diverged as error:
-            ending = Ending("diverged", str(error))
-            break
-        save_checkpoint(checkpoint, training.state_dict())
+            return Ending("diverged", str(error))
+        except Stopped:
+            keep(checkpoint, experiment, training)
+            raise
+        keep(checkpoint, experiment, training)
         reporter.say(epoch_line(experiment, training))
-    save_predictions(folders.predictions(experiment.run_id), training, dataset.test.flat_labels)
-    if keep_weights and ending.status == "done":
-        save_weights(folders.weights(experiment.run_id), training.method.model)
-    record = make_record(experiment, dataset, training, len(train), ending)
-    record.save(folders.record(experiment.run_id))
-    checkpoint.unlink(missing_ok=True)
-    return record
+    return Ending()
 
 
 def training_part(split: SplitTensors, experiment: Experiment) -> SplitTensors:
@@ -86,6 +89,12 @@ def training_part(split: SplitTensors, experiment: Experiment) -> SplitTensors:
     return split
 
 
+def keep(checkpoint: Path, experiment: Experiment, training: Training) -> None:
+    """Saves the state of a run and which code led to it."""
+    code = code_of(experiment.method, experiment.dataset)
+    keep_checkpoint(checkpoint, {**training.state_dict(), "code": code})
+
+
 def start_or_resume(
     experiment: Experiment,
     dataset: Dataset,
@@ -93,75 +102,35 @@ def start_or_resume(
     device: torch.device,
     reporter: Reporter,
 ) -> Training:
-    """Goes on from the checkpoint if there is one; a damaged one is set aside and named."""
-    training = Training.start(experiment, dataset.spec, device)
-    if not checkpoint.exists():
-        return training
-    try:
-        training.load_state_dict(load_checkpoint(checkpoint))
-    except (ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
-        checkpoint.replace(checkpoint.with_suffix(".damaged"))
-        reporter.say(f"{checkpoint.stem}  {error}; starting again from the first epoch")
-        return Training.start(experiment, dataset.spec, device)  # the first may be half loaded
-    reporter.say(f"{checkpoint.stem}  resuming after epoch {len(training.history)}")
-    return training
+    """Goes on from the checkpoint, or from the one before it if the newest is gone or damaged.
 
-
-def run_epoch(
-    training: Training,
-    train: SplitTensors,
-    held_out: dict[str, SplitTensors],
-    experiment: Experiment,
-    reporter: Reporter,
-) -> None:
-    """Trains one epoch and enters its metrics; the method sees those of `val` only.
-
-    Raises Diverged, with nothing entered.
+    A damaged one is set aside and named. One of other code is not gone on from: the record would
+    be of neither.
     """
-    started = time.perf_counter()
-    epoch = len(training.history) + 1
-    lr = training.method.optimizer.param_groups[0]["lr"]
-    means = train_epoch(training, train, experiment, epoch, reporter)
-    results = {name: evaluate(training.method.model, part) for name, part in held_out.items()}
-    entry: dict[str, Any] = {"epoch": epoch, "lr": lr, "train": means}
-    entry |= {name: result.metrics for name, result in results.items()}
-    for part in ("train", *held_out):
-        refuse_non_finite(entry[part], f"epoch {epoch}, {part}")
-    predictions: Predictions = results["test"].predictions
-    training.method.end_epoch(dict(entry["val"]))
-    training.add(entry, predictions, time.perf_counter() - started)
+    for path in (checkpoint, previous(checkpoint)):
+        if not path.exists():
+            continue
+        training = Training.start(experiment, dataset.spec, device)  # may end up half loaded
+        try:
+            state = load_checkpoint(path)
+            training.load_state_dict(state)
+        except (ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+            aside = set_aside(path)
+            reporter.say(f"{experiment.run_id}  {error}; it is now {aside.name}")
+            continue
+        if _of_this_code(state, experiment):
+            reporter.say(f"{experiment.run_id}  resuming {position(training)}")
+            return training
+        reporter.say(f"{experiment.run_id}  the code changed since its checkpoint: starting again")
+        break
+    return Training.start(experiment, dataset.spec, device)
 
 
-def train_epoch(
-    training: Training,
-    split: SplitTensors,
-    experiment: Experiment,
-    epoch: int,
-    reporter: Reporter,
-) -> dict[str, float]:
-    """One pass over the training rows in full batches; the means of what `step` returned.
-
-    The order depends on seed and epoch alone, so every method sees the same batches. Rows that do
-    not fill the last batch sit this epoch out.
-    """
-    size, method = experiment.batch_size, training.method
-    generator = torch.Generator().manual_seed(derive_seed(experiment.seed, "order", epoch))
-    order = torch.randperm(len(split), generator=generator)[: len(split) // size * size]
-    batches = order.view(-1, size).to(split.labels.device)
-    torch.manual_seed(derive_seed(experiment.seed, "dropout", epoch))
-    augmentation = torch.Generator(batches.device)
-    augmentation.manual_seed(derive_seed(experiment.seed, "augmentation", epoch))
-    method.generator.manual_seed(derive_seed(experiment.seed, "method", epoch))
-    method.model.train()
-    totals: dict[str, Tensor] = {}
-    for index in reporter.track(batches, f"{experiment.run_id} epoch {epoch}"):
-        for name, value in method.step(*split.batch(index, augmentation)).items():
-            totals[name] = totals[name] + value if name in totals else value
-    means = (torch.stack(list(totals.values())).double() / len(batches)).tolist()
-    return dict(zip(totals, means, strict=True))
+def position(training: Training) -> str:
+    """How far a run has come, in words."""
+    steps = training.partial.get("steps", 0)
+    return f"after epoch {len(training.history)}" + (f" and {steps} steps" if steps else "")
 
 
-def refuse_non_finite(metrics: dict[str, float], where: str) -> None:
-    """Raises Diverged naming the metrics that are no finite numbers."""
-    if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
-        raise Diverged(f"{where}: {', '.join(wrong)} no longer finite")
+def _of_this_code(state: dict[str, Any], experiment: Experiment) -> bool:
+    return state.get("code") == code_of(experiment.method, experiment.dataset)

@@ -61,6 +61,15 @@ def _add_choice(parser: ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, metavar="N", help="number of seeds, from 0")
 
 
+def _add_sweep(parser: ArgumentParser) -> None:
+    about = "runs side by side (default: auto)"
+    parser.add_argument("--jobs", default="auto", metavar="K", help=about)
+    about = "stop before so many hours have passed; exit status 75 if work is left"
+    parser.add_argument("--max-hours", type=float, metavar="H", help=about)
+    about = "train again what other code has trained"
+    parser.add_argument("--rerun-stale", action="store_true", help=about)
+
+
 def _add_run(parser: ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--fusion", default="late", help="late (default) or early")
@@ -128,7 +137,7 @@ def _add_bench(parser: ArgumentParser) -> None:
 
 
 _PLACE = (_add_place, _add_device)
-_TABLES = (*_PLACE, _add_choice, _add_keeping, _add_dry_run, _add_selection)
+_TABLES = (*_PLACE, _add_choice, _add_sweep, _add_keeping, _add_dry_run, _add_selection)
 OPTIONS = {
     "table1": _TABLES,
     "table2": _TABLES,
@@ -140,7 +149,7 @@ OPTIONS = {
     "run": (_add_run, *_PLACE, _add_keeping),
     "sharpness": (_add_sharpness, *_PLACE),
     "data": (_add_data,),
-    "forensics": (_add_forensics, _add_device, _add_keeping),
+    "forensics": (_add_forensics, _add_device, _add_sweep),
     "new-method": (_add_name,),
     "check-method": (_add_name,),
     "bench": (_add_bench, _add_device),

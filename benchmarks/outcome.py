@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from baselines import method_class
+from benchmarks.codehash import code_of
 from benchmarks.environment import describe_environment
 from benchmarks.experiment import Experiment
 from benchmarks.files import write_atomic
@@ -30,26 +33,24 @@ class Ending:
 
 
 def make_record(
-    experiment: Experiment, dataset: Dataset, training: Training, train_size: int, ending: Ending
+    experiment: Experiment,
+    dataset: Dataset,
+    training: Training,
+    train_size: int,
+    ending: Ending,
+    predictions_sha256: str,
 ) -> RunRecord:
     """The record of a run that has ended, trained on `train_size` samples."""
     model = training.method.model
     device = next(model.parameters()).device
     defaults = {n: a.default for n, a in hyperparameters(method_class(experiment.method)).items()}
-    sizes = {"train": train_size, "val": len(dataset.val), "test": len(dataset.test)}
     return RunRecord(
         run_id=experiment.run_id,
         experiment=experiment,
         status=ending.status,
         reason=ending.reason,
         history=tuple(training.history),
-        data={
-            "stand_in": dataset.stand_in,
-            "fingerprint": dataset.fingerprint,
-            "split_fingerprint": dataset.split_fingerprint,
-            "sizes": sizes,
-            "segments": dataset.spec.segments,
-        },
+        data=describe_data(dataset, train_size),
         parameters=sum(p.numel() for p in model.parameters()),
         method_params={**defaults, **experiment.params},
         environment=describe_environment(device),
@@ -58,11 +59,24 @@ def make_record(
             "seconds": sum(training.epoch_seconds),
             "epoch_seconds": training.epoch_seconds,
         },
+        code=code_of(experiment.method, experiment.dataset),
+        predictions_sha256=predictions_sha256,
     )
 
 
-def save_predictions(path: Path, training: Training, labels: Tensor) -> None:
-    """Writes the labels and the kept epochs' test predictions as a compressed npz.
+def describe_data(dataset: Dataset, train_size: int) -> dict[str, Any]:
+    """Which data a run was trained and measured on."""
+    return {
+        "stand_in": dataset.stand_in,
+        "fingerprint": dataset.fingerprint,
+        "split_fingerprint": dataset.split_fingerprint,
+        "sizes": {"train": train_size, "val": len(dataset.val), "test": len(dataset.test)},
+        "segments": dataset.spec.segments,
+    }
+
+
+def save_predictions(path: Path, training: Training, labels: Tensor) -> str:
+    """Writes the labels and the kept epochs' test predictions as a compressed npz; its digest.
 
     Arrays: `labels` (N,) and `epoch<E>_<output>` (N,), int16.
     """
@@ -72,6 +86,7 @@ def save_predictions(path: Path, training: Training, labels: Tensor) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_atomic(path, lambda file: file.write(buffer.getvalue()))
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
 def epoch_line(experiment: Experiment, training: Training) -> str:

@@ -9,7 +9,7 @@ import torch
 from benchmarks.checkpoint import load_weights
 from benchmarks.curvature import blocks, measure_block
 from benchmarks.environment import describe_environment
-from benchmarks.executors.local import load_dataset
+from benchmarks.executors.attempt import load_planned
 from benchmarks.experiment import derive_seed
 from benchmarks.harness import Reporter, training_part
 from benchmarks.landscape import fill_surface
@@ -60,7 +60,7 @@ class Prober:
 
     def loss(self, run: RunRecord, settings: Rows) -> SplitLoss:
         """The run's loss on the rows of `settings`, at its kept weights."""
-        dataset = load_dataset(run.experiment)
+        dataset = load_planned(run.experiment)
         model = Training.start(run.experiment, dataset.spec, self.device).method.model
         load_weights(self.folders.weights(run.run_id), model)
         part = dataset.test

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.harness import Reporter
+from benchmarks.epoch import Reporter
 
 
 def reporter(say: Callable[[str], None]) -> Reporter:
@@ -25,6 +25,11 @@ def reporter(say: Callable[[str], None]) -> Reporter:
         tqdm.write(text) if interactive else say(text)
 
     return Reporter(line, track)
+
+
+def lines_only(say: Callable[[str], None]) -> Reporter:
+    """No bars: for a process whose lines are read by another."""
+    return Reporter(say, lambda batches, title: batches)
 
 
 def pick_device(name: str | None) -> torch.device:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.experiment import Experiment
-from benchmarks.files import write_json
+from benchmarks.files import write_text
+from benchmarks.seal import is_sealed, sealed
 from msam.parameters import field_problems
 
 SCHEMA = 1
@@ -35,6 +36,8 @@ class RunRecord:
     method_params: Mapping[str, Any] = field(default_factory=dict)  # all, defaults included
     environment: Mapping[str, Any] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)  # digests, see codehash; older: none
+    predictions_sha256: str = ""  # of the file with the predictions
     schema: int = SCHEMA
 
     @property
@@ -43,24 +46,27 @@ class RunRecord:
         return bool(self.data.get("stand_in"))
 
     def save(self, path: Path) -> None:
-        """Writes the record atomically."""
+        """Writes the record atomically, with a checksum."""
         content = asdict(self) | {"experiment": self.experiment.to_dict()}
-        write_json(path, content)
+        write_text(path, sealed(content))
 
     @classmethod
     def load(cls, path: Path) -> RunRecord:
         """Reads a record; ValueError names the file and what is wrong with it."""
         try:
-            values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+            text = path.read_text(encoding="utf-8")
+            values = json.loads(text, parse_constant=_refuse)
             if not isinstance(values, dict):
                 raise ValueError("it is no JSON object")
             if values.get("schema") != SCHEMA:
                 raise ValueError(f"its schema is {values.get('schema')}; this suite reads {SCHEMA}")
+            values.pop("sha256", None)
             values["experiment"] = Experiment.from_dict(values["experiment"])
             problems = field_problems(cls, values, "record")
             problems = problems or record_problems(values, path.stem)
             if problems:
                 raise ValueError("; ".join(problems))
+            is_sealed(text)
             return cls(**values | {"history": tuple(values["history"])})
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} is no readable record: {error}") from error

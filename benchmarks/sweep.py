@@ -1,76 +1,72 @@
-"""The state of every experiment on disk, and what is left to run. Free of torch."""
+"""What is left to run, and how a sweep ended. Free of torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from benchmarks.experiment import Experiment
-from benchmarks.record import RunRecord
-from benchmarks.sharpness_files import Rows, file_stem
+from benchmarks.files import set_aside
+from benchmarks.folders import Folders
+from benchmarks.standing import standings
 
-ENDED = ("done", "diverged", "unsupported")
+__all__ = ["ENDED", "Folders", "marks", "pending", "set_damaged_aside", "state", "untouched"]
 
-
-@dataclass(frozen=True)
-class Folders:
-    """Where runs write, under one root."""
-
-    root: Path
-
-    def record(self, run_id: str) -> Path:
-        return self.root / "runs" / f"{run_id}.json"
-
-    def predictions(self, run_id: str) -> Path:
-        return self.root / "predictions" / f"{run_id}.npz"
-
-    def checkpoint(self, run_id: str) -> Path:
-        return self.root / "checkpoints" / f"{run_id}.pt"
-
-    def weights(self, run_id: str) -> Path:
-        return self.root / "weights" / f"{run_id}.pt"
-
-    def curvature(self, run_id: str, settings: Rows) -> Path:
-        return self.root / "sharpness" / f"{file_stem(run_id, settings)}.json"
-
-    def surface(self, run_id: str, settings: Rows) -> Path:
-        return self.root / "landscape" / f"{file_stem(run_id, settings)}.csv"
-
-    @property
-    def tables(self) -> Path:
-        return self.root / "tables"
-
-    def failure(self, run_id: str) -> Path:
-        return self.root / "failures" / f"{run_id}.txt"
+ENDED = ("done", "diverged", "unsupported", "stale")
 
 
 def state(experiment: Experiment, folders: Folders) -> str:
-    """`done`, `diverged`, `failed`, `unsupported`, `interrupted` (has a checkpoint), `missing`.
-
-    `unreadable` is a file that holds no record: the run is left to do, and replaces it.
-    """
-    record = folders.record(experiment.run_id)
-    if record.exists():
-        try:
-            return RunRecord.load(record).status
-        except ValueError:
-            return "unreadable"
-    checkpoint = folders.checkpoint(experiment.run_id)
-    return "interrupted" if checkpoint.exists() else "missing"
+    """The `Standing.state` of one experiment."""
+    return standings([experiment], folders)[experiment.run_id].state
 
 
 def pending(
-    experiments: Iterable[Experiment], folders: Folders, keep_weights: bool = False
+    experiments: Iterable[Experiment],
+    folders: Folders,
+    rerun_stale: bool = False,
+    keep_weights: bool = False,
 ) -> list[Experiment]:
-    """What is left to run, each once; failed runs are tried again.
+    """What is left to run, each once; failed runs are tried again, stale ones if asked for.
 
     With `keep_weights` also what is done, but its weights were not kept.
     """
+    unique = {e.run_id: e for e in experiments}
+    ended = [name for name in ENDED if not (rerun_stale and name == "stale")]
+    found = standings(unique.values(), folders)
 
-    def left(experiment: Experiment) -> bool:
-        found = state(experiment, folders)
-        lost = found == "done" and not folders.weights(experiment.run_id).exists()
-        return found not in ENDED or (keep_weights and lost)
+    def left(run_id: str) -> bool:
+        lost = found[run_id].state == "done" and not folders.weights(run_id).exists()
+        return found[run_id].state not in ended or (keep_weights and lost)
 
-    return [e for e in {e.run_id: e for e in experiments}.values() if left(e)]
+    return [e for run_id, e in unique.items() if left(run_id)]
+
+
+def set_damaged_aside(
+    experiments: Iterable[Experiment], folders: Folders, say: Callable[[str], None]
+) -> None:
+    """Puts damaged records and predictions out of the way, so that these runs are missing."""
+    for run_id, standing in standings(experiments, folders).items():
+        if standing.state == "damaged":
+            aside = set_aside(folders.record(run_id))
+            say(f"{standing.detail}; the record is now {aside.name}, the run is done again")
+
+
+def marks(experiments: Iterable[Experiment], folders: Folders) -> dict[str, str]:
+    """What tells a run's record from a later one, by run_id; empty text where there is none."""
+    return {e.run_id: file_mark(folders.record(e.run_id)) for e in experiments}
+
+
+def file_mark(path: Path) -> str:
+    """Time, size and number of a file, or empty text."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
+
+
+def untouched(
+    experiments: Iterable[Experiment], folders: Folders, before: Mapping[str, str]
+) -> list[Experiment]:
+    """The experiments that nobody has ended since `before`, which `marks` gave."""
+    return [e for e in experiments if file_mark(folders.record(e.run_id)) == before[e.run_id]]

@@ -21,12 +21,16 @@ Predictions = dict[str, Tensor]  # output -> (N,) int16
 
 @dataclass
 class Training:
-    """Everything that a checkpoint holds. `predictions` has the epochs a rule may report."""
+    """Everything that a checkpoint holds. `predictions` has the epochs a rule may report.
+
+    `partial` is how far a stopped epoch came, see `epoch.train_epoch`; empty between epochs.
+    """
 
     method: Method
     history: list[dict[str, Any]] = field(default_factory=list)
     predictions: dict[int, Predictions] = field(default_factory=dict)
     epoch_seconds: list[float] = field(default_factory=list)
+    partial: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def start(cls, experiment: Experiment, spec: DatasetSpec, device: torch.device) -> Training:
@@ -41,6 +45,7 @@ class Training:
         """Enters a finished epoch and drops predictions that no rule would report any more."""
         self.history.append(epoch)
         self.epoch_seconds.append(seconds)
+        self.partial = {}
         self.predictions[epoch["epoch"]] = predictions
         kept = candidate_epochs(self.history)
         self.predictions = {e: p for e, p in self.predictions.items() if e in kept}
@@ -53,6 +58,7 @@ class Training:
             "history": json.dumps(self.history),
             "predictions": self.predictions,
             "epoch_seconds": self.epoch_seconds,
+            "partial": self.partial,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -62,3 +68,4 @@ class Training:
         self.history = json.loads(state["history"])
         self.predictions = state["predictions"]
         self.epoch_seconds = state["epoch_seconds"]
+        self.partial = state["partial"]

@@ -22,7 +22,7 @@ MAY_IMPORT = {
 }
 FUNCTION_LINES, FILE_LINES, NESTING = 30, 200, 3
 WITHOUT_TORCH = ["msam", "datasets"]
-NAMELESS = ["harness.py", "training.py", "evaluate.py", "checkpoint.py"]
+NAMELESS = ["harness.py", "epoch.py", "training.py", "evaluate.py", "checkpoint.py"]
 DATASETS = {"avmnist", "cremad", "urfunny", "ave"}
 
 

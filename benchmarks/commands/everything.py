@@ -7,13 +7,21 @@ from argparse import Namespace
 from benchmarks.commands.reporting import report
 from benchmarks.commands.session import Say, open_session
 from benchmarks.commands.training import table
+from benchmarks.signals import EXIT_UNFINISHED
 
 
 def everything(arguments: Namespace, say: Say) -> int:
-    """Trains what is missing of every table and writes the report; 1 if a run failed."""
+    """Trains what is missing of every table and writes the report.
+
+    Exit status 1 if a run failed, 75 if some are left, and then without a report.
+    """
     session = open_session(arguments, say)
     words = vars(arguments) | {"profile": session.profile_name}
-    failed = [table(Namespace(**words | {"verb": s}), say) for s in session.config.suites]
+    statuses = []
+    for suite in session.config.suites:
+        statuses.append(table(Namespace(**words | {"verb": suite}), say))
+        if statuses[-1] == EXIT_UNFINISHED:
+            return EXIT_UNFINISHED
     if not arguments.dry_run:
         report(Namespace(**words), say)
-    return max(failed)
+    return max(statuses)

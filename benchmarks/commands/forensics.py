@@ -6,12 +6,14 @@ from argparse import Namespace
 
 from benchmarks import forensics as cases
 from benchmarks import sweep, workspace
+from benchmarks.commands.execution import execute
 from benchmarks.commands.session import Say, Session
-from benchmarks.commands.training import execute
+from benchmarks.commands.training import asked_execution, deadline
 from benchmarks.config import load_config
 from benchmarks.files import write_text
 from benchmarks.record import RunRecord
 from benchmarks.report.tables import csv_text
+from benchmarks.signals import EXIT_UNFINISHED, Stop
 from benchmarks.sweep import Folders
 
 
@@ -27,13 +29,16 @@ def forensics(arguments: Namespace, say: Say) -> int:
         for seed in range(seeds)
         for experiment in cases.experiments(config, case, seed).values()
     ]
-    missing = sweep.pending(planned, folders)
+    missing = sweep.pending(planned, folders, arguments.rerun_stale)
     say(f"{len({e.run_id for e in planned})} runs planned, {len(missing)} of them to do")
-    ran = execute(missing, arguments, session) if missing else []
+    stop = Stop(deadline(arguments.max_hours))
+    status = execute(missing, session, asked_execution(arguments), stop) if missing else 0
+    if status == EXIT_UNFINISHED:
+        return status
     records = {e.run_id: RunRecord.load(folders.record(e.run_id)) for e in planned}
     table = cases.rows(config, records, cases.shares(config), seeds)
     write_text(folders.root / "forensics.csv", csv_text(cases.csv_lines(table)))
     write_text(folders.root / "forensics.md", cases.markdown(table))
     say(cases.markdown(table))
     say(f"written: {folders.root / 'forensics.csv'} and .md")
-    return 1 if any(record.status == "failed" for record in ran) else 0
+    return status

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import sweep
 from benchmarks.commands.session import Say, Session, open_session
 from benchmarks.config import load_config
 from benchmarks.config_schema import Config
 from benchmarks.record import LeftOut, RunRecord
+from benchmarks.standing import Standing, standings
 
 if TYPE_CHECKING:
     from benchmarks.report import Report
 
 Archive = tuple[list[RunRecord], list[LeftOut]]
+NAMED = ("running", "failed", "damaged")  # `status` lists these runs one by one
 
 
 def report(arguments: Namespace, say: Say) -> int:
@@ -54,16 +55,23 @@ def status(arguments: Namespace, say: Say) -> int:
     for suite in session.config.suites:
         cells = session.cells(suite)
         seeds = session.profile.seeds
-        experiments = [e for cell in cells for e in cell.experiments(seeds)]
-        runs = Counter(sweep.state(e, session.folders) for e in experiments)
+        planned = [e for cell in cells for e in cell.experiments(seeds)]
+        found = standings(planned, session.folders)
+        runs = Counter(_kind(standing) for standing in found.values())
         blocked = Counter(cell.reason for cell in cells if cell.reason)
         counts = [f"{n} {state}" for state, n in runs.most_common()]
         say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'nothing to run'}")
         for reason, count in blocked.most_common():
             say(f"  {count} cells not run: {reason}")
-    for broken in session.archive()[1]:
-        say(f"unreadable record {broken.name}: {broken.reason}")
+        for run_id, standing in found.items():
+            if standing.state in NAMED:
+                say(f"  {run_id}  {standing}")
     return 0
+
+
+def _kind(standing: Standing) -> str:
+    """What `status` counts: the state, and for stale and missing runs what changed."""
+    return standing.state if standing.state in NAMED else str(standing)
 
 
 def listing(arguments: Namespace, say: Say) -> int:

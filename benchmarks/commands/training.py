@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
+import time
 from argparse import Namespace
-from collections.abc import Sequence
 
 from benchmarks import contribution, plan, sweep, workspace
+from benchmarks.commands.execution import execute
 from benchmarks.commands.reporting import write_tables
 from benchmarks.commands.session import Say, Session, open_session
+from benchmarks.execution import Execution
 from benchmarks.experiment import Experiment
-from benchmarks.files import check_writable
+from benchmarks.jobs import job_count
 from benchmarks.record import RunRecord
+from benchmarks.signals import EXIT_UNFINISHED, Stop
+from benchmarks.standing import standings
 from benchmarks.words import unknown_words
 
 
 def table(arguments: Namespace, say: Say) -> int:
-    """table1, table2: trains what is missing and writes the table; 1 if a run failed."""
+    """table1, table2: trains what is missing and writes the table.
+
+    Exit status 1 if a run failed, 75 if some are left.
+    """
+    execution, stop = asked_execution(arguments), Stop(deadline(arguments.max_hours))
     session = open_session(arguments, say)
     _check_choice(arguments, session)
     seeds = arguments.seeds or session.profile.seeds
     _prepare_stand_in(session)
     cells = plan.chosen(session.cells(arguments.verb), arguments.datasets, arguments.methods)
     experiments = [e for cell in cells for e in cell.experiments(seeds)]
-    missing = sweep.pending(experiments, session.folders, arguments.keep_weights)
+    if not arguments.dry_run:
+        sweep.set_damaged_aside(experiments, session.folders, say)
+    options = arguments.rerun_stale, arguments.keep_weights
+    missing = sweep.pending(experiments, session.folders, *options)
     say(f"{len(experiments)} runs planned, {len(experiments) - len(missing)} of them done before")
     if arguments.dry_run:
-        for experiment in missing:
-            say(f"  {experiment.run_id}  {sweep.state(experiment, session.folders)}")
+        for run_id, standing in standings(missing, session.folders).items():
+            say(f"  {run_id}  {standing}")
         return 0
-    records = execute(missing, arguments, session) if missing else []
-    write_tables(session, [arguments.verb], arguments.selection)
-    return 1 if any(record.status == "failed" for record in records) else 0
+    status = execute(missing, session, execution, stop) if missing else 0
+    if status != EXIT_UNFINISHED:  # whoever asked to stop does not want to wait for tables
+        write_tables(session, [arguments.verb], arguments.selection)
+    return status
 
 
 def run(arguments: Namespace, say: Say) -> int:
@@ -40,11 +52,12 @@ def run(arguments: Namespace, say: Say) -> int:
     _prepare_stand_in(session)
     experiment = workspace.with_fingerprint(experiment)
     path = session.folders.record(experiment.run_id)
-    if not sweep.pending([experiment], session.folders, arguments.keep_weights):
+    sweep.set_damaged_aside([experiment], session.folders, say)
+    if not sweep.pending([experiment], session.folders, keep_weights=arguments.keep_weights):
         say(f"done before: {path}")
-        record = RunRecord.load(path)
-    else:
-        record = execute([experiment], arguments, session)[0]
+    elif execute([experiment], session, asked_execution(arguments), Stop()) == EXIT_UNFINISHED:
+        return EXIT_UNFINISHED
+    record = RunRecord.load(path)
     say(_summary(record))
     say(f"record: {path}")
     return 0 if record.status == "done" else 1
@@ -85,17 +98,19 @@ def _prepare_stand_in(session: Session) -> None:
         workspace.ensure_stand_in(list(session.config.datasets), session.say)
 
 
-def execute(
-    experiments: Sequence[Experiment], arguments: Namespace, session: Session
-) -> list[RunRecord]:
-    check_writable(session.folders.root)
-    # Torch takes seconds to import: nothing that only plans or reports should wait for it.
-    from benchmarks.executors.local import LocalExecutor
-    from benchmarks.progress import pick_device, reporter
+def asked_execution(arguments: Namespace) -> Execution:
+    """How the command line wants runs to be executed; ValueError for impossible `--jobs`."""
+    jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device)
+    return Execution(arguments.device, jobs, getattr(arguments, "keep_weights", False))
 
-    device, talk = pick_device(arguments.device), reporter(session.say)
-    executor = LocalExecutor(session.folders, device, talk, arguments.keep_weights)
-    return executor.execute(experiments)
+
+def deadline(hours: float | None) -> float | None:
+    """The time of `time.monotonic` after so many hours."""
+    if hours is None:
+        return None
+    if not hours > 0:
+        raise ValueError(f"--max-hours is {hours:g}; it must be more than 0")
+    return time.monotonic() + 3600 * hours
 
 
 def _summary(record: RunRecord) -> str:

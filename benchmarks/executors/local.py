@@ -1,107 +1,123 @@
-"""Runs experiments one after the other in this process."""
+"""Runs experiments one after the other in this process, sharing the work with other sweeps."""
 
 from __future__ import annotations
 
 import time
-import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 
-from baselines import method_class
+from benchmarks import sweep
 from benchmarks.check import check
-from benchmarks.environment import describe_environment
+from benchmarks.checkpoint import previous
+from benchmarks.claim import Claim, ClaimLost
+from benchmarks.claims import Claims
+from benchmarks.codehash import code_of
+from benchmarks.epoch import Reporter, Stopped
+from benchmarks.execution import DEFAULT, Execution
+from benchmarks.executors.attempt import Attempt, Crowded
 from benchmarks.experiment import Experiment
-from benchmarks.files import write_text
-from benchmarks.harness import Reporter, run
+from benchmarks.files import remove_litter
+from benchmarks.folders import Folders
 from benchmarks.record import RunRecord
-from benchmarks.sweep import Folders
-from benchmarks.workspace import loader_options, prepared_folder
-from datasets import registry
-from datasets.spec import Dataset
+from benchmarks.signals import Stop
+
+ATTEMPTS = 3  # processes that may die on a run, without a checkpoint in between, until it failed
+_LOOK_AGAIN_SECONDS = 2
 
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """Runs on one device, one experiment at a time."""
+    """Runs on one device, one experiment at a time. `alone` says that no other run shares it."""
 
     folders: Folders
     device: torch.device
     reporter: Reporter
-    keep_weights: bool = False
+    stop: Stop = field(default_factory=Stop)
+    alone: bool = True
+    execution: Execution = DEFAULT
 
-    def execute(self, experiments: Sequence[Experiment]) -> list[RunRecord]:
-        """Runs all of them and returns their records.
+    def execute(
+        self, experiments: Sequence[Experiment], before: Mapping[str, str] | None = None
+    ) -> list[RunRecord]:
+        """Runs what no other process has done or does, and returns the records of that.
 
-        A run that raises is recorded as failed and the others go on. Raises ValueError before
-        anything runs, listing every mistake in the experiments; OSError when nothing can be
-        written.
+        `before` tells what was ended when the work was planned, default now. A run that raises
+        is recorded as failed and the others go on. Raises ValueError before anything runs,
+        listing every mistake in the experiments; Unwritable when nothing can be recorded.
         """
         check(experiments)
-        records, started = [], time.perf_counter()
-        for done, experiment in enumerate(experiments):
-            left = _time_left(time.perf_counter() - started, done, len(experiments))
-            self.reporter.say(f"run {done + 1}/{len(experiments)}{left}  {experiment.run_id}")
-            records.append(self._run(experiment))
+        remove_litter(self.folders.root)
+        for e in experiments:  # now, as somebody may edit the code while it runs
+            code_of(e.method, e.dataset)
+        before = before or sweep.marks(experiments, self.folders)
+        claims, records = Claims(self.folders.claims), []
+        while not self.stop.wanted():
+            done = self._pass(experiments, before, claims)
+            records += done
+            left = sweep.untouched(experiments, self.folders, before)
+            unknown = any(claims.pulse(e.run_id) == "unknown" for e in left)
+            if not left or not (done or unknown):
+                break
+            if not done:
+                time.sleep(_LOOK_AGAIN_SECONDS)
         return records
 
-    def _run(self, experiment: Experiment) -> RunRecord:
-        dataset = load_dataset(experiment)
-        modalities = experiment.modalities or dataset.spec.modalities
-        unsupported = method_class(experiment.method).unsupported
-        if why := unsupported(modalities, experiment.fusion, **experiment.params):
-            return self._without_result(experiment, dataset, "unsupported", why)
+    def _pass(
+        self, experiments: Sequence[Experiment], before: Mapping[str, str], claims: Claims
+    ) -> list[RunRecord]:
+        """Goes through the plan once."""
+        records, started = [], time.monotonic()
+        for number, experiment in enumerate(experiments):
+            if self.stop.wanted():
+                break
+            if not sweep.untouched([experiment], self.folders, before):
+                continue
+            checkpoint = self.folders.checkpoint(experiment.run_id)
+            progress = sweep.file_mark(checkpoint) or sweep.file_mark(previous(checkpoint))
+            limit = None if self.alone else ATTEMPTS - 1
+            claim = claims.take(experiment.run_id, progress, limit)
+            if claim is None:
+                continue
+            if not sweep.untouched([experiment], self.folders, before):
+                claim.release()  # ended between the look and the claim
+                continue
+            left = _time_left(time.monotonic() - started, number, len(experiments))
+            self.reporter.say(f"run {number + 1}/{len(experiments)}{left}  {experiment.run_id}")
+            records += self._claimed(experiment, claim)
+        return records
+
+    def _claimed(self, experiment: Experiment, claim: Claim) -> list[RunRecord]:
+        def wanted() -> bool:
+            claim.confirm()
+            return self.stop.wanted()
+
+        talk = replace(self.reporter, stop=wanted)
+        attempt = Attempt(self.folders, self.device, talk, self.alone, self.execution)
         try:
-            return run(
-                experiment, dataset, self.folders, self.device, self.reporter, self.keep_weights
-            )
-        except OSError:
-            raise
-        except Exception as error:  # noqa: BLE001  whatever a method raises, the sweep goes on
-            write_text(self.folders.failure(experiment.run_id), traceback.format_exc())
-            why = f"{type(error).__name__}: {error}"
-            return self._without_result(experiment, dataset, "failed", why)
-
-    def _without_result(
-        self, experiment: Experiment, dataset: Dataset, status: str, why: str
-    ) -> RunRecord:
-        record = RunRecord(
-            experiment.run_id,
-            experiment,
-            status,
-            why,
-            data={"stand_in": dataset.stand_in, "fingerprint": dataset.fingerprint},
-            environment=describe_environment(self.device),
-        )
-        record.save(self.folders.record(experiment.run_id))
-        self.reporter.say(f"{experiment.run_id}  {status}: {why}")
-        return record
+            if claim.owner.attempts > ATTEMPTS:
+                return [attempt.without_result(experiment, "failed", _KILLED)]
+            return [attempt.run(experiment)]
+        except Stopped as error:
+            self.reporter.say(f"{experiment.run_id}  stopped in {error}: {self.stop.reason}")
+        except ClaimLost as error:
+            self.reporter.say(f"{experiment.run_id}  left to another process: {error}")
+        except Crowded:
+            claim.leave(ATTEMPTS - 1)
+            torch.cuda.empty_cache()
+            self.reporter.say(f"{experiment.run_id}  out of memory beside others: later, alone")
+        finally:
+            claim.release()
+        return []
 
 
-def load_dataset(experiment: Experiment) -> Dataset:
-    """The data that the experiment names; ValueError if what is prepared now is other data."""
-    dataset = _load(
-        experiment.dataset,
-        tuple(sorted(loader_options(experiment.data).items())),
-        prepared_folder(experiment.dataset, bool(experiment.data["stand_in"])),
-    )
-    wanted = experiment.data["fingerprint"]
-    if dataset.fingerprint != wanted:
-        raise ValueError(
-            f"{experiment.run_id} was planned on data {wanted}, but what is prepared now is "
-            f"{dataset.fingerprint}; start again"
-        )
-    return dataset
+_KILLED = (
+    f"{ATTEMPTS} processes died on it, the last one with no other run beside it, before an epoch "
+    "was finished: killed from outside, or out of memory"
+)
 
 
 def _time_left(seconds: float, done: int, count: int) -> str:
     """What the remaining runs take if they take as long as those before."""
     return f" (about {seconds / done * (count - done) / 60:.0f} min left)" if done else ""
-
-
-@lru_cache(maxsize=1)
-def _load(name: str, options: tuple[tuple[str, object], ...], folder: Path) -> Dataset:
-    return registry.load(name, folder, dict(options))

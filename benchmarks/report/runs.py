@@ -19,6 +19,7 @@ def run_labels(config: Config, runs: Iterable[RunRecord]) -> dict[str, str]:
 
 def _label(config: Config, run: RunRecord) -> str:
     method = config.methods[run.experiment.method]
-    changed = {k: v for k, v in run.experiment.params.items() if method.values.get(k) != v}
+    usual = method.values(run.experiment.dataset)
+    changed = {k: v for k, v in run.experiment.params.items() if usual.get(k) != v}
     values = ", ".join(f"{k}={v}" for k, v in changed.items())
     return f"{method.label} ({values})" if values else method.label

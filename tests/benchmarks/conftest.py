@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.epoch import Reporter
 from benchmarks.experiment import Experiment
-from benchmarks.harness import Reporter
 from benchmarks.sweep import Folders
 from datasets import registry
 from datasets.spec import Dataset

@@ -165,7 +165,7 @@ def test_a_run_killed_in_the_middle_and_started_again_gives_the_same_record(tmp_
     files = [next(tmp_path.glob(f"{out}/runs/*.json")) for out in ("killed", "alone")]
     records = [json.loads(file.read_text()) for file in files]
     for record in records:
-        del record["timing"]
+        del record["timing"], record["sha256"]
     assert records[0] == records[1]
 
 
@@ -176,7 +176,8 @@ def test_a_failed_run_is_an_exit_status_of_one(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("msam.msam.MSAM.step", broken)
     assert main([*RUN, "--out", str(tmp_path)]) == 1
     assert "failed: RuntimeError: out of luck" in capsys.readouterr().out
-    words = ["table1", "--profile", "demo", "--methods", "msam", "--seeds", "1"]
+    words = ["table1", "--profile", "demo", "--datasets", "avmnist", "--methods", "msam"]
+    words += ["--seeds", "1", "--jobs", "1"]  # other processes would know nothing of the change
     assert main([*words, "--out", str(tmp_path)]) == 1
 
 
@@ -242,7 +243,7 @@ def test_a_dry_run_lists_the_plan_and_trains_nothing(capsys, tmp_path):
     assert not list(tmp_path.rglob("*.json"))
 
 
-@pytest.mark.parametrize("verb", ["report", "compare", "status"])
+@pytest.mark.parametrize("verb", ["report", "compare"])
 def test_a_damaged_record_is_named_and_left_out(capsys, tmp_path, verb):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "bad.json").write_text("{")
@@ -259,4 +260,4 @@ def test_a_damaged_record_of_a_planned_run_is_counted(capsys, tmp_path):
     (tmp_path / "runs").mkdir(exist_ok=True)
     (tmp_path / "runs" / f"{run_id}.json").write_text("[]")
     assert main(["status", "--profile", "demo", "--out", str(tmp_path)]) == 0
-    assert "1 unreadable" in capsys.readouterr().out
+    assert "1 damaged" in capsys.readouterr().out

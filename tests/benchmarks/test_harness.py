@@ -10,7 +10,9 @@ import torch
 from baselines import METHODS
 from baselines.joint_train import JointTrain
 from benchmarks import harness
-from benchmarks.harness import Reporter, run
+from benchmarks.checkpoint import load_checkpoint, save_checkpoint
+from benchmarks.epoch import Reporter
+from benchmarks.harness import run
 from benchmarks.record import RunRecord
 from benchmarks.training import Training
 from msam.optim import OptimConfig
@@ -83,7 +85,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_run_starts_again(
     again = run(what, dataset, folders, cpu, Reporter(lines.append, lambda b, title: b))
     assert without_timing(again) == without_timing(alone)
     assert any("damaged" in line for line in lines)
-    assert path.with_suffix(".damaged").exists()
+    assert path.with_name(f"{path.name}.damaged").exists()
 
 
 def test_a_checkpoint_that_fits_only_in_part_leaves_no_trace(
@@ -94,8 +96,8 @@ def test_a_checkpoint_that_fits_only_in_part_leaves_no_trace(
     with pytest.raises(Interrupted):
         run(what, dataset, folders, cpu, interrupt_after(2))
     path = folders.checkpoint(what.run_id)
-    state = harness.load_checkpoint(path)
-    harness.save_checkpoint(path, {**state, "history": state["history"][:-5]})
+    state = load_checkpoint(path)
+    save_checkpoint(path, {**state, "history": state["history"][:-5]})
     assert without_timing(run(what, dataset, folders, cpu, quiet)) == without_timing(alone)
 
 
@@ -104,9 +106,9 @@ def test_a_checkpoint_cannot_execute_code(tmp_path):
         def __reduce__(self):
             return (tmp_path.joinpath("owned").write_text, ("yes",))
 
-    harness.save_checkpoint(tmp_path / "evil.pt", {"model": Hostile()})
+    save_checkpoint(tmp_path / "evil.pt", {"model": Hostile()})
     with pytest.raises(pickle.UnpicklingError):
-        harness.load_checkpoint(tmp_path / "evil.pt")
+        load_checkpoint(tmp_path / "evil.pt")
     assert not (tmp_path / "owned").exists()
 
 
@@ -320,5 +322,5 @@ def test_a_run_ends_early_when_the_method_says_so(
 
 def test_a_checkpoint_holds_plain_values_and_tensors_only(experiment, dataset, cpu, tmp_path):
     training = Training.start(experiment(), dataset.spec, cpu)
-    harness.save_checkpoint(tmp_path / "c.pt", training.state_dict())
-    assert harness.load_checkpoint(tmp_path / "c.pt").keys() == training.state_dict().keys()
+    save_checkpoint(tmp_path / "c.pt", training.state_dict())
+    assert load_checkpoint(tmp_path / "c.pt").keys() == training.state_dict().keys()

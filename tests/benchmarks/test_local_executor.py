@@ -4,6 +4,7 @@ import pytest
 
 from baselines.sam import SAM
 from benchmarks.executors.local import LocalExecutor
+from benchmarks.files import Unwritable
 from benchmarks.sweep import pending, state
 
 
@@ -74,8 +75,8 @@ def test_states_follow_the_files(executor, experiment, folders):
 
 def test_a_full_disk_ends_the_sweep(executor, experiment, monkeypatch):
     def full(path, state):
-        raise OSError("No space left on device")
+        raise Unwritable("No space left on device")
 
-    monkeypatch.setattr("benchmarks.harness.save_checkpoint", full)
+    monkeypatch.setattr("benchmarks.harness.keep_checkpoint", full)
     with pytest.raises(OSError, match="No space left"):
         executor.execute([experiment(epochs=1)])

@@ -5,17 +5,21 @@ import json
 import pytest
 import torch
 
-from benchmarks import harness
+from benchmarks import epoch
 from benchmarks.__main__ import main
 from benchmarks.checkpoint import load_weights, save_weights
+from benchmarks.epoch import Reporter
 from benchmarks.evaluate import evaluate
-from benchmarks.harness import Reporter, run
+from benchmarks.execution import Execution
+from benchmarks.harness import run
 from benchmarks.probing import Prober, fixed_rows
 from benchmarks.record import RunRecord
 from benchmarks.sharpness_files import Curvature, CurvatureSettings
 from benchmarks.sweep import Folders, pending
 from benchmarks.training import Training
 from tests.tiny import tiny_model
+
+KEEP = Execution(keep_weights=True)
 
 TINY = ["--set", "epochs=1", "--set", "train_samples=192"]
 FEW = ["--samples", "40", "--probes", "2", "--grid", "3"]
@@ -65,7 +69,7 @@ def test_keeping_weights_changes_nothing_in_the_record(
     what = experiment(train_samples=192)
     contents = []
     for keep, place in folders.items():
-        run(what, dataset, place, cpu, quiet, keep)
+        run(what, dataset, place, cpu, quiet, Execution(keep_weights=keep))
         content = json.loads(place.record(what.run_id).read_text())
         del content["timing"]
         contents.append(content)
@@ -80,10 +84,10 @@ def test_a_run_that_diverged_keeps_no_weights(
     experiment, dataset, folders, quiet, cpu, monkeypatch
 ):
     def diverging(metrics, where):
-        raise harness.Diverged(where)
+        raise epoch.Diverged(where)
 
-    monkeypatch.setattr(harness, "refuse_non_finite", diverging)
-    assert run(experiment(), dataset, folders, cpu, quiet, True).status == "diverged"
+    monkeypatch.setattr(epoch, "refuse_non_finite", diverging)
+    assert run(experiment(), dataset, folders, cpu, quiet, KEEP).status == "diverged"
     assert not list(folders.root.glob("weights/*"))
     assert pending([experiment()], folders, keep_weights=True) == []
 
@@ -95,7 +99,7 @@ def test_a_done_run_without_weights_is_trained_again_only_to_keep_them(
     first = run(what, dataset, folders, cpu, quiet)
     assert pending([what], folders) == []
     assert pending([what], folders, keep_weights=True) == [what]
-    assert run(what, dataset, folders, cpu, quiet, True).history == first.history
+    assert run(what, dataset, folders, cpu, quiet, KEEP).history == first.history
     assert pending([what], folders, keep_weights=True) == []
 
 

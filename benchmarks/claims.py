@@ -1,0 +1,125 @@
+"""Claims: which process does which run, so that sweeps sharing a folder never do one twice.
+
+A claim is a file made by hard link, which is exclusive on network file systems too. Who takes over
+from a dead process adds a file of the next generation and removes nobody's: of two that try, one
+fails. No decision needs a clock that two machines agree on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.claim import Claim, Owner, generation, later_file
+from benchmarks.files import write_json
+from benchmarks.hosts import machine, process_start
+
+SILENCE_SECONDS = 90  # longer than network file systems keep a file's times in their caches
+
+
+class Claims:
+    """The claims in one folder, and what was seen of other machines' heartbeats."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._seen: dict[Path, tuple[int, float, bool]] = {}
+
+    def take(self, run_id: str, progress: str, limit: int | None = None) -> Claim | None:
+        """The claim on a run, or None: another process has it, or `limit` attempts were made.
+
+        Raises OSError if the folder cannot be written.
+        """
+        last, owner = self._last(run_id)
+        if owner and self.pulse(run_id) != "dead":
+            return None
+        failed = owner.attempts if owner and owner.progress == progress else 0
+        if limit is not None and failed >= limit:
+            return None
+        path = later_file(last, 1) if last else self.folder / f"{run_id}.0.json"
+        mine = Owner.this_process(failed + 1, progress)
+        if not _create(path, mine):
+            return None
+        if last and not last.exists():  # given back meanwhile: this was a look at the past
+            path.unlink(missing_ok=True)
+            return None
+        return Claim(path, mine)
+
+    def pulse(self, run_id: str) -> str:
+        """`alive`, `dead`, `unknown` (not watched for long enough), or `free` without a claim.
+
+        Processes of this machine are asked; for others the file's time must change.
+        """
+        path, owner = self._last(run_id)
+        if path is None or owner is None:
+            return "free"
+        if owner.machine == machine():
+            alive = owner.start and process_start(owner.pid) == owner.start
+            return "alive" if alive else "dead"
+        if not owner.start:
+            return "dead"
+        return self._watched(path)
+
+    def owner(self, run_id: str) -> Owner | None:
+        """Who claimed the run last, dead or alive."""
+        return self._last(run_id)[1]
+
+    def silence(self, run_id: str) -> float:
+        """Seconds since the owner's last heartbeat by this machine's clock: for people to read."""
+        path, _ = self._last(run_id)
+        try:
+            return max(0.0, time.time() - path.stat().st_mtime) if path else 0.0
+        except FileNotFoundError:
+            return 0.0
+
+    def _watched(self, path: Path) -> str:
+        try:
+            beat = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return "free"
+        now = time.monotonic()
+        before, since, changed = self._seen.get(path, (beat, now, False))
+        if before != beat:
+            since, changed = now, True
+        self._seen[path] = (beat, since, changed)
+        if now - since > SILENCE_SECONDS:
+            return "dead"
+        return "alive" if changed else "unknown"
+
+    def _last(self, run_id: str) -> tuple[Path | None, Owner | None]:
+        """The newest claim file of a run and its content."""
+        paths = sorted(self.folder.glob(f"{run_id}.*.json"), key=generation)
+        for path in reversed(paths):
+            try:
+                return path, Owner(**json.loads(path.read_text()))
+            except FileNotFoundError:
+                continue
+            except (ValueError, TypeError):  # emptied when the machine went down: nobody's any more
+                return path, Owner("?", machine(), 0, "", 0, "")
+        return None, None
+
+
+def _create(path: Path, owner: Owner) -> bool:
+    """Makes the whole file at once, or nothing if there is one already."""
+    draft = path.with_name(f".{path.name}.{machine()}.{os.getpid()}.tmp")
+    write_json(draft, asdict(owner))
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        return _create_exclusively(path, draft.read_text())
+    finally:
+        draft.unlink()
+    return True
+
+
+def _create_exclusively(path: Path, text: str) -> bool:
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True

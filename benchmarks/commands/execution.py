@@ -1,0 +1,76 @@
+"""Carries a plan out and tells how that ended."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from benchmarks import sweep
+from benchmarks.claims import Claims
+from benchmarks.commands.session import Session
+from benchmarks.execution import Execution
+from benchmarks.experiment import Experiment
+from benchmarks.files import Unwritable, check_writable
+from benchmarks.jobs import thread_count
+from benchmarks.signals import EXIT_UNFINISHED, Stop
+from benchmarks.standing import standings
+
+
+def execute(
+    experiments: Sequence[Experiment], session: Session, execution: Execution, stop: Stop
+) -> int:
+    """Runs the experiments.
+
+    Exit status 0, 1 if a run failed, 75 if some are left: the same command goes on with them.
+    """
+    check_writable(session.folders.root)
+    before = sweep.marks(experiments, session.folders)
+    with stop.listening():
+        try:
+            _run(experiments, session, execution, stop, before)
+        except Unwritable as error:
+            session.say(f"error: {error}")
+    return _ending(experiments, session, stop, before)
+
+
+def _run(
+    experiments: Sequence[Experiment],
+    session: Session,
+    execution: Execution,
+    stop: Stop,
+    before: Mapping[str, str],
+) -> None:
+    if min(execution.jobs, len(experiments)) > 1:
+        from benchmarks.executors.pool import Pool
+
+        Pool(session.folders, session.say, stop, execution).execute(experiments, before)
+        return
+    # Torch takes seconds to import: nothing that only plans or reports should wait for it.
+    import torch
+
+    from benchmarks.executors.local import LocalExecutor
+    from benchmarks.progress import pick_device, reporter
+
+    if "OMP_NUM_THREADS" not in os.environ:  # as in a pool, where results must not depend on it
+        torch.set_num_threads(thread_count(execution.jobs))
+    place = session.folders, pick_device(execution.device), reporter(session.say)
+    LocalExecutor(*place, stop, execution=execution).execute(experiments, before)
+
+
+def _ending(
+    experiments: Sequence[Experiment], session: Session, stop: Stop, before: Mapping[str, str]
+) -> int:
+    left = sweep.untouched(experiments, session.folders, before)
+    claims = Claims(session.folders.claims)
+    elsewhere = Counter(
+        str(claims.owner(e.run_id)) for e in left if claims.pulse(e.run_id) in ("alive", "unknown")
+    )
+    for owner, count in elsewhere.items():
+        session.say(f"{count} runs are under way elsewhere: {owner}")
+    if left:
+        why = f"stopped ({stop.reason}): " if stop.reason else ""
+        session.say(f"{why}{len(left)} runs left; resume with the same command")
+        return EXIT_UNFINISHED
+    found = standings(experiments, session.folders).values()
+    return 1 if any(standing.state == "failed" for standing in found) else 0

@@ -1,0 +1,18 @@
+"""How runs are executed: nothing of it changes a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Execution:
+    """`device` as on the command line (None: a CUDA device if there is one), `jobs` runs side by
+    side; `keep_weights` saves the last epoch's weights of runs that end well."""
+
+    device: str | None = None
+    jobs: int = 1
+    keep_weights: bool = False
+
+
+DEFAULT = Execution()
