@@ -85,11 +85,16 @@ class AGM(Method):
         self.running_scores = weight.new_zeros(len(model.modalities))
         self.batches_seen = weight.new_zeros(())
 
+    @property
+    def phase(self) -> bool:
+        """Whether this epoch lies in the window."""
+        return self.modulation_epochs is None or self.epoch < self.modulation_epochs
+
     def step(self, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
         features = self.model.encode(inputs)
         fused = logits = self.model.fusion(features)
         coefficients = torch.ones_like(self.coefficients)
-        inside = self.modulation_epochs is None or self.epoch < self.modulation_epochs
+        inside = self.phase
         if inside or self.after_window == "frozen":
             responses = self.responses(inputs, features, logits)
             if inside:
@@ -112,14 +117,16 @@ class AGM(Method):
         return shapley_responses(values, self.model.modalities)
 
     def _padded_features(self, inputs: Inputs, features: Features) -> tuple[Features, Features]:
-        """Features (B, D_m) of the inputs and (1, D_m) of absence, in evaluation mode."""
+        """Features (B, D_m) of the inputs and (1, D_m) of absence, in evaluation mode; for T
+        segments (B * T, D_m) and (T, D_m)."""
         if self.coalitions == "first_pass":
             return features, self.model.absent_features(inputs, features, self.absent)
         extended = {m: torch.cat([x, torch.zeros_like(x[:1])]) for m, x in inputs.items()}
         encoded = self.model.encode(extended)
         kept = 1.0 if self.absent == "zero_input" else 0.0
-        absent = {m: kept * phi[-1:] for m, phi in encoded.items()}
-        return {m: phi[:-1] for m, phi in encoded.items()}, absent
+        rows = {m: len(phi) for m, phi in features.items()}  # behind them are those of absence
+        absent = {m: kept * phi[rows[m] :] for m, phi in encoded.items()}
+        return {m: phi[: rows[m]] for m, phi in encoded.items()}, absent
 
     @torch.no_grad()
     def update_coefficients(self, responses: Mapping[str, Tensor], labels: Tensor) -> None:

@@ -35,7 +35,7 @@ def dispatch(arguments: Namespace) -> int:
     elif arguments.verb == "forensics":
         from benchmarks.commands import forensics as module
     elif arguments.verb == "bench":
-        from benchmarks import bench as module
+        from benchmarks.commands import bench as module
     else:
         from benchmarks.commands import reporting as module
     function = {"table1": "table", "table2": "table", "list": "listing"}

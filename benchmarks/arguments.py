@@ -20,7 +20,7 @@ VERBS = {
     "list": "methods, datasets, tables and profiles",
     "new-method": "writes baselines/NAME.py, a working skeleton, and its entry in methods.yaml",
     "check-method": "the contract tests on one method",
-    "bench": "step times of the methods, as ratios measured in one run",
+    "bench": "step times, memory and what the harness costs, as ratios measured in one run",
     "test": "the test suite",
 }
 
@@ -98,7 +98,10 @@ def _parser() -> Parser:
     for verb in ("new-method", "check-method"):
         made[verb].add_argument("name", help="lower-case words joined by _, such as my_method")
     made["bench"].add_argument("--out", type=Path, help="folder for the table and the JSON")
-    made["bench"].add_argument("--rounds", type=int, default=7, help="steps per method (default 7)")
+    made["bench"].add_argument(
+        "--parts", nargs="+", default=[], metavar="NAME", help="default: all but steps_cremad"
+    )
+    made["bench"].add_argument("--rounds", type=int, default=7, help="timings each (default 7)")
     made["bench"].add_argument("--device", help="cpu or cuda")
     return parser
 
@@ -113,6 +116,12 @@ def _add_scale(parser: Parser, device: bool = True) -> None:
     )
     if device:
         parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+        parser.add_argument(
+            "--capture",
+            choices=("auto", "off"),
+            default="auto",
+            help="replay training steps as CUDA graphs where method and device allow (default)",
+        )
 
 
 def _add_choice(parser: Parser) -> None:

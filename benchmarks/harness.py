@@ -13,10 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.capture import Capture
 from benchmarks.checkpoint import load_checkpoint, save_checkpoint
 from benchmarks.evaluate import evaluate
 from benchmarks.experiment import Experiment, derive_seed
 from benchmarks.outcome import Ending, epoch_line, make_record, save_predictions
+from benchmarks.precision import computing_in
 from benchmarks.record import RunRecord
 from benchmarks.sweep import Folders
 from benchmarks.training import Predictions, Training
@@ -41,16 +43,17 @@ def run(
     folders: Folders,
     device: torch.device,
     reporter: Reporter,
+    capture: Capture = "auto",
 ) -> RunRecord:
     """Trains, evaluates after every epoch, and writes predictions and the record.
 
     Goes on from a checkpoint if there is one; the record is then the same as without the
-    interruption, timing aside.
+    interruption, timing aside. `capture` is how steps are executed; it changes no number.
     """
     train = training_part(dataset.train, experiment).to(device)
     held_out = {"val": dataset.val.to(device), "test": dataset.test.to(device)}
     checkpoint = folders.checkpoint(experiment.run_id)
-    training = start_or_resume(experiment, dataset, checkpoint, device, reporter)
+    training = start_or_resume(experiment, dataset, checkpoint, device, reporter, capture)
     ending = Ending()
     while len(training.history) < experiment.epochs and not training.method.finished:
         try:
@@ -89,9 +92,10 @@ def start_or_resume(
     checkpoint: Path,
     device: torch.device,
     reporter: Reporter,
+    capture: Capture = "auto",
 ) -> Training:
     """Goes on from the checkpoint if there is one; a damaged one is set aside and named."""
-    training = Training.start(experiment, dataset.spec, device)
+    training = Training.start(experiment, dataset.spec, device, capture)
     if not checkpoint.exists():
         return training
     try:
@@ -99,7 +103,8 @@ def start_or_resume(
     except (ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
         checkpoint.replace(checkpoint.with_suffix(".damaged"))
         reporter.say(f"{checkpoint.stem}  {error}; starting again from the first epoch")
-        return Training.start(experiment, dataset.spec, device)  # the first may be half loaded
+        # The first may be half loaded.
+        return Training.start(experiment, dataset.spec, device, capture)
     reporter.say(f"{checkpoint.stem}  resuming after epoch {len(training.history)}")
     return training
 
@@ -119,7 +124,8 @@ def run_epoch(
     epoch = len(training.history) + 1
     lr = training.method.optimizer.param_groups[0]["lr"]
     means = train_epoch(training, train, experiment, epoch, reporter)
-    results = {name: evaluate(training.method.model, part) for name, part in held_out.items()}
+    with computing_in(training.method.model, "fp32"):
+        results = {name: evaluate(training.method.model, part) for name, part in held_out.items()}
     entry: dict[str, Any] = {"epoch": epoch, "lr": lr, "train": means}
     entry |= {name: result.metrics for name, result in results.items()}
     for part in ("train", *held_out):
@@ -151,9 +157,10 @@ def train_epoch(
     method.generator.manual_seed(derive_seed(experiment.seed, "method", epoch))
     method.model.train()
     totals: dict[str, Tensor] = {}
-    for index in reporter.track(batches, f"{experiment.run_id} epoch {epoch}"):
-        for name, value in method.step(*split.batch(index, augmentation)).items():
-            totals[name] = totals[name] + value if name in totals else value
+    with computing_in(method.model, experiment.precision):
+        for index in reporter.track(batches, f"{experiment.run_id} epoch {epoch}"):
+            for name, value in training.step(*split.batch(index, augmentation)).items():
+                totals[name] = totals[name] + value if name in totals else value
     means = (torch.stack(list(totals.values())).double() / len(batches)).tolist()
     return dict(zip(totals, means, strict=True))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from typing import Literal
 
-from benchmarks import contribution, plan, sweep, workspace
+from benchmarks import contribution, costs, plan, sweep, workspace
 from benchmarks.commands.reporting import write_tables
 from benchmarks.commands.session import Say, Session, open_session
 from benchmarks.experiment import Experiment
@@ -27,8 +28,11 @@ def table(arguments: Namespace, say: Say) -> int:
     if arguments.dry_run:
         for experiment in missing:
             say(f"  {experiment.run_id}  {sweep.state(experiment, session.folders)}")
+        say("\n".join(costs.plan_lines(missing, costs.load_figures())))
         return 0
-    records = execute(missing, arguments.device, session) if missing else []
+    records = execute(missing, arguments.device, session, arguments.capture) if missing else []
+    if compared := costs.reality_line(records, costs.load_figures()):
+        say(compared)
     write_tables(session, [arguments.verb], arguments.selection)
     return 1 if any(record.status == "failed" for record in records) else 0
 
@@ -44,7 +48,7 @@ def run(arguments: Namespace, say: Say) -> int:
         say(f"done before: {path}")
         record = RunRecord.load(path)
     else:
-        record = execute([experiment], arguments.device, session)[0]
+        record = execute([experiment], arguments.device, session, arguments.capture)[0]
     say(_summary(record))
     say(f"record: {path}")
     return 0 if record.status == "done" else 1
@@ -86,14 +90,18 @@ def _prepare_stand_in(session: Session) -> None:
 
 
 def execute(
-    experiments: Sequence[Experiment], device: str | None, session: Session
+    experiments: Sequence[Experiment],
+    device: str | None,
+    session: Session,
+    capture: Literal["auto", "off"] = "auto",
 ) -> list[RunRecord]:
     check_writable(session.folders.root)
     # Torch takes seconds to import: nothing that only plans or reports should wait for it.
     from benchmarks.executors.local import LocalExecutor
     from benchmarks.progress import pick_device, reporter
 
-    executor = LocalExecutor(session.folders, pick_device(device), reporter(session.say))
+    place = pick_device(device), reporter(session.say)
+    executor = LocalExecutor(session.folders, *place, capture)
     return executor.execute(experiments)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from baselines import method_class
+from benchmarks.capture import Capture
 from benchmarks.check import check
 from benchmarks.environment import describe_environment
 from benchmarks.experiment import Experiment
@@ -31,6 +32,7 @@ class LocalExecutor:
     folders: Folders
     device: torch.device
     reporter: Reporter
+    capture: Capture = "auto"
 
     def execute(self, experiments: Sequence[Experiment]) -> list[RunRecord]:
         """Runs all of them and returns their records.
@@ -64,7 +66,8 @@ class LocalExecutor:
         if why := unsupported(modalities, experiment.fusion, **experiment.params):
             return self._without_result(experiment, dataset, "unsupported", why)
         try:
-            return run(experiment, dataset, self.folders, self.device, self.reporter)
+            place = self.folders, self.device, self.reporter
+            return run(experiment, dataset, *place, self.capture)
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001  whatever a method raises, the sweep goes on
