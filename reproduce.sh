@@ -30,6 +30,6 @@ fi
 if [ "${1:-}" = test ]; then
   shift
   cd "$root"
-  exec "$venv/bin/python" -m pytest "$@"
+  exec "$venv/bin/python" -m pytest --numprocesses auto "$@"
 fi
 PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} exec "$venv/bin/python" -m benchmarks "$@"

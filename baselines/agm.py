@@ -85,11 +85,16 @@ class AGM(Method):
         self.running_scores = weight.new_zeros(len(model.modalities))
         self.batches_seen = weight.new_zeros(())
 
+    @property
+    def phase(self) -> bool:
+        """Whether this epoch lies in the window."""
+        return self.modulation_epochs is None or self.epoch < self.modulation_epochs
+
     def step(self, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
         features = self.model.encode(inputs)
         fused = logits = self.model.fusion(features)
         coefficients = torch.ones_like(self.coefficients)
-        inside = self.modulation_epochs is None or self.epoch < self.modulation_epochs
+        inside = self.phase
         if inside or self.after_window == "frozen":
             responses = self.responses(inputs, features, logits)
             if inside:

@@ -79,9 +79,14 @@ class MSES(Method):
         self.watches = {m: Watch() for m in model.modalities}
         self.saved: dict[str, dict[str, Any]] = {}  # each modality's best epoch
 
+    @property
+    def phase(self) -> tuple[str, ...]:
+        """The modalities that are stopped."""
+        return tuple(m for m, watch in self.watches.items() if watch.stopped)
+
     def step(self, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
-        stopped = [m for m, watch in self.watches.items() if watch.stopped]
-        frozen = stopped if self.stop == "freeze" else []
+        stopped = self.phase
+        frozen = stopped if self.stop == "freeze" else ()
         with frozen_batchnorm(nn.ModuleList(self.model.encoders[m] for m in frozen)):
             features = self.model.encode(inputs)
         logits = self.model.fusion(features)

@@ -57,6 +57,11 @@ class MSLR(Method):
         """base_m * r_m, which the gradients of this epoch are multiplied by."""
         return {m: base * self.ratios[m] for m, base in self.bases.items()}
 
+    @property
+    def phase(self) -> tuple[float, ...]:
+        """The factors, which a step takes as plain numbers."""
+        return tuple(self.factors.values())
+
     def step(self, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
         logits = self.model(inputs)
         loss = F.cross_entropy(logits, labels)

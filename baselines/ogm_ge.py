@@ -90,6 +90,11 @@ class OGMGE(Method):
         self.alpha, self.noise, self.scope = alpha, noise, scope
         self.window = (modulation_starts, modulation_ends)
 
+    @property
+    def phase(self) -> bool:
+        """Whether this epoch lies in the window."""
+        return self.window[0] <= self.epoch <= self.window[1]
+
     def step(self, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
         features = self.model.encode(inputs)
         logits = self.model.fusion(features)
@@ -97,7 +102,7 @@ class OGMGE(Method):
         self.optimizer.zero_grad()
         loss.backward()
         coefficients = {m: torch.ones_like(loss.detach()) for m in self.model.modalities}
-        if self.window[0] <= self.epoch <= self.window[1]:
+        if self.phase:
             own = self.model.fusion.modality_logits(features)
             coefficients = self.coefficients(own, labels)
             self.modulate(coefficients)

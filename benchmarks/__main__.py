@@ -41,7 +41,7 @@ def dispatch(arguments: Namespace) -> int:
     elif arguments.verb == "all":
         from benchmarks.commands import everything as module
     elif arguments.verb == "bench":
-        from benchmarks import bench as module
+        from benchmarks.commands import bench as module
     else:
         from benchmarks.commands import reporting as module
     function = {"table1": "table", "table2": "table", "list": "listing", "all": "everything"}

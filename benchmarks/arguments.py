@@ -24,7 +24,7 @@ VERBS = {
     "list": "methods, datasets, tables and profiles",
     "new-method": "writes baselines/NAME.py, a working skeleton, and its entry in methods.yaml",
     "check-method": "the contract tests on one method",
-    "bench": "step times of the methods, as ratios measured in one run",
+    "bench": "step times, memory and what the harness costs, as ratios measured in one run",
     "test": "the test suite",
 }
 

@@ -21,6 +21,8 @@ SHARED = (
     "benchmarks/experiment.py",
     "benchmarks/harness.py",
     "benchmarks/training.py",
+    "benchmarks/capture.py",
+    "benchmarks/precision.py",
     "benchmarks/models/*.py",
 )
 _BESIDE = ("msam/parameters.py", "baselines/registry.py", "baselines/__init__.py")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from benchmarks.evaluate import evaluate
 from benchmarks.experiment import Experiment, derive_seed
+from benchmarks.precision import computing_in
 from benchmarks.training import Predictions, Training
 from datasets.spec import SplitTensors
 
@@ -61,7 +62,8 @@ def run_epoch(
     except Stopped:
         training.partial["seconds"] = time.perf_counter() - started
         raise
-    results = {name: evaluate(training.method.model, part) for name, part in held_out.items()}
+    with computing_in(training.method.model, "fp32"):
+        results = {name: evaluate(training.method.model, part) for name, part in held_out.items()}
     entry: dict[str, Any] = {"epoch": epoch, "lr": lr, "train": means}
     entry |= {name: result.metrics for name, result in results.items()}
     for part in ("train", *held_out):
@@ -94,14 +96,15 @@ def train_epoch(
         totals = {name: total.to(device) for name, total in totals.items()}
         random.load_state_dict(partial["random"])
     method.model.train()
-    for index in reporter.track(batches[done:], f"{experiment.run_id} epoch {epoch}"):
-        for name, value in method.step(*split.batch(index, random.augmentation)).items():
-            totals[name] = totals[name] + value if name in totals else value
-        done += 1
-        if reporter.stop():
-            state = {"steps": done, "totals": totals, "random": random.state_dict()}
-            training.partial = state
-            raise Stopped(f"epoch {epoch}, step {done} of {len(batches)}")
+    with computing_in(method.model, experiment.precision):
+        for index in reporter.track(batches[done:], f"{experiment.run_id} epoch {epoch}"):
+            for name, value in training.step(*split.batch(index, random.augmentation)).items():
+                totals[name] = totals[name] + value if name in totals else value
+            done += 1
+            if reporter.stop():
+                state = {"steps": done, "totals": totals, "random": random.state_dict()}
+                training.partial = state
+                raise Stopped(f"epoch {epoch}, step {done} of {len(batches)}")
     means = (torch.stack(list(totals.values())).double() / len(batches)).tolist()
     return dict(zip(totals, means, strict=True))
 

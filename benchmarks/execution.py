@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class Execution:
     """`device` as on the command line (None: a CUDA device if there is one), `jobs` runs side by
-    side; `keep_weights` saves the last epoch's weights of runs that end well."""
+    side; `keep_weights` saves the last epoch's weights of runs that end well; `capture` replays
+    steps as CUDA graphs where method and device allow."""
 
     device: str | None = None
     jobs: int = 1
     keep_weights: bool = False
+    capture: Literal["auto", "off"] = "auto"
 
 
 DEFAULT = Execution()

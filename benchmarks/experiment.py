@@ -30,7 +30,7 @@ class Experiment:
     batch_size: Annotated[int, Interval(2)]
     encoder: str
     optim: OptimConfig = field(default_factory=OptimConfig)
-    precision: Literal["fp32"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     params: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     modalities: tuple[str, ...] = ()

@@ -38,7 +38,7 @@ def run(
     train = training_part(dataset.train, experiment).to(device)
     held_out = {"val": dataset.val.to(device), "test": dataset.test.to(device)}
     checkpoint = folders.checkpoint(experiment.run_id)
-    training = start_or_resume(experiment, dataset, checkpoint, device, reporter)
+    training = start_or_resume(experiment, dataset, checkpoint, device, reporter, execution)
     ending = _train(training, train, held_out, experiment, checkpoint, reporter)
     predictions = folders.predictions(experiment.run_id)
     digest = save_predictions(predictions, training, dataset.test.flat_labels)
@@ -101,6 +101,7 @@ def start_or_resume(
     checkpoint: Path,
     device: torch.device,
     reporter: Reporter,
+    execution: Execution = DEFAULT,
 ) -> Training:
     """Goes on from the checkpoint, or from the one before it if the newest is gone or damaged.
 
@@ -110,7 +111,8 @@ def start_or_resume(
     for path in (checkpoint, previous(checkpoint)):
         if not path.exists():
             continue
-        training = Training.start(experiment, dataset.spec, device)  # may end up half loaded
+        # One for each file, as loading may leave it half done.
+        training = Training.start(experiment, dataset.spec, device, execution.capture)
         try:
             state = load_checkpoint(path)
             training.load_state_dict(state)
@@ -123,7 +125,7 @@ def start_or_resume(
             return training
         reporter.say(f"{experiment.run_id}  the code changed since its checkpoint: starting again")
         break
-    return Training.start(experiment, dataset.spec, device)
+    return Training.start(experiment, dataset.spec, device, execution.capture)
 
 
 def position(training: Training) -> str:

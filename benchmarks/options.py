@@ -41,6 +41,11 @@ def _add_device(parser: ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
 
 
+def _add_capture(parser: ArgumentParser) -> None:
+    about = "replay training steps as CUDA graphs where method and device allow (default: auto)"
+    parser.add_argument("--capture", choices=("auto", "off"), default="auto", help=about)
+
+
 def _add_selection(parser: ArgumentParser) -> None:
     about = "val-best (default), last or test-oracle"
     parser.add_argument("--selection", default="val-best", help=about)
@@ -133,11 +138,14 @@ def _add_name(parser: ArgumentParser) -> None:
 
 def _add_bench(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder for the table and the JSON")
-    parser.add_argument("--rounds", type=int, default=7, help="steps per method (default 7)")
+    about = "default: all but steps_cremad"
+    parser.add_argument("--parts", nargs="+", default=[], metavar="NAME", help=about)
+    parser.add_argument("--rounds", type=int, default=7, help="timings each (default 7)")
 
 
 _PLACE = (_add_place, _add_device)
-_TABLES = (*_PLACE, _add_choice, _add_sweep, _add_keeping, _add_dry_run, _add_selection)
+_TRAINING = (*_PLACE, _add_capture, _add_keeping)
+_TABLES = (*_TRAINING, _add_choice, _add_sweep, _add_dry_run, _add_selection)
 OPTIONS = {
     "table1": _TABLES,
     "table2": _TABLES,
@@ -146,7 +154,7 @@ OPTIONS = {
     "figures": (_add_place, _add_selection),
     "compare": (_add_place, _add_selection),
     "status": (_add_place,),
-    "run": (_add_run, *_PLACE, _add_keeping),
+    "run": (_add_run, *_TRAINING),
     "sharpness": (_add_sharpness, *_PLACE),
     "data": (_add_data,),
     "forensics": (_add_forensics, _add_device, _add_sweep),

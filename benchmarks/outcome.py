@@ -53,7 +53,7 @@ def make_record(
         data=describe_data(dataset, train_size),
         parameters=sum(p.numel() for p in model.parameters()),
         method_params={**defaults, **experiment.params},
-        environment=describe_environment(device),
+        environment={**describe_environment(device), "capture": training.capture},
         timing={
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "seconds": sum(training.epoch_seconds),

@@ -9,9 +9,10 @@ import torch
 from benchmarks.checkpoint import load_weights
 from benchmarks.curvature import blocks, measure_block
 from benchmarks.environment import describe_environment
+from benchmarks.epoch import Reporter
 from benchmarks.executors.attempt import load_planned
 from benchmarks.experiment import derive_seed
-from benchmarks.harness import Reporter, training_part
+from benchmarks.harness import training_part
 from benchmarks.landscape import fill_surface
 from benchmarks.record import RunRecord
 from benchmarks.sharpness_files import Curvature, CurvatureSettings, Rows

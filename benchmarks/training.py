@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from baselines import build_method
+from benchmarks.capture import Capture, Step, make_step
 from benchmarks.experiment import Experiment, derive_seed
 from benchmarks.models import build_model
 from benchmarks.selection import candidate_epochs
@@ -24,22 +25,32 @@ class Training:
     """Everything that a checkpoint holds. `predictions` has the epochs a rule may report.
 
     `partial` is how far a stopped epoch came, see `epoch.train_epoch`; empty between epochs.
+    `step` trains a batch: the method's own or its replay; `capture` says which, and why.
     """
 
     method: Method
+    step: Step
+    capture: str
     history: list[dict[str, Any]] = field(default_factory=list)
     predictions: dict[int, Predictions] = field(default_factory=dict)
     epoch_seconds: list[float] = field(default_factory=list)
     partial: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, experiment: Experiment, spec: DatasetSpec, device: torch.device) -> Training:
+    def start(
+        cls,
+        experiment: Experiment,
+        spec: DatasetSpec,
+        device: torch.device,
+        capture: Capture = "auto",
+    ) -> Training:
         """A fresh model and method; weights depend on the seed alone, not on the method."""
         shapes = {m: spec.shapes[m] for m in experiment.modalities or spec.modalities}
         torch.manual_seed(derive_seed(experiment.seed, "init"))
         model = build_model(shapes, spec.classes, experiment.fusion, experiment.encoder)
         model.to(device)
-        return cls(build_method(experiment.method, model, experiment.optim, **experiment.params))
+        method = build_method(experiment.method, model, experiment.optim, **experiment.params)
+        return cls(method, *make_step(method, device, capture))
 
     def add(self, epoch: dict[str, Any], predictions: Predictions, seconds: float) -> None:
         """Enters a finished epoch and drops predictions that no rule would report any more."""

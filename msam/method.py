@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -24,6 +24,7 @@ class Method(ABC):
 
     finished = False  # set True to end the run early
     neutral: ClassVar[dict[str, Any] | None] = None  # hyperparameters that make it Joint-Train
+    uncapturable: str | None = None  # why a step cannot be recorded once and replayed
 
     def __new__(cls, *model_and_optim: Any, **params: Any) -> Method:
         if problems := parameter_problems(cls, params):
@@ -53,6 +54,14 @@ class Method(ABC):
         Returns 0-dimensional tensors for the epoch's means, `loss_mm` and `acc_mm` (see
         `batch_metrics`) among them. Must not wait for the host.
         """
+
+    @property
+    def phase(self) -> Hashable:
+        """What a step depends on besides tensors and learning rates; changes between epochs only.
+
+        A recorded step is replayed as long as this stays the same.
+        """
+        return ()
 
     def end_epoch(self, val: Mapping[str, float]) -> None:
         """Called after every epoch with the validation metrics; never with test metrics."""

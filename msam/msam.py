@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from msam.method import Method, batch_metrics
 from msam.model import Absent, Features, Inputs, MultimodalModel, evaluating
 from msam.optim import OptimConfig
-from msam.parameters import NonNegative
+from msam.parameters import Interval, NonNegative
 from msam.shapley import (
     Coalition,
     Negatives,
@@ -45,6 +45,7 @@ class MSAM(Method):
     `coalitions='first_pass'` reuses the features of the first pass and runs the fusion in
     evaluation mode. `'agm'` takes the full response from the first pass and encodes the inputs
     again in evaluation mode for the others (AGM_ICCV2023@5a65542, model/CREMAD_net.py:57-72).
+    `refresh=k` measures the contributions in every k-th step and keeps them in between.
     """
 
     neutral: ClassVar[dict[str, Any]] = {"rho": 0.0}
@@ -62,17 +63,22 @@ class MSAM(Method):
         negatives: Negatives = "clip",
         absent: Absent = "zero_feature",
         coalitions: Coalitions = "first_pass",
+        refresh: Annotated[int, Interval(1)] = 1,
     ) -> None:
         super().__init__(model, optim)
         self.rho, self.value, self.split, self.scope = rho, value, split, scope
         self.residual, self.negatives = residual, negatives
         self.absent, self.coalitions = absent, coalitions
+        self.refresh, self.steps_taken = refresh, 0
+        self.kept: dict[str, Tensor] = {}  # contributions, between refreshes
+        if refresh > 1:
+            self.uncapturable = "refresh counts steps on the host"
 
     def step(self, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
         features = self.model.encode(inputs)
         logits = self.model.fusion(features)
         loss = F.cross_entropy(logits, labels)
-        nu = self.batch_contributions(inputs, features, logits, labels)
+        nu = self._current_contributions(inputs, features, logits, labels)
         if self.split == "scalar":
             self._scalar_gradient(inputs, labels, loss, nu)
         else:
@@ -81,6 +87,17 @@ class MSAM(Method):
         shares = {f"contribution_{m}": share for m, share in nu.items()}
         shares["contribution_dominant"] = torch.stack(list(nu.values())).amax()
         return {**batch_metrics(logits, labels, loss), **shares}
+
+    def _current_contributions(
+        self, inputs: Inputs, features: Features, logits: Tensor, labels: Tensor
+    ) -> dict[str, Tensor]:
+        """The batch's contributions in every step, or in every `refresh`-th and kept between."""
+        if self.refresh == 1:
+            return self.batch_contributions(inputs, features, logits, labels)
+        if self.steps_taken % self.refresh == 0:
+            self.kept = self.batch_contributions(inputs, features, logits, labels)
+        self.steps_taken += 1
+        return self.kept
 
     @torch.no_grad()
     def batch_contributions(
@@ -162,6 +179,17 @@ class MSAM(Method):
             for p in self.model.modality_parameters(m):
                 weights[p] = weights.get(p, 0.0) + chosen  # modalities may share an encoder
         return weights
+
+    def state_dict(self) -> dict[str, Any]:
+        if self.refresh == 1:
+            return super().state_dict()
+        return {**super().state_dict(), "steps_taken": self.steps_taken, "kept": self.kept}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        device = next(self.model.parameters()).device
+        self.steps_taken = state.get("steps_taken", 0)
+        self.kept = {m: nu.to(device) for m, nu in state.get("kept", {}).items()}
 
 
 def _dominant_mask(nu: dict[str, Tensor]) -> Tensor:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
 from itertools import combinations
 from math import factorial
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from msam.model import Features, present_only
+from msam.model import Features, LateFusion, present_only
 
 Coalition = frozenset[str]
 Empty = Literal["zero", "value", "printed"]
@@ -28,8 +28,20 @@ def coalitions(modalities: tuple[str, ...]) -> Iterator[Coalition]:
 def coalition_logits(
     fuse: Callable[[Features], Tensor], features: Features, absent: Features
 ) -> dict[Coalition, Tensor]:
-    """Logits (B, C) of every non-empty coalition; modalities outside it are `absent` (1, D_m)."""
-    return {s: fuse(present_only(features, absent, s)) for s in coalitions(tuple(features))}
+    """Logits (B, C) of every non-empty coalition; modalities outside it are `absent` (1, D_m).
+
+    `fuse` is called for each, unless it is a sum of heads: then every head runs twice, whatever
+    the number of coalitions.
+    """
+    names = tuple(features)
+    if not isinstance(fuse, LateFusion):
+        return {s: fuse(present_only(features, absent, s)) for s in coalitions(names)}
+    there = fuse.modality_logits(features)
+    gone = present_only(there, fuse.modality_logits(absent), set())
+    heads = [torch.stack([z[m] for m in names]) for z in (there, gone)]  # (M, B, C)
+    member = _constant(_membership, names, heads[0].device, torch.bool)
+    summed = torch.where(member[:, :, None, None], *heads).sum(1)
+    return dict(zip(coalitions(names), summed.unbind(), strict=True))
 
 
 def shapley_responses(
@@ -42,15 +54,12 @@ def shapley_responses(
     Eq. 17 leaves the empty coalition out and then contradicts Eq. 18: `printed`, for the record.
     `value` uses values[frozenset()]: the Shapley value proper.
     """
-    count = len(modalities)
-    responses = {}
-    for m in modalities:
-        others = [n for n in modalities if n != m]
-        subsets = [frozenset(c) for size in range(count) for c in combinations(others, size)]
-        if empty == "printed":
-            subsets = [s for s in subsets if s]
-        responses[m] = sum(_weight(len(s), count) * _gain(values, s, m, empty) for s in subsets)
-    return responses
+    order = [*coalitions(modalities), *([frozenset()] if empty == "value" else [])]
+    stacked = torch.stack([values[s] for s in order])
+    weights = _constant(_WEIGHTS[empty], modalities, stacked.device, stacked.dtype)
+    # Not a matrix product: TF32 settings must not change the responses.
+    phi = (weights.view(*weights.shape, *[1] * (stacked.ndim - 1)) * stacked).sum(1)
+    return dict(zip(modalities, phi.unbind(), strict=True))
 
 
 def mono_modal_responses(
@@ -74,9 +83,9 @@ def coalition_scores(
     """
     if value == "response_prob":
         responses = shapley_responses(logits, modalities)
-        return {m: _true_class(phi.softmax(1), labels) for m, phi in responses.items()}
-    reduce = _REDUCTIONS[value]
-    return shapley_responses({s: reduce(z, labels) for s, z in logits.items()}, modalities)
+        return {m: _true_class(phi.softmax(-1), labels) for m, phi in responses.items()}
+    scores = _REDUCTIONS[value](torch.stack(list(logits.values())), labels)
+    return shapley_responses(dict(zip(logits, scores.unbind(), strict=True)), modalities)
 
 
 def contributions(
@@ -100,22 +109,49 @@ def contributions(
     return dict(zip(responses, nu.unbind(), strict=True))
 
 
-def _weight(size: int, count: int) -> float:
-    return factorial(size) * factorial(count - size - 1) / factorial(count)
+@lru_cache(maxsize=64)
+def _constant(
+    table: Callable[[tuple[str, ...]], list[list[float]]],
+    modalities: tuple[str, ...],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Tensor:
+    """A table of numbers on the device; copied there once, so that no step waits for it."""
+    with torch.inference_mode(False):
+        return torch.tensor(table(modalities), device=device, dtype=dtype)
 
 
-def _gain(values: Mapping[Coalition, Tensor], s: Coalition, m: str, empty: Empty) -> Tensor:
-    with_m = values[s | {m}]
-    return with_m if not s and empty == "zero" else with_m - values[s]
+def _membership(modalities: tuple[str, ...]) -> list[list[float]]:
+    """1 where a coalition has a modality, coalitions by modalities."""
+    return [[float(m in s) for m in modalities] for s in coalitions(modalities)]
+
+
+def _shapley_weights(modalities: tuple[str, ...], empty: Empty) -> list[list[float]]:
+    """What each coalition's value counts in each response, modalities by coalitions."""
+    count, order = len(modalities), [*coalitions(modalities), frozenset()]
+    rows = []
+    for m in modalities:
+        row = dict.fromkeys(order, 0.0)
+        for s in (s for s in order if m not in s and (s or empty != "printed")):
+            weight = factorial(len(s)) * factorial(count - len(s) - 1) / factorial(count)
+            row[s | {m}] += weight
+            row[s] -= weight
+        rows.append(list(row.values()) if empty == "value" else list(row.values())[:-1])
+    return rows
+
+
+_WEIGHTS = {empty: partial(_shapley_weights, empty=empty) for empty in get_args(Empty)}
 
 
 def _true_class(scores: Tensor, labels: Tensor) -> Tensor:
-    return scores.gather(1, labels[:, None]).mean()
+    """The mean score of the true class: (..., B, C), labels (B,) -> (...)."""
+    index = labels[:, None].expand(*scores.shape[:-1], 1)
+    return scores.gather(-1, index).squeeze(-1).mean(-1)
 
 
 _REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "prob": lambda z, y: _true_class(z.softmax(1), y),
+    "prob": lambda z, y: _true_class(z.softmax(-1), y),
     "logit": _true_class,
-    "accuracy": lambda z, y: (z.argmax(1) == y).to(z.dtype).mean(),
-    "neg_loss": lambda z, y: -F.cross_entropy(z, y),
+    "accuracy": lambda z, y: (z.argmax(-1) == y).to(z.dtype).mean(-1),
+    "neg_loss": lambda z, y: _true_class(z.log_softmax(-1), y),
 }

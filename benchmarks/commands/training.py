@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 
-from benchmarks import contribution, plan, sweep, workspace
+from benchmarks import contribution, costs, plan, sweep, workspace
 from benchmarks.commands.execution import execute
 from benchmarks.commands.reporting import write_tables
 from benchmarks.commands.session import Say, Session, open_session
@@ -38,8 +38,13 @@ def table(arguments: Namespace, say: Say) -> int:
     if arguments.dry_run:
         for run_id, standing in standings(missing, session.folders).items():
             say(f"  {run_id}  {standing}")
+        say("\n".join(costs.plan_lines(missing, costs.load_figures())))
         return 0
     status = execute(missing, session, execution, stop) if missing else 0
+    ended = [session.folders.record(e.run_id) for e in missing]
+    records = [RunRecord.load(path) for path in ended if path.exists()]
+    if compared := costs.reality_line(records, costs.load_figures()):
+        say(compared)
     if status != EXIT_UNFINISHED:  # whoever asked to stop does not want to wait for tables
         write_tables(session, [arguments.verb], arguments.selection)
     return status
@@ -101,7 +106,8 @@ def _prepare_stand_in(session: Session) -> None:
 def asked_execution(arguments: Namespace) -> Execution:
     """How the command line wants runs to be executed; ValueError for impossible `--jobs`."""
     jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device)
-    return Execution(arguments.device, jobs, getattr(arguments, "keep_weights", False))
+    wanted = {k: v for k, v in vars(arguments).items() if k in ("keep_weights", "capture")}
+    return Execution(arguments.device, jobs, **wanted)
 
 
 def deadline(hours: float | None) -> float | None:

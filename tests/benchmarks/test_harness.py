@@ -118,8 +118,8 @@ def test_every_method_sees_the_same_batches_and_initial_weights(
     seen = {}
     start = Training.start
 
-    def spied(what, spec, device):
-        training = start(what, spec, device)
+    def spied(what, spec, device, capture):
+        training = start(what, spec, device, capture)
         batches = seen[what.method] = [weights_of(training.method.model)]
         step = training.method.step
 
@@ -127,7 +127,7 @@ def test_every_method_sees_the_same_batches_and_initial_weights(
             batches.append(torch.cat([inputs["visual"].flatten(), labels.float()]))
             return step(inputs, labels)
 
-        training.method.step = spy
+        training.step = spy
         return training
 
     monkeypatch.setattr(Training, "start", spied)
@@ -176,8 +176,8 @@ def test_no_method_ever_receives_anything_of_the_test_split(
     received, images = [], []
     start = Training.start
 
-    def spied(what, spec, device):
-        training = start(what, spec, device)
+    def spied(what, spec, device, capture):
+        training = start(what, spec, device, capture)
         method, step, end_epoch = training.method, training.method.step, training.method.end_epoch
 
         def see_batch(inputs, labels):
@@ -188,7 +188,7 @@ def test_no_method_ever_receives_anything_of_the_test_split(
             received.append(dict(val))
             end_epoch(val)
 
-        method.step, method.end_epoch = see_batch, see_metrics
+        training.step, method.end_epoch = see_batch, see_metrics
         return training
 
     monkeypatch.setattr(Training, "start", spied)

@@ -65,7 +65,8 @@ def stopping_after(step):
 
 def training_of(name, fusion):
     model = tiny_model(2, fusion, dropout=0.3 if fusion == "early" else 0, dtype=torch.float32)
-    return Training(build_method(name, model, OPTIM))
+    method = build_method(name, model, OPTIM)
+    return Training(method, method.step, "off")
 
 
 @pytest.mark.parametrize("fusion", ["late", "early"])

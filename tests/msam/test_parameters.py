@@ -186,7 +186,7 @@ def test_msam_lists_the_choices_of_every_option(name: str) -> None:
 def test_msam_defaults_are_those_of_the_spec_ledger() -> None:
     defaults = {name: p.default for name, p in hyperparameters(MSAM).items()}
     first = {name: choices[0] for name, choices in OPTIONS.items()}
-    assert defaults == {"rho": 0.05, **first}
+    assert defaults == {"rho": 0.05, "refresh": 1, **first}
 
 
 def test_construction_reports_all_mistakes_in_one_error() -> None:

@@ -1,0 +1,1 @@
+"""What training costs on this machine: every claim is a ratio measured within one run."""

@@ -1,0 +1,90 @@
+"""What the harness costs: Joint-Train's epoch against a plain loop over the same batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch.nn import functional as F
+
+from benchmarks.bench.subjects import PAPER, SMALL, Batch, Subject
+from benchmarks.bench.timing import Row, Setting, interleaved, ratio
+from benchmarks.capture import make_step
+from benchmarks.epoch import Reporter, train_epoch
+from benchmarks.experiment import Experiment
+from benchmarks.training import Training
+from datasets.spec import SplitTensors
+from datasets.tensors import Indexed, LowRank
+from msam.model import MultimodalModel
+from msam.optim import OptimConfig
+
+RANK, DISTINCT = 4, 128  # as AV-MNIST is stored: coefficients of images, shared spectrograms
+
+
+def bare(setting: Setting) -> list[Row]:
+    """The share of a plain loop's speed that is left: its time over that of the harness."""
+    return [_row(PAPER, 2, setting), _row(SMALL, 40, setting)]
+
+
+def _row(subject: Subject, batches: int, setting: Setting) -> Row:
+    split = stored_split(subject, batches).to(setting.device)
+    experiment = Experiment(
+        subject.data, "late", "joint_train", 0, 1, subject.batch, subject.encoder
+    )
+    actions = {
+        "harness": harness_epoch(subject, split, experiment, setting.device),
+        "bare": plain_epoch(subject, split, setting.device),
+    }
+    times = interleaved(actions, setting)
+    return {
+        "encoder": subject.encoder,
+        "batches": batches,
+        "bare loop over harness": ratio(times, "bare", "harness"),
+    }
+
+
+def stored_split(subject: Subject, batches: int) -> SplitTensors:
+    """Random samples in the form in which AV-MNIST is kept on the device."""
+    rng = torch.Generator().manual_seed(0)
+    count = batches * subject.batch
+    audio, visual = subject.shapes.values()
+    spectrograms = torch.randint(256, (DISTINCT, *audio), generator=rng, dtype=torch.uint8)
+    index = torch.randint(DISTINCT, (count,), generator=rng)
+    weights = torch.randn(count, RANK, generator=rng)
+    basis = torch.randn(RANK, torch.Size(visual).numel(), generator=rng)
+    sources = [Indexed(spectrograms, index), LowRank(weights, basis, visual)]
+    labels = torch.randint(subject.classes, (count,), generator=rng)
+    return SplitTensors(dict(zip(subject.shapes, sources, strict=True)), labels)
+
+
+def harness_epoch(
+    subject: Subject, split: SplitTensors, experiment: Experiment, device: torch.device
+) -> Callable[[], object]:
+    """An epoch as a run trains it: gathered batches, metrics, progress."""
+    method = subject.method(experiment.method, experiment.fusion, device)
+    training = Training(method, *make_step(method, device, "off"))
+    reporter = Reporter(say=lambda text: None, track=lambda rows, title: rows)
+    return partial(train_epoch, training, split, experiment, 1, reporter)
+
+
+def plain_epoch(
+    subject: Subject, split: SplitTensors, device: torch.device
+) -> Callable[[], object]:
+    """The same steps in the plainest loop, on batches that lie ready on the device."""
+    model = subject.method("joint_train", "late", device).model.train()
+    rows = torch.arange(len(split), device=device).split(subject.batch)
+    settings = OptimConfig()
+    optimizer = torch.optim.SGD(
+        model.parameters(), settings.lr, settings.momentum, weight_decay=settings.weight_decay
+    )
+    return partial(_train, model, optimizer, [split.batch(r) for r in rows])
+
+
+def _train(
+    model: MultimodalModel, optimizer: torch.optim.Optimizer, batches: Sequence[Batch]
+) -> None:
+    for inputs, labels in batches:
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), labels).backward()
+        optimizer.step()

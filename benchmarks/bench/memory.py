@@ -1,0 +1,96 @@
+"""Peak memory of a step: what the device reports, or a count of the tensors alive on a CPU."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from benchmarks.bench.subjects import PAPER, SMALL, Batch, Subject
+from benchmarks.bench.timing import Row, Setting, wait
+from msam.method import Method
+
+MIB = 2**20
+
+
+def memory(setting: Setting) -> list[Row]:
+    """MiB at the peak of a step, batch 64, per method, fusion and encoder."""
+    return [
+        _row(subject, name, fusion, setting.device)
+        for subject in (PAPER, SMALL)
+        for fusion in ("late", "early")
+        for name in subject.method_names(fusion)
+    ]
+
+
+def _row(subject: Subject, name: str, fusion: str, device: torch.device) -> Row:
+    method, batch = subject.method(name, fusion, device), subject.random_batch(device)
+    method.step(*batch)  # the first makes momentum buffers
+    peak = _reported if device.type == "cuda" else counted_peak
+    return {
+        "data": subject.data,
+        "encoder": subject.encoder,
+        "fusion": fusion,
+        "method": name,
+        "batch": subject.batch,
+        "peak MiB": peak(method, batch) / MIB,
+        "how": "reported" if device.type == "cuda" else "counted, without workspaces",
+    }
+
+
+def _reported(method: Method, batch: Batch) -> int:
+    device = batch[1].device
+    torch.cuda.reset_peak_memory_stats(device)
+    method.step(*batch)
+    wait(device)
+    return torch.cuda.max_memory_allocated(device)
+
+
+def counted_peak(method: Method, batch: Batch) -> int:
+    """Bytes of all tensors alive at the worst moment of a step, with weights, momentum, batch."""
+    standing = [*method.model.state_dict().values(), *batch[0].values(), batch[1]]
+    standing += [p.grad for p in method.model.parameters() if p.grad is not None]
+    standing += [v for v in tree_leaves(_kept(method)) if isinstance(v, Tensor)]
+    with LiveBytes(standing) as live:
+        method.step(*batch)
+    return live.peak
+
+
+def _kept(method: Method) -> list[Any]:
+    optimizers = [v for v in vars(method).values() if isinstance(v, torch.optim.Optimizer)]
+    return [dict(state) for o in optimizers for state in o.state.values()]
+
+
+class LiveBytes(TorchDispatchMode):
+    """Follows the memory behind every tensor that is made inside until it is freed."""
+
+    def __init__(self, standing: list[Tensor]) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self.known: set[int] = set()
+        for tensor in standing:
+            self._enter(tensor)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for value in tree_leaves(out):
+            if isinstance(value, Tensor):
+                self._enter(value)
+        return out
+
+    def _enter(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        if storage._cdata in self.known:
+            return
+        self.known.add(storage._cdata)
+        self.now += storage.nbytes()
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._leave, storage._cdata, storage.nbytes())
+
+    def _leave(self, address: int, size: int) -> None:
+        self.known.discard(address)
+        self.now -= size
