@@ -67,6 +67,6 @@ def test_a_failed_install_is_tried_again(checkout):
 
 def test_the_verb_test_runs_pytest_and_others_the_command_line(checkout):
     call(checkout)
-    assert call(checkout, "test", "-q") == ["-m pytest -q"]
+    assert call(checkout, "test", "-q") == ["-m pytest --numprocesses auto -q"]
     assert call(checkout) == ["-m benchmarks"]
     assert call(checkout, "run", "--seed", "1") == ["-m benchmarks run --seed 1"]
