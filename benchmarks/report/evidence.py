@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.plan import Cell
@@ -48,7 +48,7 @@ class Evidence:
 
     def notes(self) -> list[str]:
         """What a reader must know of the runs, those that do not count included."""
-        notes = [_obituary(r) for r in self.records if r.status != DONE]
+        notes = _obituaries(r for r in self.records if r.status != DONE)
         if not self.records and self.cell.reason:
             notes.append(self.cell.reason)
         if self.left_out:
@@ -77,6 +77,17 @@ def fingerprint_of(record: RunRecord) -> str:
     return str(known or "unknown")
 
 
-def _obituary(record: RunRecord) -> str:
-    words = [f"seed {record.experiment.seed}", " ".join(record.reason.split())]
-    return f"{record.status} ({', '.join(filter(None, words))})"
+def _obituaries(records: Iterable[RunRecord]) -> list[str]:
+    """What became of runs that do not count, those with the same reason in one sentence."""
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        ending = record.status, " ".join(record.reason.split())
+        seeds.setdefault(ending, []).append(str(record.experiment.seed))
+    return [
+        f"{status} ({', '.join(filter(None, [_named(which), reason]))})"
+        for (status, reason), which in seeds.items()
+    ]
+
+
+def _named(seeds: Sequence[str]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
