@@ -12,6 +12,7 @@ from benchmarks.commands.training import asked_execution, deadline
 from benchmarks.config import load_config
 from benchmarks.files import write_text
 from benchmarks.record import RunRecord
+from benchmarks.report.figures.forensics import forensics_figure
 from benchmarks.report.tables import csv_text
 from benchmarks.signals import EXIT_UNFINISHED, Stop
 from benchmarks.sweep import Folders
@@ -39,6 +40,7 @@ def forensics(arguments: Namespace, say: Say) -> int:
     table = cases.rows(config, records, cases.shares(config), seeds)
     write_text(folders.root / "forensics.csv", csv_text(cases.csv_lines(table)))
     write_text(folders.root / "forensics.md", cases.markdown(table))
+    files = forensics_figure(table).write(folders.root / "figures")
     say(cases.markdown(table))
-    say(f"written: {folders.root / 'forensics.csv'} and .md")
+    say("\n  ".join([f"written: {folders.root / 'forensics.csv'} and .md", *map(str, files)]))
     return status

@@ -11,6 +11,7 @@ from benchmarks import forensics, workspace
 from benchmarks.__main__ import main
 from benchmarks.config import load_config
 from benchmarks.record import RunRecord
+from benchmarks.report.figures.forensics import forensics_figure
 from benchmarks.report.tables import csv_text
 
 
@@ -83,3 +84,24 @@ def test_data_that_is_not_prepared_says_what_to_type(capsys, tmp_path):
     assert not workspace.prepared_folder("avmnist", stand_in=False).exists()
     assert main(["forensics", "--out", str(tmp_path)]) == 2
     assert "type ./reproduce.sh data prepare avmnist" in capsys.readouterr().err
+
+
+def test_the_figure_shows_four_components_beside_the_papers_numbers(config, tmp_path):
+    shares = {c.pairing: (0.5 if c.pairing == "scrambled" else 1.0, 0.6) for c in forensics.CASES}
+    records = {}
+    for case in (forensics.Case("aligned", 4), forensics.Case("scrambled", 4)):
+        runs = forensics.experiments(config, case, 0)
+        made = [
+            record(runs["audio"], mm=0.4, audio=0.0),
+            record(runs["visual"], mm=0.6, visual=0.0),
+            record(runs["joint"], mm=0.7, audio=0.2, visual=0.5),
+        ]
+        records |= {r.run_id: r for r in made}
+    figure = forensics_figure(forensics.rows(config, records, shares, seeds=1))
+    paths = figure.write(tmp_path)
+    assert [path.suffix for path in paths] == [".csv", ".pdf", ".png"]
+    lines = list(csv.DictReader(paths[0].open(newline="")))
+    fused = [line for line in lines if line["row"] == "joint fused"]
+    assert [line["in_place"] for line in fused] == ["50.0000", "100.0000"]
+    assert {line["accuracy"] for line in fused} == {"70.0000"}
+    assert {line["paper"] for line in fused} == {"68.4100"}

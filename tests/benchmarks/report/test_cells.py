@@ -95,6 +95,12 @@ def test_an_unsupported_cell_is_not_run() -> None:
     assert entry.reason == "unsupported (seed 0, needs two modalities)"
 
 
+def test_the_same_reason_is_given_once_for_all_seeds() -> None:
+    bad = [record(MSAM, seed, status="failed", reason=why) for seed, why in enumerate("xxy")]
+    entry = entry_of(table(CELLS, bad), "M-SAM")
+    assert entry.reason == "failed (seeds 0, 1, x); failed (seed 2, y)"
+
+
 def test_a_missing_cell_says_why() -> None:
     filled = table(CELLS, [])
     assert entry_of(filled, "M-SAM").state == "no record yet"
