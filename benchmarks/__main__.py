@@ -38,6 +38,8 @@ def dispatch(arguments: Namespace) -> int:
         from benchmarks.commands import sharpness as module
     elif arguments.verb == "figures":
         from benchmarks.commands import figures as module
+    elif arguments.verb == "merge":
+        from benchmarks.commands import merge as module
     elif arguments.verb == "all":
         from benchmarks.commands import everything as module
     elif arguments.verb == "bench":

@@ -19,6 +19,7 @@ VERBS = {
     "run": "one experiment",
     "sharpness": "curvature and loss surface of the runs whose weights were kept",
     "status": "done, failed, interrupted and missing runs of every table",
+    "merge": "joins results folders of several machines; refuses runs with different numbers",
     "data": "data status | prepare NAME [--raw DIR] | audit [NAME ...] | sources [NAME ...]",
     "forensics": "which way of making AV-MNIST gives the published accuracies (real data)",
     "list": "methods, datasets, tables and profiles",

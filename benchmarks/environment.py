@@ -23,6 +23,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "platform": platform.platform(terse=True),
         "device": device_name(device),
         "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
         **commit(),
     }
 

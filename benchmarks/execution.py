@@ -10,12 +10,14 @@ from typing import Literal
 class Execution:
     """`device` as on the command line (None: a CUDA device if there is one), `jobs` runs side by
     side; `keep_weights` saves the last epoch's weights of runs that end well; `capture` replays
-    steps as CUDA graphs where method and device allow."""
+    steps as CUDA graphs where method and device allow; `deterministic` refuses operations whose
+    bits depend on chance."""
 
     device: str | None = None
     jobs: int = 1
     keep_weights: bool = False
     capture: Literal["auto", "off"] = "auto"
+    deterministic: bool = False
 
 
 DEFAULT = Execution()

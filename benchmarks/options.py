@@ -55,6 +55,20 @@ def _add_dry_run(parser: ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the plan only")
 
 
+def _add_deterministic(parser: ArgumentParser) -> None:
+    about = "refuse operations that may give other bits the next time (slower on a GPU)"
+    parser.add_argument("--deterministic", action="store_true", help=about)
+
+
+def _add_merge(parser: ArgumentParser) -> None:
+    about = "results folders, such as those of other machines"
+    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help=about)
+    parser.add_argument("--profile", help="demo, quick or paper")
+    parser.add_argument("--out", type=Path, help="folder to add to (default results/<profile>)")
+    about = "which of two different results of a run to keep: ours, the first, or theirs, the last"
+    parser.add_argument("--keep", choices=("ours", "theirs"), help=about)
+
+
 def _add_keeping(parser: ArgumentParser) -> None:
     about = "keep the last epoch's weights, as the verb sharpness needs them"
     parser.add_argument("--keep-weights", action="store_true", help=about)
@@ -144,7 +158,7 @@ def _add_bench(parser: ArgumentParser) -> None:
 
 
 _PLACE = (_add_place, _add_device)
-_TRAINING = (*_PLACE, _add_capture, _add_keeping)
+_TRAINING = (*_PLACE, _add_capture, _add_deterministic, _add_keeping)
 _TABLES = (*_TRAINING, _add_choice, _add_sweep, _add_dry_run, _add_selection)
 OPTIONS = {
     "table1": _TABLES,
@@ -154,6 +168,7 @@ OPTIONS = {
     "figures": (_add_place, _add_selection),
     "compare": (_add_place, _add_selection),
     "status": (_add_place,),
+    "merge": (_add_merge, _add_dry_run),
     "run": (_add_run, *_TRAINING),
     "sharpness": (_add_sharpness, *_PLACE),
     "data": (_add_data,),

@@ -94,7 +94,7 @@ class Curvature:
             blocks = {k: checked(BlockCurvature, v) for k, v in values["blocks"].items()}
             found = checked(cls, {**values, "settings": settings, "blocks": blocks})
             check_name(path, found.run_id, settings)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} is no readable curvature: {error}") from error
         return found
 

@@ -16,6 +16,7 @@ from benchmarks.sharpness_files import SCHEMA, Rows, check_name, checked
 from msam.parameters import Interval
 
 COLUMNS = ["x", "y", "loss", "accuracy"]
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error)
 Point = tuple[float, float]
 
 
@@ -74,7 +75,7 @@ class Surface:
             rows = [[float(word) for word in row] for row in csv.reader(lines)]
             points = {(x, y): (loss, accuracy) for x, y, loss, accuracy in rows}
             _check_points(points, settings)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except _BROKEN as error:
             raise ValueError(f"{path} is no readable loss surface: {error}") from error
         return cls(header["run_id"], settings, points)
 

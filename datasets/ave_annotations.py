@@ -53,12 +53,16 @@ def _parsed(line: str, where: str) -> Annotation:
     if len(fields) != len(Annotation._fields) or not all(fields):
         raise DataError(f"{where}: found {line[:80]!r}; expected {_form()}")
     category, video_id, quality, start, end = fields
-    if not (start.isdecimal() and end.isdecimal() and int(start) <= int(end) <= SECONDS):
+    if not (_is_second(start) and _is_second(end) and int(start) <= int(end)):
         raise DataError(
             f"{where}: the event lasts from {start} to {end}; "
             f"expected whole seconds, 0 <= start <= end <= {SECONDS}"
         )
     return Annotation(category, video_id, quality, int(start), int(end))
+
+
+def _is_second(text: str) -> bool:
+    return text.isdecimal() and len(text) <= len(str(SECONDS)) and int(text) <= SECONDS
 
 
 def _form() -> str:

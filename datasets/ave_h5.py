@@ -29,7 +29,7 @@ def opened(
     try:
         with h5py.File(path, "r") as file:
             yield _checked(file, path, key, shape, kinds)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, KeyError) as error:
         reason = str(error).split("\n")[0]
         raise DataError(f"{path} cannot be read as HDF5: {reason}; fetch the file again") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 from collections.abc import Iterable, Mapping
@@ -12,10 +11,14 @@ from pathlib import Path
 
 from datasets.cremad import LABELS
 from datasets.errors import DataError
+from datasets.idx import read_content
 
 PARTS = ("train", "test")
 CLIP = re.compile(r"(?P<actor>\d{4})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_[A-Z]{1,2}", re.ASCII)
 """`1001_DFA_ANG_XX`: actor, sentence, emotion, level."""
+
+POINTERS_BYTES = 1 << 25
+"""Far more than a line for each of the 7,442 clips takes."""
 
 KINDS = {"wav": "AudioWAV", "flv": "VideoFlash"}
 
@@ -65,8 +68,7 @@ def read_pointers(path: Path) -> Pointers:
     Columns: clip, wav_bytes, wav_sha256, flv_bytes, flv_sha256, in any order among others.
     """
     try:
-        content = path.read_bytes()
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+        text = read_content(path, POINTERS_BYTES).decode()
         rows = csv.DictReader(io.StringIO(text))
         if not rows.fieldnames:
             raise ValueError("the file is empty")
@@ -75,7 +77,7 @@ def read_pointers(path: Path) -> Pointers:
             for row in rows
             for kind in KINDS
         }
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
         problem = f"{path} is no list of official sizes and checksums: {error!r}"
         raise DataError(f"{problem}; fetch it again, or leave it out to go without") from error
 

@@ -39,7 +39,7 @@ def read_frame(content: bytes, where: str) -> tuple[np.ndarray, int]:
             return kept[picked(len(kept))].to_ndarray(format="rgb24"), len(kept)
     except av.EOFError:
         pass  # nothing behind the header
-    except (av.FFmpegError, ValueError) as error:
+    except (av.FFmpegError, ValueError, IndexError) as error:  # a stream that appears midway
         raise DataError(f"{where}: the video cannot be decoded: {error}") from error
     raise DataError(f"{where}: the file has no video frame")
 
@@ -61,9 +61,10 @@ def missing_bytes(content: bytes) -> int:
 
 def _kept_frames(content: bytes) -> list[av.VideoFrame]:
     with av.open(io.BytesIO(content), format="flv") as container:
-        if not container.streams.video:
+        streams = [stream for stream in container.streams.video if stream.codec_context]
+        if not streams:  # none, or none that can be decoded
             return []
-        stream = container.streams.video[0]
+        stream = streams[0]
         stream.thread_type, stream.codec_context.thread_count = "NONE", 1  # one process per core
         frames = enumerate(container.decode(stream))
         return [frame for index, frame in frames if index % STEP == 0]

@@ -80,8 +80,11 @@ def read_manifest(folder: Path) -> Manifest | None:
         raise DataError(f"{path} has format {found!r}; this version reads format {FORMAT}")
     if fields.pop("sha256", None) != digest_of(fields):
         raise DataError(f"{path} is damaged: its own checksum does not fit")
-    entries = {name: ArrayEntry(**entry) for name, entry in fields.pop("arrays").items()}
-    return Manifest(arrays=entries, **fields)
+    try:
+        entries = {name: ArrayEntry(**entry) for name, entry in fields.pop("arrays").items()}
+        return Manifest(arrays=entries, **fields)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is no manifest of this version: {error!r}") from error
 
 
 def digest_of(facts: Any) -> str:

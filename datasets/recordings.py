@@ -6,6 +6,7 @@ is read of each, and of an archive as a whole, is capped.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import lzma
 import re
@@ -14,13 +15,16 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from datasets.errors import DataError
+from datasets.idx import GZIP_MAGIC
 
 MAX_CLIP_BYTES = 1 << 17
 MAX_ARCHIVE_BYTES = 1 << 31
 MAX_MEMBERS = 100_000
+MAX_READ_BYTES = 1 << 19
+"""At once: an archive's own headers may claim any length."""
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 _NAME = re.compile(r"([0-9])_([a-z]+)_([0-9]{1,3})\.wav", re.ASCII)
 # What the standard library's readers raise on damaged, encrypted or odd archives.
@@ -30,6 +34,8 @@ _BROKEN = (
     EOFError,
     zlib.error,
     lzma.LZMAError,
+    ArithmeticError,
+    LookupError,
     RuntimeError,
     ValueError,
     OSError,
@@ -97,8 +103,10 @@ def _from_folder(folder: Path, wanted: Callable[[Clip], bool]) -> Iterator[tuple
 
 def _from_tar(archive: Path, wanted: Callable[[Clip], bool]) -> Iterator[tuple[Clip, bytes]]:
     unpacked = 0
-    with tarfile.open(archive) as opened:
+    with archive.open("rb") as file, tarfile.TarFile(fileobj=_Capped(_unzipped(file))) as opened:
         for count, member in enumerate(opened):
+            if member.size < 0:  # it would be read for ever, as the next member lies before it
+                raise tarfile.ReadError(f"{member.name} has {member.size} bytes")
             unpacked += member.size
             if count >= MAX_MEMBERS or unpacked > MAX_ARCHIVE_BYTES:
                 raise DataError(f"{archive} is too large to be FSDD; name the right file")
@@ -108,8 +116,28 @@ def _from_tar(archive: Path, wanted: Callable[[Clip], bool]) -> Iterator[tuple[C
                 yield clip, stream.read(MAX_CLIP_BYTES + 1)
 
 
+def _unzipped(file: BinaryIO) -> BinaryIO:
+    packed = file.read(2) == GZIP_MAGIC
+    file.seek(0)
+    return gzip.GzipFile(fileobj=file) if packed else file
+
+
+class _Capped:
+    """A stream that gives a limited number of bytes at once, as tarfile trusts every header."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self.tell, self.seek = stream, stream.tell, stream.seek
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= MAX_READ_BYTES:
+            raise tarfile.ReadError(f"a header claims {size} bytes")
+        return self._stream.read(size)
+
+
 def _from_zip(archive: Path, wanted: Callable[[Clip], bool]) -> Iterator[tuple[Clip, bytes]]:
     with zipfile.ZipFile(archive) as opened:
+        if len(opened.namelist()) > MAX_MEMBERS:
+            raise DataError(f"{archive} is too large to be FSDD; name the right file")
         for name in opened.namelist():
             clip = _member_clip(name)
             if clip and wanted(clip):

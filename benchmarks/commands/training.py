@@ -106,7 +106,8 @@ def _prepare_stand_in(session: Session) -> None:
 def asked_execution(arguments: Namespace) -> Execution:
     """How the command line wants runs to be executed; ValueError for impossible `--jobs`."""
     jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device)
-    wanted = {k: v for k, v in vars(arguments).items() if k in ("keep_weights", "capture")}
+    names = ("keep_weights", "capture", "deterministic")
+    wanted = {k: v for k, v in vars(arguments).items() if k in names}
     return Execution(arguments.device, jobs, **wanted)
 
 

@@ -12,6 +12,7 @@ import torch
 from baselines import method_class
 from benchmarks.claim import ClaimLost
 from benchmarks.codehash import code_of
+from benchmarks.determinism import deterministic
 from benchmarks.environment import describe_environment
 from benchmarks.epoch import Reporter, Stopped
 from benchmarks.execution import DEFAULT, Execution
@@ -54,7 +55,8 @@ class Attempt:
             return self.without_result(experiment, "unsupported", why)
         try:
             place = self.folders, self.device, self.reporter
-            return run(experiment, dataset, *place, self.execution)
+            with deterministic(self.execution.deterministic):
+                return run(experiment, dataset, *place, self.execution)
         except (Stopped, ClaimLost, Unwritable):
             raise
         except OUT_OF_MEMORY as error:

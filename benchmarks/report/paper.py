@@ -34,21 +34,32 @@ def short_name(column: str) -> str:
 def load_paper(suite: str, folder: Path = FOLDER) -> PaperTable:
     """What the paper prints for a suite; nothing for a suite that the paper does not have.
 
-    Raises FileNotFoundError without the folder: then every verdict would be missing, unexplained.
+    Raises FileNotFoundError without the folder: then every verdict would be missing, unexplained;
+    ValueError naming a damaged file.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"the paper's tables are not in {folder}")
     path = folder / f"{suite}.csv"
     if not path.exists():
         return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {
-        (row["row"], column): float(value)
-        for row in rows
-        for column, value in row.items()
-        if column != "row" and value != MISSING
-    }
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        return {
+            (row["row"], column): _percent(value)
+            for row in rows
+            for column, value in row.items()
+            if column != "row" and value != MISSING
+        }
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise ValueError(f"{path} is no table of the paper: {error!r}") from error
+
+
+def _percent(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise ValueError(f"{text} is no percentage")
+    return value
 
 
 def printed(percent: float) -> str:
