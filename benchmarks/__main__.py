@@ -16,6 +16,9 @@ def main(words: list[str]) -> int:
         return 0
     try:
         return dispatch(parse(words))
+    except BrokenPipeError:  # whoever read our lines has seen enough
+        sys.stdout = None
+        return 0
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -16,7 +16,7 @@ class Execution:
     device: str | None = None
     jobs: int = 1
     keep_weights: bool = False
-    capture: Literal["auto", "off"] = "auto"
+    capture: Literal["auto", "off"] = "off"
     deterministic: bool = False
 
 

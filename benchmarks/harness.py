@@ -116,6 +116,8 @@ def start_or_resume(
         try:
             state = load_checkpoint(path)
             training.load_state_dict(state)
+        except torch.OutOfMemoryError:
+            raise  # the file is fine: the run goes on from it when there is room
         except (ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
             aside = set_aside(path)
             reporter.say(f"{experiment.run_id}  {error}; it is now {aside.name}")

@@ -42,8 +42,8 @@ def _add_device(parser: ArgumentParser) -> None:
 
 
 def _add_capture(parser: ArgumentParser) -> None:
-    about = "replay training steps as CUDA graphs where method and device allow (default: auto)"
-    parser.add_argument("--capture", choices=("auto", "off"), default="auto", help=about)
+    about = "auto: replay steps as CUDA graphs where method and device allow (default: off)"
+    parser.add_argument("--capture", choices=("auto", "off"), default="off", help=about)
 
 
 def _add_selection(parser: ArgumentParser) -> None:

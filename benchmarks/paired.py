@@ -62,8 +62,9 @@ def paired_bootstrap(
     seeds are too small by (S - 1) / S and their percentiles too narrow (Hesterberg, The American
     Statistician 69, 2015), so the variance is corrected, and interval and p are from Student's t
     with Satterthwaite's degrees of freedom: S - 1 where the seeds decide, N - 1 where the samples
-    do. With one seed the result speaks of these two runs only; with two, p is too small too often.
-    The draws are fixed, hence so is p.
+    do. Few seeds may agree by chance, so the variance is never below that of as many single
+    predictions (McNemar's). With one seed the result speaks of these two runs only; with two, p is
+    too small too often. The draws are fixed, hence so is p.
     """
     _check_pair(first, second)
     differences = np.atleast_2d(np.subtract(first, second, dtype=np.float64))
@@ -72,9 +73,10 @@ def paired_bootstrap(
         raise ValueError(f"a paired bootstrap needs at least 2 test samples, not {samples}")
     of_seeds = _bootstrap_variance(differences.mean(1)) if seeds > 1 else 0.0
     of_samples = _bootstrap_variance(differences.mean(0)) * _share_of_samples(differences)
-    return _student(
-        float(differences.mean()), (of_seeds, of_samples), (seeds - 1, samples - 1), confidence
-    )
+    noise = float(np.vdot(differences, differences)) / differences.size**2
+    lacking = max(0.0, noise - of_seeds - of_samples)
+    parts = (of_seeds, of_samples + lacking)
+    return _student(float(differences.mean()), parts, (seeds - 1, samples - 1), confidence)
 
 
 def _bootstrap_variance(values: np.ndarray) -> float:

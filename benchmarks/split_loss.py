@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from datasets.spec import SplitTensors
 from msam.model import MultimodalModel, evaluating
@@ -15,7 +16,7 @@ CHUNK = 100  # samples per pass; on a CPU, larger tensors would be mapped afresh
 
 
 class SplitLoss:
-    """Mean cross-entropy of the fused logits over all rows of `split`, in evaluation mode.
+    """Mean cross-entropy of the fused logits over all labels of `split`, in evaluation mode.
 
     BatchNorm uses its running statistics and dropout is off, so that the loss is a deterministic
     function of the weights and a mean over rows: chunks of rows are added up, and a split of any
@@ -33,7 +34,7 @@ class SplitLoss:
             for logits, labels in self._chunks():
                 correct = (logits.argmax(1) == labels).double().sum()
                 rows += torch.stack([F.cross_entropy(logits, labels, reduction="sum"), correct])
-        loss, accuracy = (rows / len(self.split)).tolist()
+        loss, accuracy = (rows / self.split.labels.numel()).tolist()
         return loss, accuracy
 
     def gradient(self, params: Sequence[nn.Parameter]) -> list[Tensor]:
@@ -50,16 +51,18 @@ class SplitLoss:
         """
         direction = unflattened(vector, params)
         total = torch.zeros_like(vector)
-        for loss in self._losses():
-            gradient = torch.autograd.grad(loss, params, create_graph=True)
-            total += flat(torch.autograd.grad(gradient, params, grad_outputs=direction))
+        # Fused attention and cuDNN's LSTM have no second derivative.
+        with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
+            for loss in self._losses():
+                gradient = torch.autograd.grad(loss, params, create_graph=True)
+                total += flat(torch.autograd.grad(gradient, params, grad_outputs=direction))
         return total
 
     def _losses(self) -> Iterator[Tensor]:
         """The chunks' shares of the mean loss."""
         with evaluating(self.model):
             for logits, labels in self._chunks():
-                yield F.cross_entropy(logits, labels, reduction="sum") / len(self.split)
+                yield F.cross_entropy(logits, labels, reduction="sum") / self.split.labels.numel()
 
     def _chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
         rows = torch.arange(len(self.split), device=self.split.labels.device)

@@ -34,7 +34,7 @@ def coalition_logits(
     the number of coalitions.
     """
     names = tuple(features)
-    if not isinstance(fuse, LateFusion):
+    if type(fuse) is not LateFusion or fuse._forward_hooks or fuse._forward_pre_hooks:
         return {s: fuse(present_only(features, absent, s)) for s in coalitions(names)}
     there = fuse.modality_logits(features)
     gone = present_only(there, fuse.modality_logits(absent), set())

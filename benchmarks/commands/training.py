@@ -29,6 +29,9 @@ def table(arguments: Namespace, say: Say) -> int:
     seeds = arguments.seeds or session.profile.seeds
     _prepare_stand_in(session)
     cells = plan.chosen(session.cells(arguments.verb), arguments.datasets, arguments.methods)
+    if not cells:
+        what = " ".join((*arguments.datasets, *arguments.methods))
+        raise ValueError(f"no row of {arguments.verb} has {what}; the rows are in suites.yaml")
     experiments = [e for cell in cells for e in cell.experiments(seeds)]
     if not arguments.dry_run:
         sweep.set_damaged_aside(experiments, session.folders, say)
@@ -127,6 +130,8 @@ def _summary(record: RunRecord) -> str:
     if record.status != "done":
         return f"{record.status}: {record.reason}"
     lines = ["stand-in data: never compare these numbers with the paper"] * record.stand_in
+    if record.experiment.data.get("protocol") == "published":
+        lines.append("published protocol: epochs were chosen on the samples that are reported")
     for rule in RULES:
         epoch = choose(rule, record.history)
         accuracies = "  ".join(

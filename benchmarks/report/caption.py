@@ -95,7 +95,7 @@ def _oracle_gain(table: Table) -> list[str]:
     fused = {
         f"{e.row}, {table.config.datasets[e.cell.dataset].label}": statistics.mean(e.oracle_gains)
         for e in table.entries
-        if e.measured and e.metric == "acc_mm"
+        if e.measured and e.metric == "acc_mm" and not e.published_protocol
     }
     if not fused:
         return []

@@ -12,7 +12,7 @@ from benchmarks.config_schema import DatasetConfig
 from benchmarks.plan import Cell
 from benchmarks.record import RunRecord
 from benchmarks.report.entry import DONE, NOT_MEASURED, Entry
-from benchmarks.report.evidence import Evidence, evidence
+from benchmarks.report.evidence import LOST, Evidence, evidence
 from benchmarks.report.paper import PaperTable, column_name, metrics
 from benchmarks.selection import RULES, choose
 
@@ -60,6 +60,7 @@ def _empty(found: Evidence, metric: str, paper: PaperTable) -> Entry:
         state=found.state,
         reason="; ".join(found.notes()),
         stand_in=found.stand_in,
+        lost=any(r.status in LOST for r in found.records),
         mixed=len(found.fingerprints) > 1,
     )
 

@@ -22,11 +22,12 @@ from benchmarks.report.verdict import (
     MIXED,
     NOT_STARTED,
     OTHER_PROTOCOL,
+    RUNS_LOST,
     STAND_IN,
     TOO_FEW,
 )
 
-UNDECIDED = {TOO_FEW, NOT_STARTED, OTHER_PROTOCOL, MIXED}
+UNDECIDED = {TOO_FEW, NOT_STARTED, OTHER_PROTOCOL, MIXED, RUNS_LOST}
 REASON_WIDTH = 48  # on the terminal; the file has all of it
 
 
@@ -64,7 +65,9 @@ def exit_status(tables: Sequence[Table]) -> int:
     verdicts = {entry.verdict for entry in entries}
     if DIFFERS in verdicts:
         return 1
-    if STAND_IN in verdicts and not any(e.measured and not e.stand_in for e in entries):
+    if STAND_IN in verdicts and not any(
+        e.state not in (NOT_RUN, NO_RECORD) and not e.stand_in for e in entries
+    ):
         return 0
     return 2 if verdicts & UNDECIDED else 0
 
@@ -73,6 +76,7 @@ _COLUMNS = (
     "suite", "row", "dataset", "metric", "n", "mean", "sd", "ci_low", "ci_high", "paper",
     "difference", "verdict", "state", "reason", "profile", "selection", "stand_in", "seeds",
     "run_ids", "test_samples", "wilson_low", "wilson_high", "equivalence_p", "oracle_gain",
+    "published_protocol",
 )  # fmt: skip
 
 
@@ -98,6 +102,7 @@ def _line(table: Table, entry: Entry) -> list[object]:
         *map(number, entry.test_interval),
         p_value(_equivalence(entry)),
         number(statistics.mean(entry.oracle_gains)),
+        entry.published_protocol,
     ]
 
 

@@ -34,6 +34,7 @@ class Entry:
     values: tuple[float, ...] = ()
     policies: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     stand_in: bool = False
+    lost: bool = False  # some runs were started and diverged or failed
     mixed: bool = False  # the runs saw different preparations of the data
     verdict: str = ""
 

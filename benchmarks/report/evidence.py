@@ -9,6 +9,7 @@ from benchmarks.plan import Cell
 from benchmarks.record import RunRecord
 from benchmarks.report.entry import DONE, NO_RECORD, NOT_RUN
 
+LOST = {"diverged", "failed"}  # statuses of runs that were started and have no result
 NEVER_STARTED = {"unsupported"}  # statuses of runs that were refused: more of them cannot help
 
 

@@ -37,6 +37,7 @@ DIFFERS = "differs"
 TOO_FEW = "too few runs"
 NOT_STARTED = "not run"
 MIXED = "mixed data"
+RUNS_LOST = "runs lost"
 STAND_IN = "stand-in data"
 OTHER_PROTOCOL = "not the paper's schedule"
 NO_PAPER_VALUE = "no paper value"
@@ -51,6 +52,7 @@ def judge(entry: Entry, departs: bool, margin: float = MARGIN) -> str:
         NOT_STARTED: not started,
         OTHER_PROTOCOL: departs,
         MIXED: entry.mixed,
+        RUNS_LOST: entry.lost,  # the seeds that ended well may not stand for all
         TOO_FEW: len(entry.values) < FEWEST_RUNS,
     }
     found = [verdict for verdict, applies in obstacles.items() if applies]

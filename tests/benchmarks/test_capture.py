@@ -7,6 +7,7 @@ import torch
 
 from baselines import METHODS
 from benchmarks.capture import CapturedStep, make_step, record_cuda_graph
+from benchmarks.execution import Execution
 from msam.msam import MSAM
 from tests.baselines.cases import every_case
 from tests.benchmarks.replaying import Recorder
@@ -150,7 +151,8 @@ def test_a_method_says_why_it_cannot_be_captured():
 def test_the_record_says_how_steps_were_executed(experiment, dataset, folders, cpu, quiet):
     from benchmarks.harness import run
 
-    record = run(experiment(epochs=1), dataset, folders, cpu, quiet)
+    execution = Execution(capture="auto")
+    record = run(experiment(epochs=1), dataset, folders, cpu, quiet, execution)
     assert record.environment["capture"] == "off: needs a CUDA device"
 
 

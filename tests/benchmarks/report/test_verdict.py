@@ -98,9 +98,13 @@ def test_seed_and_preparation_are_no_departure() -> None:
     assert departures(replace(paper, seed=7, data=other), paper) == []
 
 
-def test_runs_without_a_result_are_too_few() -> None:
+def test_runs_that_are_lost_leave_no_verdict() -> None:
     bad = [record(MSAM, seed, status="diverged") for seed in range(3)]
-    assert entry_of(table(CELLS, bad), "M-SAM").verdict == "too few runs"
+    assert entry_of(table(CELLS, bad), "M-SAM").verdict == "runs lost"
+    good = runs(MSAM, *[74.08 + x for x in (0.0, 0.1, -0.1)])
+    assert entry_of(table(CELLS, good), "M-SAM").verdict == "reproduced"
+    lost = [*good, record(MSAM, 7, status="failed", reason="no memory")]
+    assert entry_of(table(CELLS, lost), "M-SAM").verdict == "runs lost"
 
 
 def test_what_the_paper_does_not_print_has_no_verdict() -> None:
