@@ -67,12 +67,30 @@ def _add_choice(parser: ArgumentParser) -> None:
 
 
 def _add_sweep(parser: ArgumentParser) -> None:
-    about = "runs side by side (default: auto)"
-    parser.add_argument("--jobs", default="auto", metavar="K", help=about)
+    about = "runs side by side on each device (default: auto)"
+    parser.add_argument("--jobs", "--jobs-per-gpu", default="auto", metavar="K", help=about)
     about = "stop before so many hours have passed; exit status 75 if work is left"
     parser.add_argument("--max-hours", type=float, metavar="H", help=about)
     about = "train again what other code has trained"
     parser.add_argument("--rerun-stale", action="store_true", help=about)
+
+
+def _add_executor(parser: ArgumentParser) -> None:
+    about = "local: this machine (default); slurm: submit jobs and return"
+    parser.add_argument("--executor", choices=("local", "slurm"), default="local", help=about)
+    group = parser.add_argument_group("with --executor slurm")
+    for name, kind, metavar, about in (
+        ("slurm-jobs", int, "N", "jobs that share the runs (default 1)"),
+        ("gpus-per-job", int, "G", "(default 0: train on processors)"),
+        (
+            "time",
+            str,
+            "T",
+            "limit of a job, minutes or HH:MM:SS, after which it is queued again (default 60)",
+        ),
+        ("partition", str, "NAME", "(default: the cluster's)"),
+    ):
+        group.add_argument(f"--{name}", type=kind, metavar=metavar, help=about)
 
 
 def _add_run(parser: ArgumentParser) -> None:
@@ -145,7 +163,7 @@ def _add_bench(parser: ArgumentParser) -> None:
 
 _PLACE = (_add_place, _add_device)
 _TRAINING = (*_PLACE, _add_capture, _add_keeping)
-_TABLES = (*_TRAINING, _add_choice, _add_sweep, _add_dry_run, _add_selection)
+_TABLES = (*_TRAINING, _add_choice, _add_sweep, _add_executor, _add_dry_run, _add_selection)
 OPTIONS = {
     "table1": _TABLES,
     "table2": _TABLES,
