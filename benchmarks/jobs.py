@@ -10,7 +10,7 @@ from benchmarks.workspace import has_cuda
 
 # Guesses on the safe side: a run that needs more is done again alone.
 _CPU_RUN_BYTES, _CUDA_RUN_BYTES = 2 * 2**30, 12 * 2**30
-_MOST, _CORES_PER_CUDA_RUN = 8, 2
+_MOST, CORES_PER_CUDA_RUN = 8, 2
 
 
 def job_count(wanted: str, device: str | None) -> int:
@@ -27,7 +27,7 @@ def job_count(wanted: str, device: str | None) -> int:
     if device == "cpu" or (device is None and not has_cuda()):
         fitting = min(cores, _free_bytes() // _CPU_RUN_BYTES)
     else:
-        fitting = min(cores // _CORES_PER_CUDA_RUN, _free_cuda_bytes(device) // _CUDA_RUN_BYTES)
+        fitting = min(cores // CORES_PER_CUDA_RUN, _free_cuda_bytes(device) // _CUDA_RUN_BYTES)
     return max(1, min(fitting, _MOST))
 
 

@@ -6,6 +6,19 @@ from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
+from benchmarks.shared_options import (
+    add_capture,
+    add_choice,
+    add_deterministic,
+    add_device,
+    add_dry_run,
+    add_executor,
+    add_keeping,
+    add_place,
+    add_selection,
+    add_sweep,
+)
+
 
 def setting(text: str) -> tuple[str, Any]:
     """`name=value` -> (name, value), a number where it reads as one."""
@@ -27,39 +40,6 @@ def _value(text: str) -> Any:
     return text
 
 
-def _add_place(parser: ArgumentParser) -> None:
-    parser.add_argument("--profile", help="demo, quick or paper")
-    parser.add_argument("--out", type=Path, help="folder for results (default results/<profile>)")
-    parser.add_argument(
-        "--protocol",
-        help="how datasets are split: validation (default), published (epochs chosen on the test "
-        "samples, as released code does), actor_disjoint (CREMA-D)",
-    )
-
-
-def _add_device(parser: ArgumentParser) -> None:
-    parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
-
-
-def _add_capture(parser: ArgumentParser) -> None:
-    about = "auto: replay steps as CUDA graphs where method and device allow (default: off)"
-    parser.add_argument("--capture", choices=("auto", "off"), default="off", help=about)
-
-
-def _add_selection(parser: ArgumentParser) -> None:
-    about = "val-best (default), last or test-oracle"
-    parser.add_argument("--selection", default="val-best", help=about)
-
-
-def _add_dry_run(parser: ArgumentParser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="print the plan only")
-
-
-def _add_deterministic(parser: ArgumentParser) -> None:
-    about = "refuse operations that may give other bits the next time (slower on a GPU)"
-    parser.add_argument("--deterministic", action="store_true", help=about)
-
-
 def _add_merge(parser: ArgumentParser) -> None:
     about = "results folders, such as those of other machines"
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help=about)
@@ -67,26 +47,6 @@ def _add_merge(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder to add to (default results/<profile>)")
     about = "which of two different results of a run to keep: ours, the first, or theirs, the last"
     parser.add_argument("--keep", choices=("ours", "theirs"), help=about)
-
-
-def _add_keeping(parser: ArgumentParser) -> None:
-    about = "keep the last epoch's weights, as the verb sharpness needs them"
-    parser.add_argument("--keep-weights", action="store_true", help=about)
-
-
-def _add_choice(parser: ArgumentParser) -> None:
-    parser.add_argument("--datasets", nargs="+", default=[], metavar="NAME")
-    parser.add_argument("--methods", nargs="+", default=[], metavar="NAME")
-    parser.add_argument("--seeds", type=int, metavar="N", help="number of seeds, from 0")
-
-
-def _add_sweep(parser: ArgumentParser) -> None:
-    about = "runs side by side (default: auto)"
-    parser.add_argument("--jobs", default="auto", metavar="K", help=about)
-    about = "stop before so many hours have passed; exit status 75 if work is left"
-    parser.add_argument("--max-hours", type=float, metavar="H", help=about)
-    about = "train again what other code has trained"
-    parser.add_argument("--rerun-stale", action="store_true", help=about)
 
 
 def _add_run(parser: ArgumentParser) -> None:
@@ -157,23 +117,23 @@ def _add_bench(parser: ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=7, help="timings each (default 7)")
 
 
-_PLACE = (_add_place, _add_device)
-_TRAINING = (*_PLACE, _add_capture, _add_deterministic, _add_keeping)
-_TABLES = (*_TRAINING, _add_choice, _add_sweep, _add_dry_run, _add_selection)
+_PLACE = (add_place, add_device)
+_TRAINING = (*_PLACE, add_capture, add_deterministic, add_keeping)
+_TABLES = (*_TRAINING, add_choice, add_sweep, add_executor, add_dry_run, add_selection)
 OPTIONS = {
     "table1": _TABLES,
     "table2": _TABLES,
     "all": _TABLES,
-    "report": (_add_place, _add_selection),
-    "figures": (_add_place, _add_selection),
-    "compare": (_add_place, _add_selection),
-    "status": (_add_place,),
-    "merge": (_add_merge, _add_dry_run),
+    "report": (add_place, add_selection),
+    "figures": (add_place, add_selection),
+    "compare": (add_place, add_selection),
+    "status": (add_place,),
+    "merge": (_add_merge, add_dry_run),
     "run": (_add_run, *_TRAINING),
     "sharpness": (_add_sharpness, *_PLACE),
     "data": (_add_data,),
-    "forensics": (_add_forensics, _add_device, _add_sweep),
+    "forensics": (_add_forensics, add_device, add_sweep),
     "new-method": (_add_name,),
     "check-method": (_add_name,),
-    "bench": (_add_bench, _add_device),
+    "bench": (_add_bench, add_device),
 }

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# SIGUSR2 is what submitit has Slurm send before a job's time is up, to all its processes.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 EXIT_ERROR = 2
 EXIT_UNFINISHED = 75  # EX_TEMPFAIL: batch systems take it for "start me again"
 
@@ -43,7 +44,8 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Takes SIGINT and SIGTERM as the wish to stop; the second one ends the process at once."""
+        """Takes SIGINT, SIGTERM and SIGUSR2 as the wish to stop; the second one ends the process at
+        once, unless it has a parent, which may pass on what Slurm has sent to both."""
         before = {number: signal.signal(number, self._note) for number in SIGNALS}
         try:
             yield
@@ -53,5 +55,5 @@ class Stop:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.reason = signal.Signals(number).name
-        for each in SIGNALS:
+        for each in SIGNALS if self.parent is None else ():
             signal.signal(each, signal.SIG_DFL)

@@ -13,7 +13,8 @@ from benchmarks.signals import EXIT_UNFINISHED
 def everything(arguments: Namespace, say: Say) -> int:
     """Trains what is missing of every table and writes the report.
 
-    Exit status 1 if a run failed, 75 if some are left, and then without a report.
+    Exit status 1 if a run failed, 75 if some are left, and then without a report; there is none
+    either where Slurm does the work.
     """
     session = open_session(arguments, say)
     words = vars(arguments) | {"profile": session.profile_name}
@@ -22,6 +23,6 @@ def everything(arguments: Namespace, say: Say) -> int:
         statuses.append(table(Namespace(**words | {"verb": suite}), say))
         if statuses[-1] == EXIT_UNFINISHED:
             return EXIT_UNFINISHED
-    if not arguments.dry_run:
+    if not arguments.dry_run and arguments.executor == "local":
         report(Namespace(**words), say)
     return max(statuses)

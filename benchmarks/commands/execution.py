@@ -10,6 +10,8 @@ from benchmarks import sweep
 from benchmarks.claims import Claims
 from benchmarks.commands.session import Session
 from benchmarks.execution import Execution
+from benchmarks.executors.slurm import SlurmJob, submit_array
+from benchmarks.executors.slurm_request import Request
 from benchmarks.experiment import Experiment
 from benchmarks.files import Unwritable, check_writable
 from benchmarks.jobs import thread_count
@@ -32,6 +34,23 @@ def execute(
         except Unwritable as error:
             session.say(f"error: {error}")
     return _ending(experiments, session, stop, before)
+
+
+def submit(
+    experiments: Sequence[Experiment], session: Session, execution: Execution, request: Request
+) -> int:
+    """Hands the experiments to Slurm and says what to type next; ValueError if it refuses."""
+    check_writable(session.folders.root)
+    before = sweep.marks(experiments, session.folders)
+    plan = session.folders, experiments, before, execution
+    number = submit_array(SlurmJob(*plan, request))
+    session.say(
+        f"{len(experiments)} runs submitted as Slurm job {number} ({request.jobs} in the array); "
+        f"logs: {session.folders.root / 'slurm'}\n"
+        "how far it is: the verb status; stop it: scancel "
+        f"{number}; afterwards the same command submits what is left, or writes the table"
+    )
+    return 0
 
 
 def _run(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
+from collections.abc import Sequence
 
 from benchmarks import contribution, costs, plan, sweep, workspace
-from benchmarks.commands.execution import execute
+from benchmarks.commands.execution import execute, submit
 from benchmarks.commands.reporting import write_tables
 from benchmarks.commands.session import Say, Session, open_session
 from benchmarks.execution import Execution
+from benchmarks.executors.slurm_request import asked_of_slurm
 from benchmarks.experiment import Experiment
 from benchmarks.jobs import job_count
 from benchmarks.record import RunRecord
@@ -21,8 +23,9 @@ from benchmarks.words import unknown_words
 def table(arguments: Namespace, say: Say) -> int:
     """table1, table2: trains what is missing and writes the table.
 
-    Exit status 1 if a run failed, 75 if some are left.
+    Exit status 1 if a run failed, 75 if some are left; 0 without a table if they were submitted.
     """
+    request = asked_of_slurm(arguments)
     execution, stop = asked_execution(arguments), Stop(deadline(arguments.max_hours))
     session = open_session(arguments, say)
     _check_choice(arguments, session)
@@ -39,10 +42,10 @@ def table(arguments: Namespace, say: Say) -> int:
     missing = sweep.pending(experiments, session.folders, *options)
     say(f"{len(experiments)} runs planned, {len(experiments) - len(missing)} of them done before")
     if arguments.dry_run:
-        for run_id, standing in standings(missing, session.folders).items():
-            say(f"  {run_id}  {standing}")
-        say("\n".join(costs.plan_lines(missing, costs.load_figures())))
+        _show(missing, session)
         return 0
+    if missing and request:
+        return submit(missing, session, execution, request)
     status = execute(missing, session, execution, stop) if missing else 0
     ended = [session.folders.record(e.run_id) for e in missing]
     records = [RunRecord.load(path) for path in ended if path.exists()]
@@ -51,6 +54,12 @@ def table(arguments: Namespace, say: Say) -> int:
     if status != EXIT_UNFINISHED:  # whoever asked to stop does not want to wait for tables
         write_tables(session, [arguments.verb], arguments.selection)
     return status
+
+
+def _show(missing: Sequence[Experiment], session: Session) -> None:
+    for run_id, standing in standings(missing, session.folders).items():
+        session.say(f"  {run_id}  {standing}")
+    session.say("\n".join(costs.plan_lines(missing, costs.load_figures())))
 
 
 def run(arguments: Namespace, say: Say) -> int:
