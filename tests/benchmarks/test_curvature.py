@@ -13,8 +13,10 @@ from benchmarks.curvature import (
     quadratic_forms,
     sam_sharpness,
 )
+from benchmarks.models import build_model
 from benchmarks.sharpness_files import CurvatureSettings
-from benchmarks.split_loss import SplitLoss, flat
+from benchmarks.split_loss import SplitLoss, flat, unflattened
+from datasets.spec import Dense, SplitTensors
 from msam.model import evaluating
 from tests.tiny import changed, snapshot, tiny_batches, tiny_model
 
@@ -215,3 +217,44 @@ def test_the_same_block_gives_the_same_numbers_again():
     first = measure_block(loss, "head_audio", params, settings)
     torch.rand(7)
     assert measure_block(loss, "head_audio", params, settings) == first
+
+
+def test_segments_count_one_by_one_in_the_mean():
+    model = build_model({"audio": (10, 6)}, 4, "late", "small_segment_lstm")
+    clips, labels = torch.randn(5, 10, 6), torch.randint(4, (5, 10))
+    loss = SplitLoss(model, SplitTensors({"audio": Dense(clips)}, labels), chunk=2)
+    with torch.no_grad():
+        logits = model({"audio": clips})
+    value, accuracy = loss.value()
+    assert value == pytest.approx(F.cross_entropy(logits, labels.flatten()).item(), rel=1e-5)
+    assert accuracy == pytest.approx((logits.argmax(1) == labels.flatten()).float().mean().item())
+
+
+@pytest.mark.parametrize(
+    ("encoder", "shape"), [("small_transformer", (7, 6)), ("small_segment_lstm", (10, 6))]
+)
+def test_every_kind_of_encoder_has_hessian_products(encoder, shape):
+    model = build_model({"audio": shape}, 2, "late", encoder).double()
+    segments = 10 if "segment" in encoder else 1
+    labels = torch.randint(2, (4, segments)) if segments > 1 else torch.randint(2, (4,))
+    split = SplitTensors({"audio": Doubles(torch.randn(4, *shape))}, labels)
+    loss, params = SplitLoss(model, split), list(model.parameters())
+    v = torch.randn(sum(p.numel() for p in params), dtype=torch.float64)
+    product = loss.hessian_product(params, v)
+    step = 1e-5
+    gradients = []
+    for sign in (1, -2):
+        with torch.no_grad():
+            for p, part in zip(params, unflattened(v, params), strict=True):
+                p.add_(part, alpha=sign * step)
+        gradients.append(flat(loss.gradient(params)))
+    torch.testing.assert_close(
+        product, (gradients[0] - gradients[1]) / (2 * step), rtol=1e-3, atol=1e-5
+    )
+
+
+class Doubles(Dense):
+    """Samples in double precision, for finite differences."""
+
+    def gather_distinct(self, rows):
+        return super().gather_distinct(rows).double()

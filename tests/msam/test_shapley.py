@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from msam.model import LateFusion
+from msam.model import Features, LateFusion
 from msam.shapley import (
     coalition_logits,
     coalition_scores,
@@ -265,3 +265,15 @@ def test_raw_contributions_explode_when_the_sum_is_small() -> None:
 def test_softmax_contributions_keep_the_ranking() -> None:
     shares = contributions(as_responses([0.0, math.log(3.0)]), "softmax")
     assert [s.item() for s in shares.values()] == pytest.approx([0.25, 0.75])
+
+
+def test_a_fusion_of_ones_own_is_asked_for_every_coalition() -> None:
+    class Halved(LateFusion):
+        def forward(self, features: Features) -> Tensor:
+            return super().forward(features) / 2
+
+    fuse = Halved({"audio": 3, "visual": 4}, classes=5)
+    features = {"audio": torch.randn(6, 3), "visual": torch.randn(6, 4)}
+    absent = {m: torch.zeros_like(phi[:1]) for m, phi in features.items()}
+    whole = coalition_logits(fuse, features, absent)[frozenset(features)]
+    torch.testing.assert_close(whole, fuse(features))
