@@ -67,7 +67,7 @@ class Pool:
                 now = len(sweep.untouched(experiments, self.folders, before))
                 patience = _PATIENCE * crew if now < left else patience - 1
                 left = now
-                if left and patience and not told:
+                if left and patience > 0 and not told:
                     workers.append(self._start(plan))
 
     def _plan(self, experiments: Sequence[Experiment], before: Mapping[str, str], crew: int) -> str:
