@@ -18,7 +18,7 @@ def mean_dominant_contribution(record: RunRecord) -> float:
     The contributions' own means do not give it: the dominant modality changes between batches.
     """
     key = "contribution_dominant"
-    epochs = [epoch["train"].get(key) for epoch in record.history]
+    epochs = [epoch.get("train", {}).get(key) for epoch in record.history]
     if not epochs or None in epochs:
         raise ValueError(f"{record.run_id} has no '{key}' in every epoch: train it again")
     return fmean(epochs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -85,7 +86,7 @@ def record_problems(values: Mapping[str, Any], name: str) -> list[str]:
         problems.append("record and experiment disagree on whether the data is stand-in data")
     if values["status"] == "done" and not values["history"]:
         problems.append("it is done, but has no epoch")
-    problems += _size_problems(values["data"])
+    problems += _size_problems(values["data"]) + _number_problems(values)
     parts = [entry[part] for entry in values["history"] for part in ("val", "test")]
     return problems + [
         f"{key} is {value!r}; accuracies are fractions from 0 to 1"
@@ -104,6 +105,24 @@ def _size_problems(data: Mapping[str, Any]) -> list[str]:
         for name, value in given.items()
         if type(value) is not int or value < 1
     ]
+
+
+def _number_problems(values: Mapping[str, Any]) -> list[str]:
+    """What is no finite number among the means of training and the times."""
+    timing = values.get("timing", {})
+    groups = {f"training of epoch {e['epoch']}": e.get("train", {}) for e in values["history"]}
+    groups["time"] = {"seconds": timing.get("seconds", 0)}
+    seconds = timing.get("epoch_seconds", [])
+    groups["time of an epoch"] = dict(enumerate(seconds)) if isinstance(seconds, list) else None
+    return [
+        f"its {name} is {group!r:.80}; it must hold finite numbers"
+        for name, group in groups.items()
+        if not isinstance(group, dict) or not all(map(_is_finite, group.values()))
+    ]
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < math.inf
 
 
 def _is_fraction(value: Any) -> bool:  # a thousand records hold a million of them

@@ -41,6 +41,8 @@ def test_accuracies_that_are_no_numbers_are_not_written(tmp_path):
     ("change", "named"),
     [
         ({"schema": 99}, "schema is 99"),
+        ({"history": [{"epoch": 1, "train": None, "val": GOOD, "test": GOOD}]}, "finite numbers"),
+        ({"timing": {"epoch_seconds": ["a"]}}, "finite numbers"),
         ({"status": "fine"}, "status"),
         ({"experiment": {"sed": 1}}, "sed"),
         ({"experiment": 3}, "readable"),

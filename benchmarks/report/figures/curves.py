@@ -39,7 +39,7 @@ def overfitting_gap(entry: EpochEntry, output: str) -> float | None:
     The train accuracy is the online mean over the epoch's batches: of weights that still change,
     in training mode. Records have no other.
     """
-    train, test = (entry[part].get(f"acc_{output}") for part in ("train", "test"))
+    train, test = (entry.get(part, {}).get(f"acc_{output}") for part in ("train", "test"))
     return abs(train - test) / test if train is not None and test else None
 
 
@@ -51,7 +51,7 @@ def test_accuracy(entry: EpochEntry, output: str) -> float | None:
 
 def contribution(entry: EpochEntry, output: str) -> float | None:
     """nu_m of Eq. 20, the mean over the epoch's batches, for methods that report it."""
-    return entry["train"].get(f"contribution_{output}")
+    return entry.get("train", {}).get(f"contribution_{output}")
 
 
 def curve(suite: str, found: Evidence, output: str, reading: Reading) -> list[CurvePoint]:

@@ -116,7 +116,7 @@ def _curves(record: RunRecord) -> dict[str, list[int | None]]:
     lines[1:1] = [("val", "acc_mm"), ("train", "acc_mm")]
     curves = {
         f"{split} {'fused' if name == 'acc_mm' else name.removeprefix('acc_')}": [
-            _hundredths(epoch[split].get(name)) for epoch in record.history
+            _hundredths(epoch.get(split, {}).get(name)) for epoch in record.history
         ]
         for split, name in lines
     }
