@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from reprlib import repr as short
 from typing import Any
 
 import numpy as np
@@ -37,16 +38,16 @@ def array_of(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     Bytes are not copied. Raises DataError unless the content has exactly the size of the shape.
     """
     if not isinstance(dtype, np.dtype) or order not in ("C", "F"):
-        raise DataError(f"an array has dtype {dtype!r:.60} and order {order!r:.20}")
+        raise DataError(f"an array has dtype {short(dtype)} and order {short(order)}")
     if not isinstance(shape, tuple) or len(shape) > 8 or not all(map(_is_size, shape)):
-        raise DataError(f"an array has the shape {shape!r:.60}")
+        raise DataError(f"an array has the shape {short(shape)}")
     is_list = dtype.kind == "O"
     if not isinstance(content, list if is_list else bytes | bytearray):
         raise DataError(f"the content of a {dtype} array is a {type(content).__name__}")
     needed = math.prod(shape) * (1 if is_list else dtype.itemsize)
     if len(content) != needed:
         unit = "elements" if is_list else "bytes"
-        raise DataError(f"an array {shape!r:.60} has {len(content)} {unit} instead of {needed}")
+        raise DataError(f"an array {short(shape)} has {len(content)} {unit} instead of {needed}")
     flat = _objects(content) if is_list else np.ndarray(needed // dtype.itemsize, dtype, content)
     return flat.reshape(shape, order=order)
 
@@ -65,11 +66,11 @@ def _objects(content: list[Any]) -> np.ndarray:
 
 def _dtype(text: Any, *_: Any) -> Unfinished:
     if not isinstance(text, str) or not _DTYPE.fullmatch(text):
-        raise DataError(f"an array has dtype {text!r:.60}; need numbers or texts")
+        raise DataError(f"an array has dtype {short(text)}; need numbers or texts")
 
     def finish(version: Any, byte_order: Any, *structure: Any) -> np.dtype:
         if byte_order not in ("<", ">", "|", "="):
-            raise DataError(f"a dtype has byte order {byte_order!r:.20}")
+            raise DataError(f"a dtype has byte order {short(byte_order)}")
         if structure[:3] != (None, None, None):
             raise DataError("a dtype has fields; need numbers or texts")
         return np.dtype(text).newbyteorder(byte_order)
@@ -105,7 +106,7 @@ def _scalar(dtype: Any, content: Any) -> Any:
 def _encode(text: Any, encoding: Any) -> bytes:
     """How bytes are stored before protocol 3."""
     if not isinstance(text, str) or encoding != "latin1":
-        raise DataError(f"a {type(text).__name__} is encoded as {encoding!r:.20}, not latin1")
+        raise DataError(f"a {type(text).__name__} is encoded as {short(encoding)}, not latin1")
     return text.encode("latin1")
 
 

@@ -19,7 +19,7 @@ from benchmarks.report.entry import Entry
 from benchmarks.report.paper import test_sets
 from benchmarks.report.paper_claims import CLAIMS, Claim
 from benchmarks.report.table import Table
-from benchmarks.report.verdict import MIXED, NOT_STARTED, OTHER_PROTOCOL, STAND_IN
+from benchmarks.report.verdict import MIXED, NOT_STARTED, OTHER_PROTOCOL, RUNS_LOST, STAND_IN
 from benchmarks.statistics import newcombe_interval
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
@@ -79,7 +79,7 @@ def _answer(claim: Claim, subject: Entry, rivals: Sequence[Entry], compare: Comp
         _error(subject, best),
         UNDECIDED,
     )
-    for verdict in (STAND_IN, NOT_STARTED, OTHER_PROTOCOL, MIXED):
+    for verdict in (STAND_IN, NOT_STARTED, OTHER_PROTOCOL, MIXED, RUNS_LOST):
         if rows := [e.row for e in (subject, *rivals) if e.verdict == verdict]:
             return replace(bare, ours=verdict, reason=", ".join(rows))
     return _ours(bare, adjust([compare(subject, rival) for rival in rivals]))

@@ -55,6 +55,8 @@ def contrast(first: Entry, second: Entry, predictions: Predictions, selection: s
         return replace(bare, reason="stand-in data")
     if first.mixed or second.mixed:
         return replace(bare, reason="mixed data")
+    if len({run.data.get("fingerprint") for run in (*first.runs, *second.runs)}) > 1:
+        return replace(bare, reason="the rows saw different data")
     if len(seeds) < FEWEST_SEEDS:
         return replace(bare, reason=f"common seeds: {len(seeds)}; a test needs {FEWEST_SEEDS}")
     output = first.metric.removeprefix("acc_")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tokenize
 import zipfile
 import zlib
@@ -54,6 +55,7 @@ class Predictions:
     def labels(self, record: RunRecord) -> np.ndarray:
         """The labels of the test set as this run saw it, samples in order."""
         if record.run_id not in self._labels:
+            self._check_digest(record)
             self._labels[record.run_id] = self._array(record, "labels")
         return self._labels[record.run_id]
 
@@ -68,6 +70,14 @@ class Predictions:
         if abs(float(right.mean(dtype=np.float64)) - accuracy) > TOLERANCE:
             raise ValueError(f"the predictions of {record.run_id} have another accuracy")
         return right
+
+    def _check_digest(self, record: RunRecord) -> None:
+        """The file must be the one that the run wrote; records of old say nothing of it."""
+        path = self.folder / f"{record.run_id}.npz" if self.folder else None
+        if record.predictions_sha256 and path and path.is_file():
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            if found != record.predictions_sha256:
+                raise ValueError(f"the predictions of {record.run_id} are not those it wrote")
 
     def _array(self, record: RunRecord, name: str) -> np.ndarray:
         if self.folder is None:

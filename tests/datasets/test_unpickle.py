@@ -237,3 +237,15 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.pkl", tmp_path):
         with pytest.raises(DataError, match="cannot be read"):
             unpickle(path)
+
+
+def test_a_nested_pickle_of_few_bytes_is_refused_at_once(tmp_path) -> None:
+    nested: object = ()
+    for _ in range(60):  # written out, 2 ** 60 pairs of brackets
+        nested = (nested, nested)
+    path = tmp_path / "nested.pkl"
+    np_array = np.arange(2)
+    content = pickle.dumps([np_array.__reduce__()[0], nested], protocol=4)
+    path.write_bytes(content[:-2] + b"\x86R.")
+    with pytest.raises(DataError):
+        unpickle(path)
