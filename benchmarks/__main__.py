@@ -7,6 +7,8 @@ from argparse import Namespace
 
 from benchmarks.arguments import parse, usage
 
+TABLES = ("table1", "table2", "controls", "noise")  # the verbs that are suites
+
 
 def main(words: list[str]) -> int:
     """Exit status: 0, 2 for bad input with one line that says what is wrong, 130 if interrupted."""
@@ -29,7 +31,7 @@ def main(words: list[str]) -> int:
 
 def dispatch(arguments: Namespace) -> int:
     """Calls the verb. Each imports only what it needs: `--help` and `list` must start at once."""
-    if arguments.verb in ("table1", "table2", "run"):
+    if arguments.verb in (*TABLES, "run"):
         from benchmarks.commands import training as module
     elif arguments.verb == "data":
         from benchmarks.commands import data as module
@@ -49,7 +51,7 @@ def dispatch(arguments: Namespace) -> int:
         from benchmarks.commands import bench as module
     else:
         from benchmarks.commands import reporting as module
-    function = {"table1": "table", "table2": "table", "list": "listing", "all": "everything"}
+    function = {**dict.fromkeys(TABLES, "table"), "list": "listing", "all": "everything"}
     name = function.get(arguments.verb, arguments.verb.replace("-", "_"))
     return getattr(module, name)(arguments, say)
 

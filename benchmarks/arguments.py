@@ -13,6 +13,8 @@ VERBS = {
     "table1": "late-fusion accuracy table: train what is missing, then write the tables",
     "table2": "early-fusion accuracy table: train what is missing, then write the tables",
     "all": "both tables, then the report",
+    "controls": "M-SAM beside its controls and other readings: train, then write our own table",
+    "noise": "training with 20, 40 and 60 % wrong labels: train, then write our own table",
     "report": "tables, figures and page from the records at hand, without training",
     "figures": "figures alone from the records at hand",
     "compare": "every cell: paper, ours, difference, verdict; exit status 1 or 2 if not equal",

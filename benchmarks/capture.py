@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from benchmarks.host_state import changed_names, host_state
 from msam.method import Method
 from msam.model import Inputs
 
@@ -34,7 +35,8 @@ class CapturedStep:
 
     The first step of each phase and learning rate runs as it is: it makes momentum buffers and
     layers of unknown width, and is a step of the training like any other, so nothing has to be
-    undone. The second is recorded, which executes nothing, and replayed.
+    undone. The second is recorded, which executes nothing, and replayed. ValueError if the method
+    changes something on the host then.
     """
 
     def __init__(self, method: Method, record: Record) -> None:
@@ -61,7 +63,14 @@ class CapturedStep:
         self.labels = labels.clone()
         for optimizer in _optimizers(self.method):
             optimizer.zero_grad()  # gradients are to lie in the recording's own memory
+        before = host_state(self.method)
         self.replay, self.metrics = self.record(self._step, self.method.generator)
+        if frozen := changed_names(before, host_state(self.method)):
+            raise ValueError(
+                f"{type(self.method).__name__} changes {', '.join(frozen)} on the host in every "
+                "step, which the replay of a recorded step would not: keep it in a tensor, or say "
+                "in `uncapturable` why steps cannot be recorded"
+            )
 
     def _step(self) -> Metrics:
         """A step on the fixed inputs; what it assigned to the method goes into the old tensors,

@@ -60,6 +60,7 @@ def _method_problems(config: Config, where: str, method: MethodConfig) -> Iterat
 def _row_problems(config: Config, where: str, suite: SuiteConfig) -> list[str]:
     labels = [row.label for row in suite.rows]
     known = {m for dataset in config.datasets.values() for m in dataset.modalities}
+    options = {o for dataset in config.datasets.values() for o in dataset.options}
     problems = [f"{where} has the row '{x}' twice" for x in set(labels) if labels.count(x) > 1]
     return (
         problems
@@ -73,5 +74,10 @@ def _row_problems(config: Config, where: str, suite: SuiteConfig) -> list[str]:
             f"{where} row '{row.label}': {problem}"
             for row in suite.rows
             for problem in unknown_words("method", [row.method], config.methods)
+        ]
+        + [
+            f"{where} row '{row.label}' may not change '{name}': one table has one way to load data"
+            for row in suite.rows
+            for name in sorted(options.intersection(row.changes))
         ]
     )

@@ -46,20 +46,25 @@ class MethodConfig:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: a method, on all modalities or on those named."""
+    """A row of a table: a method, on all modalities or on those named.
+
+    `changes` are made to the experiment as `--set` makes them: hyperparameters, `label_noise`.
+    """
 
     label: str
     method: str
     modalities: tuple[str, ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SuiteConfig:
-    """One table of the paper."""
+    """One table, of the paper or our own."""
 
     title: str
     fusion: Literal["late", "early"]
     rows: tuple[Row, ...]
+    source: Literal["paper", "ours"] = "paper"
 
 
 @dataclass(frozen=True)

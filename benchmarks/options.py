@@ -124,6 +124,8 @@ OPTIONS = {
     "table1": _TABLES,
     "table2": _TABLES,
     "all": _TABLES,
+    "controls": _TABLES,
+    "noise": _TABLES,
     "report": (add_place, add_selection),
     "figures": (add_place, add_selection),
     "compare": (add_place, add_selection),

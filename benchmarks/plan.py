@@ -9,8 +9,13 @@ from typing import Any
 from benchmarks.config import lookup
 from benchmarks.config_schema import Config, ProfileConfig, Row
 from benchmarks.experiment import Experiment
+from datasets.label_noise import OPTION as LABEL_NOISE
+from datasets.label_noise import noisy_fingerprint
 from datasets.protocols import PROTOCOLS
 from msam.optim import OptimConfig
+
+# Options whose default names the same run as no word.
+UNSPOKEN = {"protocol": PROTOCOLS[0], LABEL_NOISE: 0}
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,14 @@ def make_experiment(
     fusion: str,
     method: str,
     modalities: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
     seed: int = 0,
     fingerprint: str | None = None,
 ) -> Experiment:
-    """An experiment at the scale of `profile`; ValueError lists every mistake."""
+    """An experiment at the scale of `profile`, with `changes` as `experiment_values` makes them;
+    ValueError lists every mistake."""
     names = {"dataset": dataset, "fusion": fusion, "method": method, "modalities": modalities}
-    values = experiment_values(config, profile, {**names, "seed": seed}, {})
+    values = experiment_values(config, profile, {**names, "seed": seed}, changes or {})
     values["data"]["fingerprint"] = fingerprint
     return Experiment.from_dict(values)
 
@@ -98,6 +105,7 @@ def experiment_values(
     """
     dataset = config.datasets.get(names["dataset"])
     options = data_options(config, profile, names["dataset"]) if dataset else {}
+    options[LABEL_NOISE] = 0
     optim = asdict(OptimConfig(**profile.optim))
     known = config.methods.get(names["method"])
     params = known.values(names["dataset"]) if known else {}
@@ -111,9 +119,8 @@ def experiment_values(
     for key, value in changes.items():
         owner = next((o for o in (scale, optim, options) if key in o), params)
         owner[key] = value
-    if options.get("protocol") == PROTOCOLS[0]:
-        del options["protocol"]  # the default names the same run as no word
-    data = {**options, "stand_in": profile.stand_in, "fingerprint": None}
+    spoken = {k: v for k, v in options.items() if k not in UNSPOKEN or v != UNSPOKEN[k]}
+    data = {**spoken, "stand_in": profile.stand_in, "fingerprint": None}
     modalities = _in_column_order(names["modalities"], dataset.modalities if dataset else ())
     return {
         **scale,
@@ -146,6 +153,8 @@ def _cell(
     profile: ProfileConfig,
     state: DataState,
 ) -> Cell:
+    noise = row.changes.get(LABEL_NOISE, 0)
+    clean = state.fingerprint
     template = make_experiment(
         config,
         profile,
@@ -153,6 +162,7 @@ def _cell(
         fusion=fusion,
         method=row.method,
         modalities=row.modalities,
-        fingerprint=state.fingerprint,
+        changes=row.changes,
+        fingerprint=clean and noisy_fingerprint(clean, noise),
     )
     return Cell(row, dataset, template, state.reason)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from datasets.catalog import DatasetSpec
 from datasets.known import LOADERS, loader_of
+from datasets.label_noise import taken_from, with_label_noise
 from datasets.loader import PrepareReport, Progress, silent
 from datasets.status import PreparedState, fingerprint, prepared_state
 
@@ -39,8 +40,12 @@ def protocols(name: str) -> tuple[str, ...]:
 
 
 def load(name: str, folder: Path, options: Mapping[str, Any] | None = None) -> Dataset:
-    """Loads a prepared folder, every file verified; raises DataError with what to type."""
-    return loader_of(name).load(Path(folder), options or {})
+    """Loads a prepared folder, every file verified; raises DataError with what to type.
+
+    Every dataset has the option `label_noise`, see `label_noise`, beside those of its loader.
+    """
+    percent, others = taken_from(options or {})
+    return with_label_noise(loader_of(name).load(Path(folder), others), percent)
 
 
 def prepare(

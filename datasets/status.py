@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from datasets.errors import DataError
 from datasets.known import loader_of
+from datasets.label_noise import noisy_fingerprint, taken_from
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ def prepared_state(
 ) -> PreparedState:
     """Whether `folder` can be loaded; raises DataError for a wrong name or option only."""
     loader, folder = loader_of(name), Path(folder)
+    percent, others = taken_from(options or {})
     if not folder.exists():
         return PreparedState("missing", None, False, f"no {folder}; {loader.remedy()}")
     try:
@@ -36,9 +38,9 @@ def prepared_state(
     if problems:
         detail = f"{folder}: {'; '.join(problems)}; {loader.remedy(manifest.stand_in)}"
         return PreparedState("damaged", None, manifest.stand_in, detail)
-    identity = loader.fingerprint(manifest, options or {})
+    identity = noisy_fingerprint(loader.fingerprint(manifest, others), percent)
     kind = "stand-in data" if manifest.stand_in else "the published data"
-    sizes = (manifest.total_bytes(), loader.device_bytes(manifest, options or {}))
+    sizes = (manifest.total_bytes(), loader.device_bytes(manifest, others))
     on_disk, on_device = (f"{size / 1e6:,.1f} MB" for size in sizes)
     detail = f"{kind}, {on_disk} on disk, {on_device} on the device, made {manifest.created}"
     return PreparedState("prepared", identity, manifest.stand_in, detail)

@@ -34,7 +34,8 @@ def draw(session: Session, records: Sequence[RunRecord], selection: str) -> Figu
     from benchmarks.report.figures.surface import surface_figures
 
     config, root = session.config, session.folders.root
-    cells = {suite: session.cells(suite) for suite in config.suites}
+    suites = [name for name, suite in config.suites.items() if suite.source == "paper"]
+    cells = {suite: session.cells(suite) for suite in suites}
     surfaces = sorted((root / "landscape").glob("*.csv"))
     made = make_figures(config, session.profile_name, cells, records, selection)
     made += surface_figures(config, records, surfaces)

@@ -26,7 +26,7 @@ def report(arguments: Namespace, say: Say) -> int:
     session = open_session(arguments, say)
     archive = session.archive()
     written = _report(session, arguments.selection, archive)
-    _say_tables(session, written, list(session.config.suites))
+    _say_tables(session, written, list(written.pages))
     more = _write_page(session, arguments.selection, archive[0], written)
     say("\n  ".join(["Written:", *map(str, [*written.files, *more])]))
     return 0
@@ -35,7 +35,7 @@ def report(arguments: Namespace, say: Say) -> int:
 def write_tables(session: Session, shown: Sequence[str], selection: str) -> None:
     """Writes every table, so that `comparison.csv` is complete, and prints those in `shown`."""
     written = _report(session, selection, session.archive())
-    _say_tables(session, written, shown)
+    _say_tables(session, written, [suite for suite in shown if suite in written.pages])
     session.say("\n  ".join(["Written:", *map(str, written.files)]))
     session.say("Figures and page: ./reproduce.sh report")
 
@@ -52,8 +52,7 @@ def compare(arguments: Namespace, say: Say) -> int:
 def status(arguments: Namespace, say: Say) -> int:
     """How many runs of each table are in which state, and why the others cannot run."""
     session = open_session(arguments, say)
-    for suite in session.config.suites:
-        cells = session.cells(suite)
+    for suite, cells in session.tables().items():
         seeds = session.profile.seeds
         planned = [e for cell in cells for e in cell.experiments(seeds)]
         found = standings(planned, session.folders)
@@ -114,8 +113,8 @@ def _report(session: Session, selection: str, archive: Archive) -> Report:
     # scipy takes half a second to import: status and list should not wait for it.
     from benchmarks.report import write_report
 
-    cells = {suite: session.cells(suite) for suite in session.config.suites}
     records, unreadable = archive
+    cells = session.tables()
     return write_report(
         session.config,
         session.profile_name,

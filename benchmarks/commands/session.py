@@ -37,6 +37,22 @@ class Session:
         states = workspace.data_states(self.config, self.profile)
         return plan.plan_suite(self.config, suite, self.profile, states)
 
+    def tables(self) -> dict[str, list[Cell]]:
+        """The cells of the paper's tables, and of our own where a run of its own has ended."""
+        cells = {name: self.cells(name) for name in self.config.suites}
+        papers = {n: found for n, found in cells.items() if self.config.suites[n].source == "paper"}
+        used = {cell.template.cell_id for found in papers.values() for cell in found}
+        ours = {
+            name: found
+            for name, found in cells.items()
+            if any(self._begun(cell) for cell in found if cell.template.cell_id not in used)
+        }
+        return papers | ours
+
+    def _begun(self, cell: Cell) -> bool:
+        runs = cell.experiments(self.profile.seeds)
+        return any(self.folders.record(run.run_id).exists() for run in runs)
+
     def records(self) -> list[RunRecord]:
         """Every record of this profile that can be read."""
         return self.archive()[0]

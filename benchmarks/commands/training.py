@@ -21,7 +21,7 @@ from benchmarks.words import unknown_words
 
 
 def table(arguments: Namespace, say: Say) -> int:
-    """table1, table2: trains what is missing and writes the table.
+    """The verb that names a suite: trains what is missing of it and writes its table.
 
     Exit status 1 if a run failed, 75 if some are left; 0 without a table if they were submitted.
     """

@@ -129,5 +129,6 @@ def _departures(config: Config, cell: Cell) -> list[str]:
         fusion=ours.fusion,
         method=ours.method,
         modalities=ours.modalities,
+        changes=cell.row.changes,
     )
     return departures(ours, papers)

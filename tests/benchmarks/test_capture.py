@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from baselines import METHODS
+from baselines.joint_train import JointTrain
 from benchmarks.capture import CapturedStep, make_step, record_cuda_graph
 from benchmarks.execution import Execution
 from msam.msam import MSAM
@@ -146,6 +147,48 @@ def test_a_method_says_why_it_cannot_be_captured():
     assert step == method.step and "refresh" in how
     step, how = make_step(MSAM(tiny_model(), OPTIM), torch.device("cuda"), "auto")
     assert isinstance(step, CapturedStep) and how == "CUDA graph"
+
+
+class Counting(JointTrain):
+    """Changes what it keeps on the host in every step: `change` says how."""
+
+    def __init__(self, change):
+        super().__init__(tiny_model(), OPTIM)
+        self.change, self.steps, self.window, self.sums = change, 0, [0.0], {}
+
+    def step(self, inputs, labels):
+        self.change(self)
+        return super().step(inputs, labels)
+
+
+def count(method):
+    method.steps += 1
+
+
+def slide(method):
+    method.window[0] += 1.0
+
+
+def replace_tensor(method):
+    method.sums["loss"] = torch.zeros(1) + 1
+
+
+@pytest.mark.parametrize(
+    ("change", "named"), [(count, "steps"), (slide, "window"), (replace_tensor, "sums")]
+)
+def test_a_method_whose_host_state_a_replay_would_freeze_is_refused(change, named):
+    step, _ = captured(Counting(change))
+    [(inputs, labels)] = tiny_batches()
+    step(inputs, labels)
+    with pytest.raises(ValueError, match=f"Counting changes {named} on the host.*uncapturable"):
+        step(inputs, labels)
+
+
+def test_host_state_that_was_made_in_the_first_step_is_no_change():
+    step, recorder = captured(Counting(lambda m: m.sums.setdefault("first", 1)))
+    for inputs, labels in tiny_batches(3):
+        step(inputs, labels)
+    assert recorder.replays == 2
 
 
 def test_the_record_says_how_steps_were_executed(experiment, dataset, folders, cpu, quiet):

@@ -10,6 +10,7 @@ from benchmarks.check import experiment_problems
 from benchmarks.config import CONFIGS, load_config, lookup
 from benchmarks.experiment import Experiment
 from benchmarks.plan import DataState, data_options, experiment_values, plan_suite
+from datasets.label_noise import noisy_fingerprint
 from datasets.registry import LOADERS
 
 
@@ -35,7 +36,7 @@ def test_every_registered_method_has_an_entry_and_every_entry_a_method():
 
 
 @pytest.mark.parametrize("profile", ["demo", "quick", "pilot", "short", "paper"])
-@pytest.mark.parametrize("suite", ["table1", "table2"])
+@pytest.mark.parametrize("suite", ["table1", "table2", "controls", "noise"])
 def test_every_shipped_experiment_can_run(profile, suite):
     config = load_config()
     states = {name: DataState("fingerprint") for name in config.datasets}
@@ -43,6 +44,20 @@ def test_every_shipped_experiment_can_run(profile, suite):
     templates = [c.template for c in cells]
     assert {t.dataset for t in templates} == set(config.datasets)
     assert [p for t in templates for p in experiment_problems(t)] == []
+
+
+def test_rows_change_hyperparameters_and_wrong_labels_but_no_way_to_load_data(edit):
+    config = load_config()
+    states = {name: DataState("fingerprint") for name in config.datasets}
+    cells = plan_suite(config, "noise", config.profiles["paper"], states)
+    [noisy] = [c for c in cells if c.row.label == "SAM, 40 % wrong" and c.dataset == "ave"]
+    assert noisy.template.data["label_noise"] == 40
+    assert noisy.template.data["fingerprint"] == noisy_fingerprint("fingerprint", 40)
+    clean = next(c for c in cells if c.row.label == "SAM" and c.dataset == "ave")
+    assert clean.template.data["fingerprint"] == "fingerprint"
+    assert "label_noise" not in clean.template.data
+    with pytest.raises(ValueError, match=r"row 'M-SAM .response.' may not change 'pairing'"):
+        edit("suites.yaml", ("{split: response}", "{pairing: aligned}"))
 
 
 def test_colours_of_methods_are_distinct():

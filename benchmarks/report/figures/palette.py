@@ -30,11 +30,12 @@ class Look:
 
 
 def looks(config: Config) -> dict[str, Look]:
-    """The look of every label: the rows of the tables in their order, then the other methods.
+    """The look of every label: the rows of the paper's tables in order, then the other methods.
 
     Colours are those of `methods.yaml`; dash and marker follow from the order.
     """
-    methods = {row.label: row.method for suite in config.suites.values() for row in suite.rows}
+    papers = [suite for suite in config.suites.values() if suite.source == "paper"]
+    methods = {row.label: row.method for suite in papers for row in suite.rows}
     methods |= {m.label: name for name, m in config.methods.items() if m.label not in methods}
     return {
         label: Look(

@@ -15,6 +15,7 @@ from benchmarks.report.table import Table
 from benchmarks.report.write import make_table
 
 CONFIG = load_config()
+PAPERS = tuple(name for name, suite in CONFIG.suites.items() if suite.source == "paper")
 READY = DataState("print-a")
 MISSING = DataState(None, "data missing")
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from benchmarks.record import RunRecord
 from benchmarks.report import write_report
 from benchmarks.selection import RULES
-from tests.benchmarks.report.builders import CONFIG, READY, epoch, plan, record
+from tests.benchmarks.report.builders import CONFIG, PAPERS, READY, epoch, plan, record
 
-SUITES = {name: plan(name, avmnist=READY) for name in CONFIG.suites}
+SUITES = {name: plan(name, avmnist=READY) for name in PAPERS}
 TESTS = st.dictionaries(
     st.sampled_from(["acc_audio", "acc_visual", "acc_mm"]), st.floats(0, 1), min_size=1
 ).map(lambda test: {"acc_mm": 0.5, **test})

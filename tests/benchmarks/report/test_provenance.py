@@ -15,6 +15,7 @@ from benchmarks.report.verdict import judge
 from benchmarks.sweep import Folders
 from tests.benchmarks.report.builders import (
     CONFIG,
+    PAPERS,
     READY,
     cell_of,
     entry_of,
@@ -135,7 +136,7 @@ def test_wilsons_interval_is_that_of_the_mean() -> None:
 def test_two_reports_of_the_same_files_are_equal_bytes(tmp_path: Path) -> None:
     folders = Folders(tmp_path / "results")
     records = write_results(folders, seeds=3, epochs=4, datasets=("cremad", "ave"))
-    suites = {name: plan(name) for name in CONFIG.suites}
+    suites = {name: plan(name) for name in PAPERS}
     stored = tmp_path / "results" / "predictions"
     for out, given in (("a", records), ("b", records[::-1])):
         found = write_report(CONFIG, "paper", suites, given, tmp_path / out, predictions=stored)
