@@ -4,8 +4,26 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from importlib import import_module
 
 from benchmarks.arguments import parse, usage
+
+# The module of `commands` behind each verb; the others are in `reporting`.
+MODULES = {
+    "table1": "training",
+    "table2": "training",
+    "run": "training",
+    "all": "everything",
+    "new-method": "methods",
+    "check-method": "methods",
+    "bench": "bench",
+    "data": "data",
+    "figures": "figures",
+    "forensics": "forensics",
+    "merge": "merge",
+    "sharpness": "sharpness",
+    "tune": "tune",
+}
 
 
 def main(words: list[str]) -> int:
@@ -29,26 +47,7 @@ def main(words: list[str]) -> int:
 
 def dispatch(arguments: Namespace) -> int:
     """Calls the verb. Each imports only what it needs: `--help` and `list` must start at once."""
-    if arguments.verb in ("table1", "table2", "run"):
-        from benchmarks.commands import training as module
-    elif arguments.verb == "data":
-        from benchmarks.commands import data as module
-    elif arguments.verb in ("new-method", "check-method"):
-        from benchmarks.commands import methods as module
-    elif arguments.verb == "forensics":
-        from benchmarks.commands import forensics as module
-    elif arguments.verb == "sharpness":
-        from benchmarks.commands import sharpness as module
-    elif arguments.verb == "figures":
-        from benchmarks.commands import figures as module
-    elif arguments.verb == "merge":
-        from benchmarks.commands import merge as module
-    elif arguments.verb == "all":
-        from benchmarks.commands import everything as module
-    elif arguments.verb == "bench":
-        from benchmarks.commands import bench as module
-    else:
-        from benchmarks.commands import reporting as module
+    module = import_module(f"benchmarks.commands.{MODULES.get(arguments.verb, 'reporting')}")
     function = {"table1": "table", "table2": "table", "list": "listing", "all": "everything"}
     name = function.get(arguments.verb, arguments.verb.replace("-", "_"))
     return getattr(module, name)(arguments, say)
