@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from importlib import import_module
 
 from benchmarks.arguments import parse, usage
 
 TABLES = ("table1", "table2", "controls", "noise")  # the verbs that are suites
+# The module of `commands` behind each verb; the others are in `reporting`.
+MODULES = {
+    **dict.fromkeys((*TABLES, "run"), "training"),
+    "all": "everything",
+    "new-method": "methods",
+    "check-method": "methods",
+    "bench": "bench",
+    "data": "data",
+    "figures": "figures",
+    "forensics": "forensics",
+    "merge": "merge",
+    "sharpness": "sharpness",
+    "tune": "tune",
+}
 
 
 def main(words: list[str]) -> int:
@@ -31,26 +46,7 @@ def main(words: list[str]) -> int:
 
 def dispatch(arguments: Namespace) -> int:
     """Calls the verb. Each imports only what it needs: `--help` and `list` must start at once."""
-    if arguments.verb in (*TABLES, "run"):
-        from benchmarks.commands import training as module
-    elif arguments.verb == "data":
-        from benchmarks.commands import data as module
-    elif arguments.verb in ("new-method", "check-method"):
-        from benchmarks.commands import methods as module
-    elif arguments.verb == "forensics":
-        from benchmarks.commands import forensics as module
-    elif arguments.verb == "sharpness":
-        from benchmarks.commands import sharpness as module
-    elif arguments.verb == "figures":
-        from benchmarks.commands import figures as module
-    elif arguments.verb == "merge":
-        from benchmarks.commands import merge as module
-    elif arguments.verb == "all":
-        from benchmarks.commands import everything as module
-    elif arguments.verb == "bench":
-        from benchmarks.commands import bench as module
-    else:
-        from benchmarks.commands import reporting as module
+    module = import_module(f"benchmarks.commands.{MODULES.get(arguments.verb, 'reporting')}")
     function = {**dict.fromkeys(TABLES, "table"), "list": "listing", "all": "everything"}
     name = function.get(arguments.verb, arguments.verb.replace("-", "_"))
     return getattr(module, name)(arguments, say)

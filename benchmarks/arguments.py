@@ -19,6 +19,7 @@ VERBS = {
     "figures": "figures alone from the records at hand",
     "compare": "every cell: paper, ours, difference, verdict; exit status 1 or 2 if not equal",
     "run": "one experiment",
+    "tune": "chooses each method's rho, or its like, from a fixed grid on validation data",
     "sharpness": "curvature and loss surface of the runs whose weights were kept",
     "status": "done, failed, interrupted and missing runs of every table",
     "merge": "joins results folders of several machines; refuses runs with different numbers",

@@ -11,6 +11,7 @@ from benchmarks.config_checks import config_problems
 from benchmarks.config_schema import (
     Config,
     DatasetConfig,
+    Grid,
     MethodConfig,
     ProfileConfig,
     Row,
@@ -58,11 +59,12 @@ def _entries(path: Path, cls: type[Entry], problems: list[str]) -> dict[str, Ent
     return {
         str(name): entry
         for name, values in content.items()
-        if (entry := _entry(values, cls, f"{path.name}: {name}", problems))
+        if (entry := read_entry(values, cls, f"{path.name}: {name}", problems))
     }
 
 
-def _entry(values: Any, cls: type[Entry], where: str, problems: list[str]) -> Entry | None:
+def read_entry(values: Any, cls: type[Entry], where: str, problems: list[str]) -> Entry | None:
+    """The dataclass `cls` that YAML values hold, or None; what is wrong is added to `problems`."""
     if not isinstance(values, dict):
         problems.append(f"{where} must be a mapping")
         return None
@@ -75,8 +77,10 @@ def _entry(values: Any, cls: type[Entry], where: str, problems: list[str]) -> En
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     if cls is SuiteConfig:
         rows = [
-            _entry(row, Row, f"{where} row {i + 1}", problems)
+            read_entry(row, Row, f"{where} row {i + 1}", problems)
             for i, row in enumerate(values["rows"])
         ]
         values["rows"] = tuple(row for row in rows if row)
+    if cls is MethodConfig and values.get("grid") is not None:
+        values["grid"] = read_entry(values["grid"], Grid, f"{where} grid", problems)
     return cls(**values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.config_schema import Config, MethodConfig, ProfileConfig, SuiteConfig
+from benchmarks.grid_checks import grid_problems
 from benchmarks.words import unknown_words
 from msam.optim import OptimConfig
 from msam.parameters import field_problems, nearest
@@ -28,9 +29,12 @@ def config_problems(config: Config) -> list[str]:
         problems += _profile_problems(config, f"profiles.yaml: {name}", profile)
     for name, suite in config.suites.items():
         problems += _row_problems(config, f"suites.yaml: {name}", suite)
-    for name, method in config.methods.items():
-        problems += _method_problems(config, f"methods.yaml: {name}", method)
-    return problems
+    wrong_methods = [
+        problem
+        for name, method in config.methods.items()
+        for problem in _method_problems(config, f"methods.yaml: {name}", method)
+    ]
+    return problems + (wrong_methods or grid_problems(config))
 
 
 def _profile_problems(config: Config, where: str, profile: ProfileConfig) -> list[str]:

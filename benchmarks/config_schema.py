@@ -23,11 +23,21 @@ class DatasetConfig:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """The values of a hyperparameter among which the verb `tune` chooses, in rising order."""
+
+    parameter: str
+    values: tuple[float, ...]
+    source: str
+
+
+@dataclass(frozen=True)
 class MethodConfig:
     """How the tables show and set a method.
 
     `params` maps a name to its value and source; `datasets` beside them overrides the value.
     `group` is `table` for the rows of the paper's tables, else where `list` shows the method.
+    `grid` is what there is to choose; a control `follows` another method's choice instead.
     """
 
     label: str
@@ -35,6 +45,8 @@ class MethodConfig:
     colour: str
     group: Literal["table", "extension", "control"] = "table"
     params: Mapping[str, Any] = field(default_factory=dict)
+    grid: Grid | None = None
+    follows: str | None = None
 
     def values(self, dataset: str) -> dict[str, Any]:
         """The hyperparameters alone, as they are for a dataset."""
@@ -69,7 +81,10 @@ class SuiteConfig:
 
 @dataclass(frozen=True)
 class ProfileConfig:
-    """The scale of the experiments; `options` overrides dataset options."""
+    """The scale of the experiments; `options` overrides dataset options.
+
+    With `params: tuned` methods get the hyperparameters chosen on validation data, where there are.
+    """
 
     about: str
     encoders: Literal["paper", "small"]
@@ -80,13 +95,19 @@ class ProfileConfig:
     train_samples: Count | None = None
     optim: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    params: Literal["published", "tuned"] = "published"
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything in `configs/`."""
+    """Everything in `configs/`, and what was chosen: (dataset, fusion, method) -> {name: value}."""
 
     datasets: dict[str, DatasetConfig]
     methods: dict[str, MethodConfig]
     suites: dict[str, SuiteConfig]
     profiles: dict[str, ProfileConfig]
+    choices: Mapping[tuple[str, str, str], Mapping[str, Any]] = field(default_factory=dict)
+
+    def chosen(self, dataset: str, fusion: str, method: str) -> Mapping[str, Any]:
+        """What was chosen for the method, or for the one it follows; empty if nothing was."""
+        return self.choices.get((dataset, fusion, self.methods[method].follows or method), {})

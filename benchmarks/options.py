@@ -15,6 +15,7 @@ from benchmarks.shared_options import (
     add_executor,
     add_keeping,
     add_place,
+    add_seeds,
     add_selection,
     add_sweep,
 )
@@ -83,6 +84,12 @@ def _add_sharpness(parser: ArgumentParser) -> None:
         )
 
 
+def _add_tune(parser: ArgumentParser) -> None:
+    parser.set_defaults(profile="tune")
+    about = "late, early or both (default)"
+    parser.add_argument("--fusion", nargs="+", default=["late", "early"], help=about)
+
+
 def _add_data(parser: ArgumentParser) -> None:
     parser.add_argument("action", help="status, prepare, audit or sources")
     parser.add_argument(
@@ -119,7 +126,8 @@ def _add_bench(parser: ArgumentParser) -> None:
 
 _PLACE = (add_place, add_device)
 _TRAINING = (*_PLACE, add_capture, add_deterministic, add_keeping)
-_TABLES = (*_TRAINING, add_choice, add_sweep, add_executor, add_dry_run, add_selection)
+_SWEEP = (add_choice, add_sweep, add_executor, add_dry_run)
+_TABLES = (*_TRAINING, *_SWEEP, add_seeds, add_selection)
 OPTIONS = {
     "table1": _TABLES,
     "table2": _TABLES,
@@ -132,6 +140,7 @@ OPTIONS = {
     "status": (add_place,),
     "merge": (_add_merge, add_dry_run),
     "run": (_add_run, *_TRAINING),
+    "tune": (*_PLACE, add_capture, add_deterministic, *_SWEEP, _add_tune),
     "sharpness": (_add_sharpness, *_PLACE),
     "data": (_add_data,),
     "forensics": (_add_forensics, add_device, add_sweep),

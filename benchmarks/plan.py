@@ -107,8 +107,7 @@ def experiment_values(
     options = data_options(config, profile, names["dataset"]) if dataset else {}
     options[LABEL_NOISE] = 0
     optim = asdict(OptimConfig(**profile.optim))
-    known = config.methods.get(names["method"])
-    params = known.values(names["dataset"]) if known else {}
+    params = _params(config, profile, names, {**options, **changes}.get("protocol"))
     scale: dict[str, Any] = {
         "epochs": profile.epochs,
         "batch_size": profile.batch_size,
@@ -130,6 +129,18 @@ def experiment_values(
         "params": params,
         "data": data,
     }
+
+
+def _params(
+    config: Config, profile: ProfileConfig, names: Mapping[str, Any], protocol: Any
+) -> dict[str, Any]:
+    """The method's hyperparameters; those chosen hold for the protocol they were chosen under."""
+    if names["method"] not in config.methods:
+        return {}
+    params = config.methods[names["method"]].values(names["dataset"])
+    if profile.params == "tuned" and protocol == PROTOCOLS[0]:
+        params |= config.chosen(names["dataset"], names["fusion"], names["method"])
+    return params
 
 
 def data_options(config: Config, profile: ProfileConfig, dataset: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from benchmarks.plan import DataState, data_options
 from datasets import registry
 
 ROOT = Path(__file__).parent.parent
+CHOICES = ROOT / "results" / "tune" / "choices.yaml"
 
 
 def data_folder() -> Path:

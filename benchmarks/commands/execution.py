@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from benchmarks import sweep
+from benchmarks import costs, sweep
 from benchmarks.claims import Claims
 from benchmarks.commands.session import Session
 from benchmarks.execution import Execution
@@ -15,8 +16,40 @@ from benchmarks.executors.slurm_request import Request
 from benchmarks.experiment import Experiment
 from benchmarks.files import Unwritable, check_writable
 from benchmarks.jobs import thread_count
+from benchmarks.record import RunRecord
 from benchmarks.signals import EXIT_UNFINISHED, Stop
 from benchmarks.standing import standings
+
+
+def fill(
+    experiments: Sequence[Experiment],
+    session: Session,
+    arguments: Namespace,
+    how: tuple[Execution, Stop, Request | None],
+) -> int | None:
+    """Trains what is missing of a plan, or shows it, or hands it to Slurm.
+
+    The exit status of `execute`; None if nothing was trained here.
+    """
+    execution, stop, request = how
+    if not arguments.dry_run:
+        sweep.set_damaged_aside(experiments, session.folders, session.say)
+    options = arguments.rerun_stale, execution.keep_weights
+    missing = sweep.pending(experiments, session.folders, *options)
+    done = len(experiments) - len(missing)
+    session.say(f"{len(experiments)} runs planned, {done} of them done before")
+    if arguments.dry_run:
+        _show(missing, session)
+        return None
+    if missing and request:
+        submit(missing, session, execution, request)
+        return None
+    status = execute(missing, session, execution, stop) if missing else 0
+    ended = [session.folders.record(e.run_id) for e in missing]
+    records = [RunRecord.load(path) for path in ended if path.exists()]
+    if compared := costs.reality_line(records, costs.load_figures()):
+        session.say(compared)
+    return status
 
 
 def execute(
@@ -38,7 +71,7 @@ def execute(
 
 def submit(
     experiments: Sequence[Experiment], session: Session, execution: Execution, request: Request
-) -> int:
+) -> None:
     """Hands the experiments to Slurm and says what to type next; ValueError if it refuses."""
     check_writable(session.folders.root)
     before = sweep.marks(experiments, session.folders)
@@ -50,7 +83,12 @@ def submit(
         "how far it is: the verb status; stop it: scancel "
         f"{number}; afterwards the same command submits what is left, or writes the table"
     )
-    return 0
+
+
+def _show(missing: Sequence[Experiment], session: Session) -> None:
+    for run_id, standing in standings(missing, session.folders).items():
+        session.say(f"  {run_id}  {standing}")
+    session.say("\n".join(costs.plan_lines(missing, costs.load_figures())))
 
 
 def _run(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import plan, workspace
+from benchmarks import choices, plan, workspace
 from benchmarks.config import load_config, lookup
 from benchmarks.config_schema import Config, ProfileConfig
 from benchmarks.plan import Cell
@@ -73,6 +73,9 @@ def open_session(arguments: Namespace, say: Say) -> Session:
     lookup("selection rule", getattr(arguments, "selection", "val-best"), RULES)
     if arguments.protocol is not None:
         config = _with_protocol(config, name, arguments.protocol)
+    if config.profiles[name].params == "tuned":
+        config, which = choices.with_choices(config, workspace.CHOICES, arguments.protocol)
+        say(which)
     root: Path = arguments.out or workspace.ROOT / "results" / name
     return Session(config, name, Folders(root), say)
 

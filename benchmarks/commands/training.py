@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
-from collections.abc import Sequence
 
-from benchmarks import contribution, costs, plan, sweep, workspace
-from benchmarks.commands.execution import execute, submit
+from benchmarks import contribution, plan, sweep, workspace
+from benchmarks.commands.execution import execute, fill
 from benchmarks.commands.reporting import write_tables
 from benchmarks.commands.session import Say, Session, open_session
 from benchmarks.execution import Execution
@@ -16,7 +15,6 @@ from benchmarks.experiment import Experiment
 from benchmarks.jobs import job_count
 from benchmarks.record import RunRecord
 from benchmarks.signals import EXIT_UNFINISHED, Stop
-from benchmarks.standing import standings
 from benchmarks.words import unknown_words
 
 
@@ -36,30 +34,11 @@ def table(arguments: Namespace, say: Say) -> int:
         what = " ".join((*arguments.datasets, *arguments.methods))
         raise ValueError(f"no row of {arguments.verb} has {what}; the rows are in suites.yaml")
     experiments = [e for cell in cells for e in cell.experiments(seeds)]
-    if not arguments.dry_run:
-        sweep.set_damaged_aside(experiments, session.folders, say)
-    options = arguments.rerun_stale, arguments.keep_weights
-    missing = sweep.pending(experiments, session.folders, *options)
-    say(f"{len(experiments)} runs planned, {len(experiments) - len(missing)} of them done before")
-    if arguments.dry_run:
-        _show(missing, session)
-        return 0
-    if missing and request:
-        return submit(missing, session, execution, request)
-    status = execute(missing, session, execution, stop) if missing else 0
-    ended = [session.folders.record(e.run_id) for e in missing]
-    records = [RunRecord.load(path) for path in ended if path.exists()]
-    if compared := costs.reality_line(records, costs.load_figures()):
-        say(compared)
-    if status != EXIT_UNFINISHED:  # whoever asked to stop does not want to wait for tables
-        write_tables(session, [arguments.verb], arguments.selection)
+    status = fill(experiments, session, arguments, (execution, stop, request))
+    if status in (None, EXIT_UNFINISHED):  # who asked to stop does not want to wait for tables
+        return status or 0
+    write_tables(session, [arguments.verb], arguments.selection)
     return status
-
-
-def _show(missing: Sequence[Experiment], session: Session) -> None:
-    for run_id, standing in standings(missing, session.folders).items():
-        session.say(f"  {run_id}  {standing}")
-    session.say("\n".join(costs.plan_lines(missing, costs.load_figures())))
 
 
 def run(arguments: Namespace, say: Say) -> int:
