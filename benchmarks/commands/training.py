@@ -6,7 +6,7 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 
-from benchmarks import contribution, costs, plan, sweep, workspace
+from benchmarks import contribution, costs, measured, plan, plan_text, sweep, workspace
 from benchmarks.commands.execution import execute, submit
 from benchmarks.commands.reporting import write_tables
 from benchmarks.commands.session import Say, Session, open_session
@@ -49,7 +49,7 @@ def table(arguments: Namespace, say: Say) -> int:
     status = execute(missing, session, execution, stop) if missing else 0
     ended = [session.folders.record(e.run_id) for e in missing]
     records = [RunRecord.load(path) for path in ended if path.exists()]
-    if compared := costs.reality_line(records, costs.load_figures()):
+    if compared := costs.reality_line(records, measured.load_figures()):
         say(compared)
     if status != EXIT_UNFINISHED:  # whoever asked to stop does not want to wait for tables
         write_tables(session, [arguments.verb], arguments.selection)
@@ -57,9 +57,10 @@ def table(arguments: Namespace, say: Say) -> int:
 
 
 def _show(missing: Sequence[Experiment], session: Session) -> None:
-    for run_id, standing in standings(missing, session.folders).items():
-        session.say(f"  {run_id}  {standing}")
-    session.say("\n".join(costs.plan_lines(missing, costs.load_figures())))
+    expected = costs.estimates(missing, measured.load_figures())
+    found = standings(missing, session.folders)
+    lines = plan_text.run_lines(missing, found, expected) + plan_text.cost_lines(expected)
+    session.say("\n".join(lines))
 
 
 def run(arguments: Namespace, say: Say) -> int:
