@@ -6,6 +6,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bench.networks import OPTIONAL
 from benchmarks.shared_options import (
     add_capture,
     add_choice,
@@ -118,8 +119,9 @@ def _add_name(parser: ArgumentParser) -> None:
 
 
 def _add_bench(parser: ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, help="folder for the table and the JSON")
-    about = "default: all but steps_cremad"
+    about = "folder for tables and JSON (default results/bench/local, where --dry-run looks first)"
+    parser.add_argument("--out", type=Path, help=about)
+    about = f"default: all but {', '.join(OPTIONAL)}"
     parser.add_argument("--parts", nargs="+", default=[], metavar="NAME", help=about)
     parser.add_argument("--rounds", type=int, default=7, help="timings each (default 7)")
 

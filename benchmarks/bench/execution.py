@@ -1,10 +1,11 @@
-"""Ways to execute the same step: eager or captured, and in which precision."""
+"""Ways to execute the same step: eager or captured, in which precision, with the same bits."""
 
 from __future__ import annotations
 
 from benchmarks.bench.subjects import PAPER, Batch, Subject
 from benchmarks.bench.timing import NOT_RUN, Row, Setting, interleaved, ratio
 from benchmarks.capture import CapturedStep, record_cuda_graph
+from benchmarks.determinism import deterministic
 from benchmarks.precision import computing_in
 from msam.method import Method
 
@@ -53,4 +54,29 @@ def _precisions(name: str, subject: Subject, setting: Setting) -> Row:
 
 def _step_in(name: str, method: Method, batch: Batch) -> None:
     with computing_in(method.model, name):
+        method.step(*batch)
+
+
+def determinism(setting: Setting) -> list[Row]:
+    """The price of `--deterministic`: the time of a step with it over one without."""
+    return [_deterministic(name, PAPER, setting) for name in METHODS_TIMED]
+
+
+def _deterministic(name: str, subject: Subject, setting: Setting) -> Row:
+    batch = subject.random_batch(setting.device)
+    # First, as cuBLAS takes its workspace's size from the environment at the first call.
+    methods = {with_: subject.method(name, "late", setting.device) for with_ in (True, False)}
+    actions = {str(w): lambda w=w, m=m: _step_with(w, m, batch) for w, m in methods.items()}
+    try:
+        price: float | str = ratio(interleaved(actions, setting), "True", "False")
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
+            raise
+        price = str(error).split(".")[0]  # which operation has no deterministic way
+    where = {"cpu": NOT_RUN, "cuda": NOT_RUN, setting.device.type: price}
+    return {"method": name, **{f"deterministic over default, {d}": v for d, v in where.items()}}
+
+
+def _step_with(wanted: bool, method: Method, batch: Batch) -> None:
+    with deterministic(wanted):
         method.step(*batch)

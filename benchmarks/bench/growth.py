@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from baselines import build_method
-from benchmarks.bench.subjects import SMALL, Subject
+from benchmarks.bench.subjects import PAPER, SMALL, Subject
 from benchmarks.bench.timing import Row, Setting, interleaved, ratio
 from msam.method import Method
 from msam.model import LateFusion, MultimodalModel
@@ -17,17 +17,22 @@ from msam.optim import OptimConfig
 COUNTS = (2, 3, 4, 5, 6)
 BATCHES = (16, 64, 256)
 WIDTHS = (16, 32, 64)
+RESNET_COUNTS = (2, 6)
+RESNET_CPU_BATCH = 16  # six ResNet-18 on a CPU, seven rounds: under a minute
 SHAPE = (1, 28, 28)
 
 
 def growth(setting: Setting) -> list[Row]:
     """M-SAM over SAM on images of 28x28 pixels, late fusion; one quantity varies at a time.
 
-    The networks are small, where whatever M-SAM adds weighs most.
+    Small networks, where whatever M-SAM adds weighs most, and ResNet-18 with many modalities.
     """
-    rows = [_of_count(count, setting) for count in COUNTS]
+    rows = [_of_count(images(count), setting) for count in COUNTS]
     rows += [_of_batch(batch, setting) for batch in BATCHES]
-    return rows + [_of_width(width, setting) for width in WIDTHS]
+    rows += [_of_width(width, setting) for width in WIDTHS]
+    batch = RESNET_CPU_BATCH if setting.device.type == "cpu" else PAPER.batch
+    resnets = [replace(images(n, batch), encoder=PAPER.encoder) for n in RESNET_COUNTS]
+    return rows + [_of_count(subject, setting) for subject in resnets]
 
 
 def images(count: int, batch: int = SMALL.batch) -> Subject:
@@ -36,10 +41,9 @@ def images(count: int, batch: int = SMALL.batch) -> Subject:
     return replace(SMALL, data="images", shapes=shapes, batch=batch)
 
 
-def _of_count(count: int, setting: Setting) -> Row:
-    subject = images(count)
+def _of_count(subject: Subject, setting: Setting) -> Row:
     methods = {n: subject.method(n, "late", setting.device) for n in ("msam", "sam")}
-    return _row("modalities", count, subject, methods, setting)
+    return _row("modalities", len(subject.shapes), subject, methods, setting)
 
 
 def _of_batch(batch: int, setting: Setting) -> Row:
@@ -81,4 +85,10 @@ def _row(
     inputs, labels = subject.random_batch(setting.device)
     actions = {name: lambda m=m: m.step(inputs, labels) for name, m in methods.items()}
     times = interleaved(actions, setting)
-    return {"varied": what, "value": value, "msam over sam": ratio(times, "msam", "sam")}
+    return {
+        "encoder": "two layers" if what == "width" else subject.encoder,
+        "batch": subject.batch,
+        "varied": what,
+        "value": value,
+        "msam over sam": ratio(times, "msam", "sam"),
+    }

@@ -14,7 +14,7 @@ from datasets.spec import SplitTensors
 from datasets.tensors import Indexed
 
 THREE = {**AVMNIST, "text": (1, 28, 28)}
-SUBJECTS = [Subject("avmnist", shapes, 10, "resnet18", 64) for shapes in (AVMNIST, THREE)]
+SUBJECTS = [Subject("avmnist", shapes, 10, "resnet18") for shapes in (AVMNIST, THREE)]
 
 
 def naive(setting: Setting) -> list[Row]:

@@ -2,73 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import median
+from typing import Any
 
 import torch
 
-from benchmarks.bench.passes import Passes, count_passes
-from benchmarks.bench.subjects import LARGE, PAPER, SMALL, Batch, Subject
+from benchmarks.bench.networks import ALONE, networks
+from benchmarks.bench.passes import Passes
+from benchmarks.bench.subjects import Batch, Subject
 from benchmarks.bench.timing import Row, Seconds, Setting, interleaved, ratio
-from msam.method import Method
-from msam.model import MultimodalModel, evaluating
+from benchmarks.bench.turns import work_of
+from benchmarks.config import load_config
+from msam.model import Inputs, MultimodalModel, evaluating
 
+REFERENCES = (ALONE, "sam")
 VARIANTS = {"ogm_ge noise=False": ("ogm_ge", {"noise": False})}  # the price of an option
+
+
+CPU_BATCHES = {"steps_cremad": 4, "steps_urfunny": 8}
+"""Where 64 samples would take a CPU minutes a step."""
+
+AT_ONCE = {"steps_urfunny": 4}
+"""Methods in memory together, where one takes 1.6 GB: three transformers, momentum, gradients."""
 
 
 def steps(setting: Setting) -> list[Row]:
     """AV-MNIST shapes, ResNet-18 and the small network, batch 64."""
-    return [row for s in (PAPER, SMALL) for row in measure(s, setting)]
+    return _part("steps", setting)
+
+
+def steps_small(setting: Setting) -> list[Row]:
+    """The small networks on the shapes of the other stand-in data, batch 64."""
+    return _part("steps_small", setting)
 
 
 def steps_cremad(setting: Setting) -> list[Row]:
-    """CREMA-D shapes, ResNet-18; batches of 4 on a CPU, where 64 would take minutes a step."""
-    subject = LARGE if setting.device.type == "cpu" else replace(LARGE, batch=64)
-    return measure(subject, setting)
+    """CREMA-D shapes, the tables' encoder; batches of 4 on a CPU."""
+    return _part("steps_cremad", setting)
 
 
-def measure(subject: Subject, setting: Setting) -> list[Row]:
-    """A row per fusion and method, per modality alone, and for evaluation."""
-    return [row for fusion in ("late", "early") for row in _of_fusion(subject, fusion, setting)]
+def steps_urfunny(setting: Setting) -> list[Row]:
+    """UR-Funny shapes, the tables' encoder; batches of 8 on a CPU."""
+    return _part("steps_urfunny", setting)
 
 
-def _of_fusion(subject: Subject, fusion: str, setting: Setting) -> list[Row]:
-    device = setting.device
-    batch = subject.random_batch(device)
-    methods = {n: subject.method(n, fusion, device) for n in subject.method_names(fusion)}
+def steps_ave(setting: Setting) -> list[Row]:
+    """AVE shapes, the tables' encoder, batch 64."""
+    return _part("steps_ave", setting)
+
+
+def _part(name: str, setting: Setting) -> list[Row]:
+    batch = CPU_BATCHES.get(name, 64) if setting.device.type == "cpu" else 64
+    subjects = [Subject(**vars(n), batch=batch) for n in networks()[name]]
+    return [row for s in subjects for row in measure(s, setting, AT_ONCE.get(name))]
+
+
+def measure(subject: Subject, setting: Setting, at_once: int | None = None) -> list[Row]:
+    """A row per fusion and method, and per modality alone, for training and for evaluation.
+
+    With `at_once`, so many methods take turns, then the next, each time with the two references.
+    """
+    rows = []
+    for fusion in ("late", "early"):
+        others = [title for title in _titles(subject, fusion) if title not in REFERENCES]
+        size = at_once or len(others)
+        for start in range(0, len(others), size):
+            group = [*REFERENCES, *others[start : start + size]]
+            found = _of_group(subject, fusion, group, setting, with_singles=start == 0)
+            rows += found if start == 0 else found[len(REFERENCES) :]
+    return rows
+
+
+def _titles(subject: Subject, fusion: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What is timed: row -> method and its hyperparameters, those of the tables."""
+    config = load_config().methods
+    values = {n: config[n].values(subject.dataset) for n in subject.method_names(fusion)}
+    titles = {name: (name, params) for name, params in values.items()}
     for title, (name, params) in VARIANTS.items():
-        if name in methods:
-            methods[title] = subject.method(name, fusion, device, **params)
-    passes = {name: count_passes(method, batch) for name, method in methods.items()}
-    actions: dict[str, Callable[[], object]] = {
-        name: partial(method.step, *batch) for name, method in methods.items()
-    }
-    actions["evaluation"] = partial(_evaluate, methods["joint_train"].model, batch)
-    actions |= _singles(subject, fusion, batch, device)
-    return _rows(subject, fusion, passes, interleaved(actions, setting, warm=True))
+        if name in values:
+            titles[title] = (name, {**values[name], **params})
+    return titles
+
+
+def _of_group(
+    subject: Subject, fusion: str, group: Sequence[str], setting: Setting, with_singles: bool
+) -> list[Row]:
+    device = setting.device
+    batch, titles = subject.random_batch(device), _titles(subject, fusion)
+    methods = {t: subject.method(titles[t][0], fusion, device, **titles[t][1]) for t in group}
+    works = {title: work_of(method, batch) for title, method in methods.items()}
+    actions = {title: work.act for title, work in works.items()}
+    if with_singles:
+        actions |= _singles(subject, fusion, batch, device)
+    times = interleaved(actions, setting, warm=True)
+    for title, work in works.items():
+        times[title] = [seconds / work.epochs for seconds in times[title]]
+    return _rows(subject, fusion, {title: work.passes for title, work in works.items()}, times)
 
 
 def _singles(
     subject: Subject, fusion: str, batch: Batch, device: torch.device
 ) -> dict[str, Callable[[], object]]:
-    """Joint-Train on one modality: the Single rows of the tables."""
+    """One modality: the Single rows of the tables, and what evaluating any run consists of."""
     inputs, labels = batch
-    alone: dict[str, Method] = {
-        m: replace(subject, shapes={m: shape}).method("joint_train", fusion, device)
-        for m, shape in subject.shapes.items()
-    }
-    return {
-        f"joint_train {m}": partial(method.step, {m: inputs[m]}, labels)
-        for m, method in alone.items()
-    }
+    actions: dict[str, Callable[[], object]] = {}
+    for m, shape in subject.shapes.items():
+        method = replace(subject, shapes={m: shape}).method(ALONE, fusion, device)
+        alone = {m: inputs[m]}
+        actions[f"{ALONE} {m}"] = partial(method.step, alone, labels)
+        actions[f"evaluation {m}"] = partial(_evaluate, method.model, alone)
+    for action in actions.values():
+        action()  # the first call is slow; those of the methods were counted
+    return actions
 
 
 @torch.inference_mode()
-def _evaluate(model: MultimodalModel, batch: Batch) -> None:
+def _evaluate(model: MultimodalModel, inputs: Inputs) -> None:
     with evaluating(model):
-        model(batch[0])
+        model(inputs)
 
 
 def _rows(subject: Subject, fusion: str, passes: Mapping[str, Passes], times: Seconds) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from baselines import METHODS, build_method
+from benchmarks.bench.networks import Network
 from benchmarks.models import build_model
 from msam.method import Method
 from msam.optim import OptimConfig
@@ -18,20 +18,16 @@ Batch = tuple[dict[str, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Subject:
-    """Samples of these shapes in batches of `batch`, and the encoder that takes them."""
+class Subject(Network):
+    """A network, and batches of `batch` samples for it."""
 
-    data: str
-    shapes: Mapping[str, tuple[int, ...]]
-    classes: int
-    encoder: str
-    batch: int
+    batch: int = 64
 
     def random_batch(self, device: torch.device) -> Batch:
-        """Inputs {modality: (B, *shape)} and labels (B,), the same in every call."""
+        """Inputs {modality: (B, *shape)}, labels (B,) or (B * T,), the same in every call."""
         rng = torch.Generator().manual_seed(0)
         inputs = {m: torch.rand(self.batch, *s, generator=rng) for m, s in self.shapes.items()}
-        labels = torch.randint(self.classes, (self.batch,), generator=rng)
+        labels = torch.randint(self.classes, (self.batch * self.segments,), generator=rng)
         return {m: x.to(device) for m, x in inputs.items()}, labels.to(device)
 
     def method(self, name: str, fusion: str, device: torch.device, **params: Any) -> Method:
@@ -47,7 +43,5 @@ class Subject:
 
 
 AVMNIST = {"audio": (1, 112, 112), "visual": (1, 28, 28)}
-CREMAD = {"audio": (1, 257, 299), "visual": (3, 224, 224)}
-PAPER = Subject("avmnist", AVMNIST, 10, "resnet18", 64)
-SMALL = Subject("avmnist", AVMNIST, 10, "small_cnn", 64)
-LARGE = Subject("cremad", CREMAD, 6, "resnet18", 4)
+PAPER = Subject("avmnist", AVMNIST, 10, "resnet18")
+SMALL = Subject("avmnist", AVMNIST, 10, "small_cnn")

@@ -10,17 +10,18 @@ from typing import Any
 
 from tabulate import tabulate
 
-from benchmarks.bench.parts import OPTIONAL, PARTS
+from benchmarks.bench.networks import OPTIONAL
+from benchmarks.bench.parts import PARTS
 from benchmarks.bench.timing import Setting
 from benchmarks.environment import describe_environment
 from benchmarks.files import write_json, write_text
+from benchmarks.measured import OWN
 from benchmarks.progress import pick_device
 from benchmarks.words import unknown_words
-from benchmarks.workspace import ROOT
 
 
 def bench(arguments: Namespace, say: Callable[[str], None]) -> int:
-    """Measures each part, prints its table and writes it to results/bench."""
+    """Measures each part, prints its table and writes it to `--out`, or for this machine."""
     problems = unknown_words("part", arguments.parts, PARTS)
     if arguments.rounds < 1:
         problems.append(f"--rounds is {arguments.rounds}; it must be at least 1")
@@ -28,7 +29,7 @@ def bench(arguments: Namespace, say: Callable[[str], None]) -> int:
         raise ValueError("\n  ".join(problems))
     setting = Setting(pick_device(arguments.device), arguments.rounds)
     environment = describe_environment(setting.device)
-    folder: Path = arguments.out or ROOT / "results" / "bench"
+    folder: Path = arguments.out or OWN
     say(f"{environment['device']}, {environment['threads']} threads, {setting.rounds} rounds")
     for part in arguments.parts or [p for p in PARTS if p not in OPTIONAL]:
         before = os.getloadavg()[0]

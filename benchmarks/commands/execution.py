@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from benchmarks import costs, sweep
+from benchmarks import costs, measured, plan_text, sweep
 from benchmarks.claims import Claims
 from benchmarks.commands.session import Session
 from benchmarks.execution import Execution
@@ -47,7 +47,7 @@ def fill(
     status = execute(missing, session, execution, stop) if missing else 0
     ended = [session.folders.record(e.run_id) for e in missing]
     records = [RunRecord.load(path) for path in ended if path.exists()]
-    if compared := costs.reality_line(records, costs.load_figures()):
+    if compared := costs.reality_line(records, measured.load_figures()):
         session.say(compared)
     return status
 
@@ -86,9 +86,10 @@ def submit(
 
 
 def _show(missing: Sequence[Experiment], session: Session) -> None:
-    for run_id, standing in standings(missing, session.folders).items():
-        session.say(f"  {run_id}  {standing}")
-    session.say("\n".join(costs.plan_lines(missing, costs.load_figures())))
+    expected = costs.estimates(missing, measured.load_figures())
+    found = standings(missing, session.folders)
+    lines = plan_text.run_lines(missing, found, expected) + plan_text.cost_lines(expected)
+    session.say("\n".join(lines))
 
 
 def _run(
