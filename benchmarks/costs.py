@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.experiment import Experiment
 from benchmarks.record import RunRecord
+from benchmarks.words import counted
 from benchmarks.workspace import ROOT, prepared_folder
 from datasets.errors import DataError
 from datasets.manifest import read_manifest
@@ -130,8 +131,9 @@ def reality_line(
         return None
     guess, real = (sum(column) for column in zip(*both, strict=True))
     return (
-        f"{len(both)} runs took {real / 3600:.3f} h; estimated were {guess / 3600:.3f} h "
-        f"({guess / real:.2f} of it), from figures measured on {figures.machine}"
+        f"{counted(len(both), 'run')} took {real / 3600:.3f} h; "
+        f"estimated were {guess / 3600:.3f} h ({guess / real:.2f} of it), "
+        f"from figures measured on {figures.machine}"
     )
 
 
