@@ -26,8 +26,9 @@ def check_values(values: Mapping[str, Any]) -> Experiment:
     fitting = {k: v for k, v in values.items() if not field_problems(Experiment, {k: v}, "")}
     probe = Experiment(**{**_PROBE, **fitting, "optim": OptimConfig()})
     problems += experiment_problems(probe)
-    if problems:
-        raise ValueError("\n  ".join(["this run is not possible:", *dict.fromkeys(problems)]))
+    if problems := list(dict.fromkeys(problems)):
+        apart = "\n  " if len(problems) > 1 else " "
+        raise ValueError(f"this run is not possible:{apart}" + "\n  ".join(problems))
     return Experiment.from_dict(values)
 
 
@@ -50,7 +51,8 @@ def dataset_problems(experiment: Experiment) -> list[str]:
 def experiment_problems(experiment: Experiment) -> list[str]:
     """What is wrong with the encoder, the modalities, the method and its hyperparameters."""
     problems = dataset_problems(experiment)
-    problems += unknown_words("encoder", [experiment.encoder], ENCODERS)
+    if experiment.encoder or not problems:  # an unknown dataset has no encoder of its own
+        problems += unknown_words("encoder", [experiment.encoder], ENCODERS)
     if experiment.train_samples is not None and experiment.train_samples < experiment.batch_size:
         problems.append(
             f"train_samples is {experiment.train_samples}; it must fill at least one batch of "

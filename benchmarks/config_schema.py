@@ -13,12 +13,14 @@ from benchmarks.experiment import Count
 class DatasetConfig:
     """A group of columns of the tables. `options` are passed to the dataset's loader.
 
-    `encoders` names the paper's encoder and a small one for stand-in data.
+    `encoders` names the paper's encoder and a small one for stand-in data; `published` says which
+    samples the published protocol reports.
     """
 
     label: str
     modalities: tuple[str, ...]
     encoders: Mapping[str, str]
+    published: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

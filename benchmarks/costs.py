@@ -11,6 +11,7 @@ from benchmarks.experiment import Experiment
 from benchmarks.measured import Figure, Figures, key_for
 from benchmarks.record import RunRecord
 from benchmarks.sizes import Sizes, prepared_sizes
+from benchmarks.words import counted
 from datasets.errors import DataError
 
 RECORD_BYTES, EPOCH_BYTES = 2500, 800  # of a record, and of an epoch in it
@@ -89,7 +90,8 @@ def reality_line(
     guess = sum(g.seconds or 0.0 for g, _ in both)
     real = sum(float(r.timing["seconds"]) for _, r in both)
     return (
-        f"{len(both)} runs took {real / 3600:.3f} h; estimated were {guess / 3600:.3f} h "
+        f"{counted(len(both), 'run')} took {real / 3600:.3f} h; "
+        f"estimated were {guess / 3600:.3f} h "
         f"({guess / real:.2f} of it), from figures of {sources(g for g, _ in both)}"
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.bench.networks import OPTIONAL
 from benchmarks.shared_options import (
+    PROFILE_HELP,
     add_capture,
     add_choice,
     add_deterministic,
@@ -45,7 +46,7 @@ def _value(text: str) -> Any:
 def _add_merge(parser: ArgumentParser) -> None:
     about = "results folders, such as those of other machines"
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help=about)
-    parser.add_argument("--profile", help="demo, quick or paper")
+    parser.add_argument("--profile", help=PROFILE_HELP)
     parser.add_argument("--out", type=Path, help="folder to add to (default results/<profile>)")
     about = "which of two different results of a run to keep: ours, the first, or theirs, the last"
     parser.add_argument("--keep", choices=("ours", "theirs"), help=about)
@@ -94,7 +95,7 @@ def _add_tune(parser: ArgumentParser) -> None:
 def _add_data(parser: ArgumentParser) -> None:
     parser.add_argument("action", help="status, prepare, audit or sources")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="datasets (audit, sources: default all)"
+        "names", nargs="*", metavar="NAME", help="datasets (status, audit, sources: default all)"
     )
     parser.add_argument(
         "--raw",

@@ -5,14 +5,19 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
+DEFAULT_SELECTION = "val-best"
+PROFILE_HELP = (
+    "one of those that ./reproduce.sh list shows (default: paper if it can run, else demo)"
+)
+
 
 def add_place(parser: ArgumentParser) -> None:
-    parser.add_argument("--profile", help="demo, quick or paper")
+    parser.add_argument("--profile", help=PROFILE_HELP)
     parser.add_argument("--out", type=Path, help="folder for results (default results/<profile>)")
     parser.add_argument(
         "--protocol",
-        help="how datasets are split: validation (default), published (epochs chosen on the test "
-        "samples, as released code does), actor_disjoint (CREMA-D)",
+        help="how datasets are split: validation (default), published (epochs chosen on the "
+        "samples that are reported, as released code does), actor_disjoint (CREMA-D)",
     )
 
 
@@ -77,4 +82,4 @@ def add_dry_run(parser: ArgumentParser) -> None:
 
 def add_selection(parser: ArgumentParser) -> None:
     about = "val-best (default), last or test-oracle"
-    parser.add_argument("--selection", default="val-best", help=about)
+    parser.add_argument("--selection", default=DEFAULT_SELECTION, help=about)

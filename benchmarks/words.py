@@ -1,10 +1,13 @@
-"""Words that are not known, and the nearest one that is."""
+"""Words that are not known, with the nearest one that is; numbers with their nouns."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from datasets.words import counted
 from msam.parameters import nearest
+
+__all__ = ["counted", "unknown_words"]
 
 
 def unknown_words(kind: str, words: Iterable[str], known: Collection[str]) -> list[str]:

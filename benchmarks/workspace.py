@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def with_fingerprint(experiment: Experiment) -> Experiment:
     return replace(experiment, data={**experiment.data, "fingerprint": identity})
 
 
-def ensure_stand_in(datasets: list[str], say: Callable[[str], None]) -> None:
+def ensure_stand_in(datasets: Iterable[str], say: Callable[[str], None]) -> None:
     """Generates the stand-in data of these datasets where it is not there yet."""
     for name in datasets:
         folder = prepared_folder(name, stand_in=True)
@@ -54,13 +54,14 @@ def ensure_stand_in(datasets: list[str], say: Callable[[str], None]) -> None:
             registry.generate_stand_in(name, folder)
 
 
-def default_profile(config: Config) -> tuple[str, str]:
-    """The profile used when none is named, and one line that says why and what else to type."""
-    prepared = [
-        name
-        for name, state in data_states(config, config.profiles["paper"]).items()
-        if state.fingerprint
-    ]
+def default_profile(config: Config, asked: Collection[str] = ()) -> tuple[str, str]:
+    """The profile used when none is named, and one line that says why and what else to type.
+
+    Only the datasets `asked` for count; none means all.
+    """
+    names = [name for name in config.datasets if name in asked] or list(config.datasets)
+    states = data_states(config, config.profiles["paper"])
+    prepared = [name for name, state in states.items() if state.fingerprint and name in names]
     if prepared and has_cuda():
         reason = f"a CUDA device and prepared data ({', '.join(prepared)}) are there"
         return "paper", f"profile paper: {reason}; `--profile demo` runs on stand-in data"
@@ -70,8 +71,8 @@ def default_profile(config: Config) -> tuple[str, str]:
             "the real data, `--profile paper` on all of it"
         )
     return "demo", (
-        "profile demo (stand-in data): no real dataset is prepared; `./reproduce.sh data prepare "
-        "avmnist` prepares one, then `--profile quick` or `--profile paper` trains on it"
+        f"profile demo (stand-in data): no real data of {', '.join(names)} is prepared; after "
+        f"`./reproduce.sh data prepare {names[0]}`, `--profile quick` or `paper` trains on it"
     )
 
 

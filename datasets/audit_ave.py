@@ -21,6 +21,7 @@ from datasets.errors import DataError
 from datasets.manifest import Manifest
 from datasets.protocols import THREE_PARTS
 from datasets.raw_files import found_files
+from datasets.words import counted
 
 BACKGROUND = "background"
 
@@ -87,11 +88,12 @@ def reused_videos(annotations: Sequence[Annotation], splits: Splits) -> Finding:
         "clips": touched,
     }
     if not reused:
-        text = f"{len(categories)} videos, each annotated once"
+        text = f"{counted(len(categories), 'video')}, each annotated once"
         return Finding("reused videos", "ok", text, numbers)
     listed = ", ".join(f"{split} {count}" for split, count in touched.items())
     text = (
-        f"{len(reused)} videos are annotated again ({further} further annotations), "
+        f"annotated again: {counted(len(reused), 'video')} "
+        f"({counted(further, 'further annotation')}), "
         f"{len(disputed)} of them as another category: clips with such a twin: {listed}"
     )
     return Finding("reused videos", "note", text, numbers)

@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from datasets.audit import Finding, Sample, Severity, Splits, names
+from datasets.words import counted
 
 SHOWN = 3
 """Names that a text lists; the numbers have all of them."""
@@ -22,7 +23,7 @@ def selection(protocol: str, splits: Splits) -> Finding:
     common = len(set(val) & set(test))
     numbers = {"val": len(val), "test": len(test), "common": common}
     if not common:
-        text = f"epochs are chosen on {len(val)} samples that are not tested on"
+        text = f"epochs are chosen on {counted(len(val), 'sample')} not tested on"
         return Finding("selection", "ok", text, numbers, (protocol,))
     how = "val == test" if val == test else f"{common} of the {len(test)} test samples are in val"
     text = f"epochs are chosen on the samples they are tested on ({how})"
@@ -79,7 +80,8 @@ def identical(splits: Splits, kind: str) -> Finding:
         return Finding(check, "ok", f"no two of {numbers['files']} {kind} files are equal", numbers)
     touched = {h.split for held in across for h in held}
     text = (
-        f"{len(groups)} groups of byte-identical {kind} files, {len(across)} of them across splits,"
+        f"{counted(len(groups), 'group')} of byte-identical {kind} files, {len(across)} of them "
+        f"across splits,"
         f" {len(disputed)} with different labels{examples(_told(h) for h in across or groups)}"
     )
     return Finding(check, "leak" if "test" in touched else "note", text, numbers)

@@ -22,11 +22,12 @@ from datasets.cremad_lists import (
     read_pointers,
     read_split_lists,
 )
-from datasets.cremad_pointers import pointers_of
+from datasets.cremad_pointers import is_pointer, pointers_of
 from datasets.cremad_raw import RawCremad, find_raw
 from datasets.cremad_splits import split_rows
 from datasets.manifest import Manifest
 from datasets.raw_files import found_files
+from datasets.words import counted
 
 ODD_SIZE = 4
 """Videos with this many times more or fewer bytes per second than the median are reported."""
@@ -43,10 +44,9 @@ def findings(raw: Sequence[Path], prepared: Path) -> Iterator[Finding]:
     else:
         files = find_raw(raw)
         pointers = _pointers(files)
-        yield from list_findings(read_split_lists(files.lists), pointers)
-        if not pointers:
-            text = "AudioWAV and VideoFlash, or a clone made without git-lfs (equal and odd files)"
-            yield Finding("files", "not checked", text)
+        parts = read_split_lists(files.lists)
+        yield from list_findings(parts, pointers)
+        yield on_disk(parts, files, bool(pointers))
     if prepared.exists():
         yield skipped(Cremad().manifest(prepared))
     else:
@@ -81,16 +81,34 @@ def protocol_splits(parts: Parts, pointers: Pointers) -> dict[str, Splits]:
     return {p: {s: [samples[i] for i in r] for s, r in of.items()} for p, of in rows.items()}
 
 
+def on_disk(parts: Parts, files: RawCremad, known: bool) -> Finding:
+    """Which files of the listed clips are here; `known` says that their checksums are, anyway."""
+    if not files.files:
+        text = "AudioWAV and VideoFlash, or a clone made without git-lfs"
+        told = "sizes and checksums are those of the official list" if known else "equal, odd files"
+        return Finding("files", "not checked", f"{text} ({told})")
+    clips = [clip for part in PARTS for clip in parts[part]]
+    lacking = sorted(c for c in clips if any((c, kind) not in files.files for kind in KINDS))
+    stubs = sum(is_pointer(path) for path in files.files.values())
+    numbers = {"files": len(files.files), "pointers": stubs, "without_files": lacking}
+    text = (
+        f"on disk: {counted(len(files.files), 'file')}, {stubs} of them git-lfs pointers; "
+        f"{len(lacking)} of {counted(len(clips), 'listed clip')} without sound or video"
+    )
+    severity = "note" if stubs or lacking else "ok"
+    return Finding("files", severity, text + examples(lacking), numbers)
+
+
 def coverage(parts: Parts, pointers: Pointers) -> Finding:
-    """Clips with files that are in no list, and listed clips without files."""
+    """Clips with known files that are in no list, and listed clips without known files."""
     listed = {clip for clips in parts.values() for clip in clips}
     held = {clip for clip, _ in pointers}
     without = sorted(clip for clip in listed if any((clip, k) not in pointers for k in KINDS))
     left = sorted(held - listed)
     numbers = {"listed": len(listed), "left_out": left, "without_files": without}
     text = (
-        f"{len(left)} clips with files are in no list{examples(left)}, "
-        f"{len(without)} of {len(listed)} listed clips lack a file{examples(without)}"
+        f"{counted(len(left), 'clip')} in no list, but with known files{examples(left)}; "
+        f"{len(without)} of {counted(len(listed), 'listed clip')} without{examples(without)}"
     )
     return Finding("left out", "note" if left or without else "ok", text, numbers)
 
@@ -107,7 +125,7 @@ def odd_videos(parts: Parts, pointers: Pointers) -> Finding:
     told = [
         f"{c} {pointers[c, 'flv'].bytes} bytes, {f:.2f} times the median" for c, f in odd.items()
     ]
-    text = f"{len(odd)} of {len(rate)} videos have an odd number of bytes per second"
+    text = f"an odd number of bytes per second: {len(odd)} of {counted(len(rate), 'video')}"
     numbers = {"videos": len(rate), "times_median": {c: round(f, 2) for c, f in odd.items()}}
     return Finding("odd videos", "note" if odd else "ok", text + examples(told), numbers)
 
@@ -117,7 +135,7 @@ def skipped(manifest: Manifest) -> Finding:
     left = dict(manifest.facts["skipped"])
     verified = bool(manifest.facts["verified"])
     told = "verified" if verified else "not verified: the official checksums were not given"
-    text = f"{len(left)} clips were skipped{examples(sorted(left))}; the files are {told}"
+    text = f"skipped: {counted(len(left), 'clip')}{examples(sorted(left))}; the files are {told}"
     numbers = {"rows": manifest.facts["rows"], "skipped": left, "verified": verified}
     return Finding("skipped clips", "ok" if verified and not left else "note", text, numbers)
 

@@ -29,6 +29,11 @@ def pointer_in(content: bytes) -> Pointer | None:
     return Pointer(int(match[2]), match[1].decode()) if match else None
 
 
+def is_pointer(path: Path) -> bool:
+    """Whether a file is a pointer and not what it points to."""
+    return path.stat().st_size < POINTER_BYTES and pointer_in(path.read_bytes()) is not None
+
+
 def pointers_of(files: Mapping[tuple[str, str], Path]) -> Pointers:
     """Size and sha256 of each file, from its pointer or measured; raises DataError."""
     return {key: _pointer_to(path) for key, path in files.items()}

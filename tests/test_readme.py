@@ -54,6 +54,20 @@ def test_the_baseline_example_registers_and_is_neutral_where_it_says_so():
     assert done.returncode == 0, done.stderr
 
 
+def test_the_verbs_of_the_readme_are_those_of_the_help_in_its_order():
+    from benchmarks.arguments import VERBS
+
+    cells = re.search(r"^\| verb \| does \|\n\|---\|---\|\n((?:\|.*\n)+)", README, re.MULTILINE)
+    first = [line.split("|")[1] for line in cells[1].splitlines()]
+    assert [verb for cell in first for verb in re.findall(r"`([^`]+)`", cell)] == list(VERBS)
+
+
+def test_every_profile_has_a_line_in_the_readme():
+    from benchmarks.config import load_config
+
+    assert all(f"--profile {name}" in README for name in load_config().profiles)
+
+
 def test_the_baseline_entry_is_a_valid_config():
     from benchmarks.config import MethodConfig
     from msam.parameters import field_problems

@@ -22,7 +22,7 @@ from msam.parameters import nearest
 
 
 def data(arguments: Namespace, say: Say) -> int:
-    """data status, data prepare NAME, data audit [NAME ...], data sources [NAME ...]."""
+    """data status [NAME ...], data prepare NAME, data audit [NAME ...], data sources [NAME ...]."""
     actions = {"status": _status, "prepare": _prepare, "audit": _audit, "sources": _sources}
     if arguments.action not in actions:
         hint = nearest(arguments.action, actions)
@@ -37,7 +37,7 @@ def data(arguments: Namespace, say: Say) -> int:
 
 def _status(arguments: Namespace, say: Say) -> None:
     say(f"data folder: {workspace.data_folder()}")
-    for name in load_config().datasets:
+    for name in arguments.names or load_config().datasets:
         say(f"  {name:<8} protocols {', '.join(registry.protocols(name))}")
         real = registry.prepared_state(name, workspace.prepared_folder(name, stand_in=False))
         say(f"  {'':<8} real      {real.state}: {real.detail}")

@@ -19,6 +19,7 @@ from benchmarks.jobs import thread_count
 from benchmarks.record import RunRecord
 from benchmarks.signals import EXIT_UNFINISHED, Stop
 from benchmarks.standing import standings
+from benchmarks.words import counted
 
 
 def fill(
@@ -37,7 +38,7 @@ def fill(
     options = arguments.rerun_stale, execution.keep_weights
     missing = sweep.pending(experiments, session.folders, *options)
     done = len(experiments) - len(missing)
-    session.say(f"{len(experiments)} runs planned, {done} of them done before")
+    session.say(f"{counted(len(experiments), 'run')} planned, {done} of them done before")
     if arguments.dry_run:
         _show(missing, session)
         return None
@@ -78,9 +79,9 @@ def submit(
     plan = session.folders, experiments, before, execution
     number = submit_array(SlurmJob(*plan, request))
     session.say(
-        f"{len(experiments)} runs submitted as Slurm job {number} ({request.jobs} in the array); "
-        f"logs: {session.folders.root / 'slurm'}\n"
-        "how far it is: the verb status; stop it: scancel "
+        f"{counted(len(experiments), 'run')} submitted as Slurm job {number} "
+        f"({request.jobs} in the array); logs: {session.folders.root / 'slurm'}\n"
+        f"how far it is: ./reproduce.sh status {session.words}; stop it: scancel "
         f"{number}; afterwards the same command submits what is left, or writes the table"
     )
 
@@ -125,10 +126,10 @@ def _ending(
         str(claims.owner(e.run_id)) for e in left if claims.pulse(e.run_id) in ("alive", "unknown")
     )
     for owner, count in elsewhere.items():
-        session.say(f"{count} runs are under way elsewhere: {owner}")
+        session.say(f"under way elsewhere: {counted(count, 'run')}: {owner}")
     if left:
         why = f"stopped ({stop.reason}): " if stop.reason else ""
-        session.say(f"{why}{len(left)} runs left; resume with the same command")
+        session.say(f"{why}{counted(len(left), 'run')} left; resume with the same command")
         return EXIT_UNFINISHED
     found = standings(experiments, session.folders).values()
     return 1 if any(standing.state == "failed" for standing in found) else 0

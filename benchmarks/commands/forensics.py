@@ -16,6 +16,7 @@ from benchmarks.report.figures.forensics import forensics_figure
 from benchmarks.report.tables import csv_text
 from benchmarks.signals import EXIT_UNFINISHED, Stop
 from benchmarks.sweep import Folders
+from benchmarks.words import counted
 
 
 def forensics(arguments: Namespace, say: Say) -> int:
@@ -31,7 +32,8 @@ def forensics(arguments: Namespace, say: Say) -> int:
         for experiment in cases.experiments(config, case, seed).values()
     ]
     missing = sweep.pending(planned, folders, arguments.rerun_stale)
-    say(f"{len({e.run_id for e in planned})} runs planned, {len(missing)} of them to do")
+    runs = counted(len({e.run_id for e in planned}), "run")
+    say(f"{runs} planned, {len(missing)} of them to do")
     stop = Stop(deadline(arguments.max_hours))
     status = execute(missing, session, asked_execution(arguments), stop) if missing else 0
     if status == EXIT_UNFINISHED:

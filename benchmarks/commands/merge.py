@@ -12,6 +12,7 @@ from benchmarks.config import load_config, lookup
 from benchmarks.files import check_writable
 from benchmarks.folders import Folders
 from benchmarks.merging import Merge, plan_merge
+from benchmarks.words import counted
 
 
 def merge(arguments: Namespace, say: Say) -> int:
@@ -26,7 +27,7 @@ def merge(arguments: Namespace, say: Say) -> int:
         say(f"left out: {problem}")
     if planned.conflicts:
         raise ValueError(
-            f"{len(planned.conflicts)} runs have different numbers, nothing was copied; "
+            f"{counted(len(planned.conflicts), 'run')} with different numbers, nothing was copied; "
             "--keep ours or --keep theirs settles it:\n  " + "\n  ".join(planned.conflicts)
         )
     if not arguments.dry_run:
@@ -58,7 +59,8 @@ def _summary(planned: Merge, only_planned: bool) -> str:
     files = Counter(path.parent.name for _, path in planned.copies)
     would = "would be " if only_planned else ""
     return (
-        f"{planned.target.root}: {planned.new} runs {would}added, {planned.replaced} replaced, "
-        f"{planned.known} there before; {files['predictions']} predictions and "
-        f"{files['weights']} weights {would}copied; {len(planned.left_out)} files left out"
+        f"{planned.target.root}: {counted(planned.new, 'run')} {would}added, {planned.replaced} "
+        f"replaced, {planned.known} there before; files "
+        f"{would}copied: {files['predictions']} of predictions, {files['weights']} of weights; "
+        f"{counted(len(planned.left_out), 'file')} left out"
     )

@@ -12,7 +12,9 @@ from benchmarks.commands.session import Say, Session, open_session
 from benchmarks.config import load_config
 from benchmarks.config_schema import Config
 from benchmarks.record import LeftOut, RunRecord
+from benchmarks.shared_options import DEFAULT_SELECTION
 from benchmarks.standing import Standing, standings
+from benchmarks.words import counted
 
 if TYPE_CHECKING:
     from benchmarks.report import Report
@@ -37,7 +39,8 @@ def write_tables(session: Session, shown: Sequence[str], selection: str) -> None
     written = _report(session, selection, session.archive())
     _say_tables(session, written, [suite for suite in shown if suite in written.pages])
     session.say("\n  ".join(["Written:", *map(str, written.files)]))
-    session.say("Figures and page: ./reproduce.sh report")
+    chosen = "" if selection == DEFAULT_SELECTION else f" --selection {selection}"
+    session.say(f"Figures and page: ./reproduce.sh report {session.words}{chosen}")
 
 
 def compare(arguments: Namespace, say: Say) -> int:
@@ -61,7 +64,7 @@ def status(arguments: Namespace, say: Say) -> int:
         counts = [f"{n} {state}" for state, n in runs.most_common()]
         say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'nothing to run'}")
         for reason, count in blocked.most_common():
-            say(f"  {count} cells not run: {reason}")
+            say(f"  {counted(count, 'cell')} not run: {reason}")
         for run_id, standing in found.items():
             if standing.state in NAMED:
                 say(f"  {run_id}  {standing}")

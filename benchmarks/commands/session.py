@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,12 +22,21 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Session:
-    """One call of the command line. `say` prints a line."""
+    """One call of the command line. `say` prints a line; `protocol` and `out` are as typed."""
 
     config: Config
     profile_name: str
     folders: Folders
     say: Say
+    protocol: str | None = None
+    out: Path | None = None
+
+    @property
+    def words(self) -> str:
+        """The options that name the same results again, such as `--profile demo --out DIR`."""
+        options = {"--profile": self.profile_name, "--protocol": self.protocol, "--out": self.out}
+        typed = {option: str(value) for option, value in options.items() if value is not None}
+        return shlex.join(word for pair in typed.items() for word in pair)
 
     @property
     def profile(self) -> ProfileConfig:
@@ -53,6 +63,15 @@ class Session:
         runs = cell.experiments(self.profile.seeds)
         return any(self.folders.record(run.run_id).exists() for run in runs)
 
+    def gaps(self, cells: Iterable[Cell]) -> list[str]:
+        """A line for each dataset of these cells that cannot be used: why, and what to type."""
+        found = []
+        for name in dict.fromkeys(cell.dataset for cell in cells if cell.reason):
+            folder = workspace.prepared_folder(name, self.profile.stand_in)
+            detail = registry.prepared_state(name, folder).detail
+            found.append(f"{self.config.datasets[name].label} cannot be run: {detail}")
+        return found
+
     def records(self) -> list[RunRecord]:
         """Every record of this profile that can be read."""
         return self.archive()[0]
@@ -67,23 +86,44 @@ def open_session(arguments: Namespace, say: Say) -> Session:
     config = load_config()
     name = arguments.profile
     if name is None:
-        name, why = workspace.default_profile(config)
+        name, why = workspace.default_profile(config, _asked(arguments))
         say(why)
     lookup("profile", name, config.profiles)
     lookup("selection rule", getattr(arguments, "selection", "val-best"), RULES)
     if arguments.protocol is not None:
+        _check_protocol(arguments, config)
         config = _with_protocol(config, name, arguments.protocol)
     if config.profiles[name].params == "tuned":
         config, which = choices.with_choices(config, workspace.CHOICES, arguments.protocol)
         say(which)
     root: Path = arguments.out or workspace.ROOT / "results" / name
-    return Session(config, name, Folders(root), say)
+    return Session(config, name, Folders(root), say, arguments.protocol, arguments.out)
+
+
+def _asked(arguments: Namespace) -> list[str]:
+    """The datasets that the command line names."""
+    single = getattr(arguments, "dataset", None)
+    return [single] if single else list(getattr(arguments, "datasets", ()))
+
+
+def _check_protocol(arguments: Namespace, config: Config) -> None:
+    """ValueError for an unknown protocol, and where a dataset to be trained on lacks it."""
+    protocol, asked = arguments.protocol, _asked(arguments)
+    known = {name: registry.protocols(name) for name in registry.LOADERS}
+    lookup("protocol", protocol, dict.fromkeys(p for several in known.values() for p in several))
+    having = [name for name in config.datasets if protocol in known[name]]
+    meant = asked or (config.datasets if hasattr(arguments, "datasets") else ())
+    lacking = [name for name in meant if name in known and name not in having]
+    if lacking:
+        hint = "" if asked else f"; add --datasets {' '.join(having)}"
+        raise ValueError(
+            f"protocol '{protocol}' exists for {', '.join(having)} only, not for "
+            f"{', '.join(lacking)}{hint}"
+        )
 
 
 def _with_protocol(config: Config, profile_name: str, protocol: str) -> Config:
     """The same configuration with every dataset split in another way."""
-    known = dict.fromkeys(p for name in registry.LOADERS for p in registry.protocols(name))
-    lookup("protocol", protocol, known)
     profile = config.profiles[profile_name]
     options = {d: {**profile.options.get(d, {}), "protocol": protocol} for d in config.datasets}
     profiles = {**config.profiles, profile_name: replace(profile, options=options)}

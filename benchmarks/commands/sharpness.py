@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.commands.session import Say, Session, open_session
 from benchmarks.config import unknown_words
@@ -61,17 +62,18 @@ def _runs(arguments: Namespace, session: Session) -> list[RunRecord]:
         raise ValueError(
             f"no finished run of {arguments.dataset}, {arguments.fusion} fusion, in "
             f"{session.folders.root}; train with ./reproduce.sh table1 (late) or table2 (early), "
-            f"and --profile {session.profile_name} --keep-weights"
+            f"and {session.words} --keep-weights"
         )
     return sorted(runs, key=lambda r: (wanted.index(r.experiment.method), r.experiment.seed))
 
 
 def _how_to_keep(run: RunRecord, session: Session) -> str:
-    table = "table1" if run.experiment.fusion == "late" else "table2"
+    experiment = run.experiment
+    table = "table1" if experiment.fusion == "late" else "table2"
+    words = replace(session, protocol=experiment.data.get("protocol")).words
     return (
         f"train it again: the same command with --keep-weights, such as ./reproduce.sh {table} "
-        f"--profile {session.profile_name} --datasets {run.experiment.dataset} "
-        f"--methods {run.experiment.method} --keep-weights"
+        f"{words} --datasets {experiment.dataset} --methods {experiment.method} --keep-weights"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
+from collections.abc import Iterable, Sequence
 
 from benchmarks import contribution, plan, sweep, workspace
 from benchmarks.commands.execution import execute, fill
@@ -13,6 +14,7 @@ from benchmarks.execution import Execution
 from benchmarks.executors.slurm_request import asked_of_slurm
 from benchmarks.experiment import Experiment
 from benchmarks.jobs import job_count
+from benchmarks.plan import Cell
 from benchmarks.record import RunRecord
 from benchmarks.signals import EXIT_UNFINISHED, Stop
 from benchmarks.words import unknown_words
@@ -21,19 +23,16 @@ from benchmarks.words import unknown_words
 def table(arguments: Namespace, say: Say) -> int:
     """The verb that names a suite: trains what is missing of it and writes its table.
 
-    Exit status 1 if a run failed, 75 if some are left; 0 without a table if they were submitted.
+    Exit status 1 if a run failed or nothing can be run nor reported, 75 if some are left; 0 without
+    a table if they were submitted.
     """
     request = asked_of_slurm(arguments)
     execution, stop = asked_execution(arguments), Stop(deadline(arguments.max_hours))
     session = open_session(arguments, say)
-    _check_choice(arguments, session)
-    seeds = arguments.seeds or session.profile.seeds
-    _prepare_stand_in(session)
-    cells = plan.chosen(session.cells(arguments.verb), arguments.datasets, arguments.methods)
-    if not cells:
-        what = " ".join((*arguments.datasets, *arguments.methods))
-        raise ValueError(f"no row of {arguments.verb} has {what}; the rows are in suites.yaml")
-    experiments = [e for cell in cells for e in cell.experiments(seeds)]
+    cells = _chosen_cells(arguments, session)
+    experiments = _planned(cells, arguments.seeds or session.profile.seeds, session)
+    if experiments is None:
+        return 1
     status = fill(experiments, session, arguments, (execution, stop, request))
     if status in (None, EXIT_UNFINISHED):  # who asked to stop does not want to wait for tables
         return status or 0
@@ -41,11 +40,37 @@ def table(arguments: Namespace, say: Say) -> int:
     return status
 
 
+def _chosen_cells(arguments: Namespace, session: Session) -> list[Cell]:
+    """The cells that the command line names; ValueError if there are none."""
+    _check_choice(arguments, session)
+    _prepare_stand_in(session, arguments.datasets or session.config.datasets)
+    cells = plan.chosen(session.cells(arguments.verb), arguments.datasets, arguments.methods)
+    if not cells:
+        what = " ".join((*arguments.datasets, *arguments.methods))
+        raise ValueError(f"no row of {arguments.verb} has {what}; the rows are in suites.yaml")
+    return cells
+
+
+def _planned(cells: Sequence[Cell], seeds: int, session: Session) -> list[Experiment] | None:
+    """The experiments of these cells; None if there is nothing to run and nothing to report.
+
+    Says which datasets cannot be run.
+    """
+    for gap in session.gaps(cells):
+        session.say(gap)
+    experiments = [e for cell in cells for e in cell.experiments(seeds)]
+    wanted = {cell.template.cell_id for cell in cells}
+    if experiments or any(r.experiment.cell_id in wanted for r in session.records()):
+        return experiments
+    session.say("nothing can be run, and there is no record to report")
+    return None
+
+
 def run(arguments: Namespace, say: Say) -> int:
     """Trains one experiment, or shows its record if it was trained before."""
     session = open_session(arguments, say)
     experiment = _asked_for(arguments, session)
-    _prepare_stand_in(session)
+    _prepare_stand_in(session, [experiment.dataset])
     experiment = workspace.with_fingerprint(experiment)
     path = session.folders.record(experiment.run_id)
     sweep.set_damaged_aside([experiment], session.folders, say)
@@ -89,9 +114,9 @@ def _check_choice(arguments: Namespace, session: Session) -> None:
         raise ValueError("\n  ".join(problems))
 
 
-def _prepare_stand_in(session: Session) -> None:
+def _prepare_stand_in(session: Session, datasets: Iterable[str]) -> None:
     if session.profile.stand_in:
-        workspace.ensure_stand_in(list(session.config.datasets), session.say)
+        workspace.ensure_stand_in(datasets, session.say)
 
 
 def asked_execution(arguments: Namespace) -> Execution:

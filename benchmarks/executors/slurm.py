@@ -21,6 +21,7 @@ from benchmarks.experiment import Experiment
 from benchmarks.folders import Folders
 from benchmarks.jobs import job_count
 from benchmarks.signals import Stop
+from benchmarks.words import counted
 
 if TYPE_CHECKING:
     from submitit.core.utils import DelayedSubmission
@@ -47,11 +48,11 @@ class SlurmJob:
             with ThreadPoolExecutor(len(pools)) as threads:
                 list(threads.map(lambda p: p.execute(self.experiments, self.before), pools))
         left = len(sweep.untouched(self.experiments, self.folders, self.before))
-        _say(f"{left} runs left")
+        _say(f"{counted(left, 'run')} left")
         if left and stop.reason == signal.SIGUSR2.name:
             signal.raise_signal(signal.SIGUSR2)  # now to submitit, which queues this job again
         if left and stop.reason:
-            raise RuntimeError(f"stopped ({stop.reason}) with {left} runs left")
+            raise RuntimeError(f"stopped ({stop.reason}) with {counted(left, 'run')} left")
         return left
 
     def checkpoint(self) -> DelayedSubmission:

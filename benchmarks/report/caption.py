@@ -6,6 +6,7 @@ from collections import Counter
 
 from benchmarks import statistics
 from benchmarks.report.contrast import FEWEST_SEEDS
+from benchmarks.report.protocol import published_warning
 from benchmarks.report.table import Table
 from benchmarks.report.verdict import DIFFERS, MARGIN, REPRODUCED, WITHIN_NOISE
 
@@ -33,24 +34,22 @@ def warnings(table: Table) -> list[str]:
     if table.departures:
         details = ", ".join(table.departures)
         found.append(f"NOT THE PAPER'S SCHEDULE, hence no verdicts: {details}.")
-    if published := dict.fromkeys(e.cell.dataset for e in table.entries if e.published_protocol):
-        names = ", ".join(table.config.datasets[d].label for d in published)
-        found.append(f"PUBLISHED PROTOCOL ({names}): epochs chosen on the test set.")
+    published = (e.cell.dataset for e in table.entries if e.published_protocol)
+    found += published_warning(table.config, published)
     if table.selection in _SELECTION_WARNINGS:
         found.append(_SELECTION_WARNINGS[table.selection])
     return found
 
 
-def notes(table: Table) -> list[str]:
-    """How the numbers came about, and the verdicts in sum."""
+def notes(table: Table, intervals: bool = True) -> list[str]:
+    """How the numbers came about, and the verdicts in sum; explains only what the table shows.
+
+    `intervals` says that it shows those of the means.
+    """
     seeds = sorted({seed for e in table.entries for seed in e.seeds})
     about = table.config.profiles[table.profile_name].about
     return [
-        "Accuracy in percent. Ours: mean ± standard deviation over seeds (number of seeds), in "
-        "brackets the 95 % t interval of the mean; "
-        f"paper: as printed, {MARKS[REPRODUCED]} reproduced, {MARKS[WITHIN_NOISE]} within noise, "
-        f"{MARKS[DIFFERS]} differs, at a margin of {MARGIN} points and beyond the "
-        "test set's own error.",
+        f"Accuracy in percent. {_ours(table, intervals)}{_papers(table)}",
         f"Reported epoch: {table.selection}. Seeds: {', '.join(map(str, seeds)) or 'none yet'}. "
         f"Profile: {table.profile_name} ({about}).",
         *_clips(table),
@@ -58,6 +57,24 @@ def notes(table: Table) -> list[str]:
         *_oracle_gain(table),
         f"Verdicts: {verdict_counts([table])}.",
     ]
+
+
+def _ours(table: Table, intervals: bool) -> str:
+    """How to read our numbers; empty where there are none."""
+    counts = {len(e.values) for e in table.entries if e.measured}
+    if not counts:
+        return ""
+    spread = " ± standard deviation" if max(counts) > 1 else ""
+    bounds = ", in brackets the 95 % t interval of the mean" if spread and intervals else ""
+    return f"Ours: mean{spread} over seeds (number of seeds){bounds}. "
+
+
+def _papers(table: Table) -> str:
+    """How to read the paper's numbers, with the marks that occur."""
+    verdicts = {e.verdict for e in table.entries}
+    marks = [f"{mark} {verdict}" for verdict, mark in MARKS.items() if verdict in verdicts]
+    rule = f", at a margin of {MARGIN} points and beyond the test set's own error" if marks else ""
+    return ", ".join(["Paper: as printed", *marks]) + f"{rule}."
 
 
 def _clips(table: Table) -> list[str]:
@@ -82,11 +99,14 @@ def _significance(table: Table) -> list[str]:
     if not table.tested:
         reasons = dict.fromkeys(c.reason for c in table.contrasts.values())
         return [f"No differences tested: {next(iter(reasons))}."]
-    references = dict.fromkeys(c.first.row for c in table.contrasts.values())
+    references = " or ".join(dict.fromkeys(c.first.row for c in table.contrasts.values()))
+    ahead = {c.difference > 0 for c in table.contrasts.values() if c.significant}
+    arrows = [f"{BELOW} significantly below"] * (True in ahead)
+    arrows += [f"{ABOVE} significantly above"] * (False in ahead)
+    said = ", ".join(arrows) or "No row is significantly below or above"
     return [
-        f"{BELOW} and {ABOVE}: significantly below or above {' or '.join(references)} in this "
-        "column, by the paired bootstrap over seeds and test samples (stored predictions, at "
-        f"least {FEWEST_SEEDS} common seeds), Holm within the column, 5 %."
+        f"{said} {references} in its column, by the paired bootstrap over seeds and test samples "
+        f"(stored predictions, at least {FEWEST_SEEDS} common seeds), Holm within the column, 5 %."
     ]
 
 

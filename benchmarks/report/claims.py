@@ -18,6 +18,7 @@ from benchmarks.report.contrast import LEVEL, Contrast, adjust
 from benchmarks.report.entry import Entry
 from benchmarks.report.paper import test_sets
 from benchmarks.report.paper_claims import CLAIMS, Claim
+from benchmarks.report.protocol import LABEL
 from benchmarks.report.table import Table
 from benchmarks.report.verdict import MIXED, NOT_STARTED, OTHER_PROTOCOL, RUNS_LOST, STAND_IN
 from benchmarks.statistics import newcombe_interval
@@ -47,6 +48,12 @@ class Answer:
     p: float = math.nan
     runs: int = 0
     reason: str = ""
+    published_protocol: bool = False
+
+    @property
+    def told(self) -> str:
+        """Our answer, labelled if a run behind it was made under the published protocol."""
+        return f"{self.ours} ({LABEL})" if self.published_protocol else self.ours
 
     @property
     def beyond_error(self) -> bool:
@@ -78,6 +85,7 @@ def _answer(claim: Claim, subject: Entry, rivals: Sequence[Entry], compare: Comp
         round(subject.paper - best.paper, 2),
         _error(subject, best),
         UNDECIDED,
+        published_protocol=any(e.published_protocol for e in (subject, *rivals)),
     )
     for verdict in (STAND_IN, NOT_STARTED, OTHER_PROTOCOL, MIXED, RUNS_LOST):
         if rows := [e.row for e in (subject, *rivals) if e.verdict == verdict]:
@@ -127,6 +135,8 @@ def _ours(bare: Answer, tests: Sequence[Contrast]) -> Answer:
     )
     if untested := dict.fromkeys(c.reason for c in tests if c.reason):
         return replace(found, reason="; ".join(untested))
+    if bare.claim.relation == "relative gain" and not best.second.mean:
+        return replace(found, reason=f"{best.second.row} has a mean of 0: no gain relative to it")
     return replace(found, ours=_decide(bare.claim, tests, best))
 
 

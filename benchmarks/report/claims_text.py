@@ -53,7 +53,7 @@ def claim_row(claim: Claim, found: Sequence[Answer]) -> list[str]:
     """Text and section of a claim, whether the paper's numbers bear it out, and ours."""
     paper = [a.paper for a in found]
     verdict = "true" if holds_in_sum(claim, paper) else "false"
-    ours = Counter(a.ours for a in found)
+    ours = Counter(a.told for a in found)
     return [
         claim.text,
         claim.section,
@@ -66,6 +66,7 @@ def claim_row(claim: Claim, found: Sequence[Answer]) -> list[str]:
 _COLUMNS = (
     "claim", "section", "text", "suite", "column", "paper", "paper_margin", "paper_test_error",
     "beyond_test_error", "ours", "our_margin", "ci_low", "ci_high", "p", "seeds", "reason",
+    "published_protocol",
 )  # fmt: skip
 
 
@@ -85,4 +86,5 @@ def _line(answer: Answer) -> list[object]:
         p_value(answer.p),
         answer.runs,
         answer.reason,
+        answer.published_protocol,
     ]

@@ -19,15 +19,13 @@ from benchmarks.report.tables import csv_text, number, p_value
 from benchmarks.report.verdict import (
     DIFFERS,
     MARGIN,
-    MIXED,
-    NOT_STARTED,
-    OTHER_PROTOCOL,
-    RUNS_LOST,
-    STAND_IN,
-    TOO_FEW,
+    NO_PAPER_VALUE,
+    REPRODUCED,
+    WITHIN_NOISE,
 )
+from benchmarks.words import counted
 
-UNDECIDED = {TOO_FEW, NOT_STARTED, OTHER_PROTOCOL, MIXED, RUNS_LOST}
+COMPARED = {REPRODUCED, WITHIN_NOISE, DIFFERS}
 REASON_WIDTH = 48  # on the terminal; the file has all of it
 
 
@@ -46,30 +44,30 @@ def comparison_text(tables: Sequence[Table]) -> str:
     pairs = [(table, entry) for table in tables for entry in table.entries]
     rows = [_short(table, e) for table, e in pairs if e.state not in (NOT_RUN, NO_RECORD)]
     idle = Counter(e.reason or e.state for _, e in pairs if e.state in (NOT_RUN, NO_RECORD))
-    left_out = [f"{count} cells not run: {reason}" for reason, count in idle.most_common()]
+    left_out = [f"{counted(n, 'cell')} not run: {reason}" for reason, n in idle.most_common()]
     align = ["left"] * 3 + ["right"] * 4 + ["left"] * 2
     grid = (
         tabulate(rows, headers, disable_numparse=True, colalign=align) if rows else "no records yet"
     )
-    summary = "\n".join([*left_out, f"Verdicts: {verdict_counts(tables)}."])
+    nothing = ["Nothing was compared with the paper."] * (not _compared(tables))
+    summary = "\n".join([*left_out, *nothing, f"Verdicts: {verdict_counts(tables)}."])
     return "\n\n".join([*loud, grid, summary])
 
 
 def exit_status(tables: Sequence[Table]) -> int:
     """1 if an entry differs; else 2 if one that the paper prints is undecided; else 0.
 
-    Undecided are too few runs, not run, mixed data and another schedule: nothing reproduces
-    silently. Where there is nothing but stand-in data, 0: no runs would give a verdict.
+    Undecided are too few runs, not run, mixed data, another schedule and stand-in data: nothing
+    reproduces silently. Where nothing was compared at all, 2 as well.
     """
-    entries = [entry for table in tables for entry in table.entries]
-    verdicts = {entry.verdict for entry in entries}
+    verdicts = {entry.verdict for table in tables for entry in table.entries}
     if DIFFERS in verdicts:
         return 1
-    if STAND_IN in verdicts and not any(
-        e.state not in (NOT_RUN, NO_RECORD) and not e.stand_in for e in entries
-    ):
-        return 0
-    return 2 if verdicts & UNDECIDED else 0
+    return 2 if verdicts - COMPARED - {NO_PAPER_VALUE} or not _compared(tables) else 0
+
+
+def _compared(tables: Sequence[Table]) -> bool:
+    return any(entry.verdict in COMPARED for table in tables for entry in table.entries)
 
 
 _COLUMNS = (

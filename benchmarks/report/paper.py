@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.config_schema import DatasetConfig
 
-FOLDER = Path(__file__).resolve().parents[2] / "results" / "paper"
+FOLDER = Path(__file__).resolve().parents[2] / "results" / "printed"
 MISSING = ".."  # how the paper prints a cell that it does not have
 
 PaperTable = Mapping[tuple[str, str], float]  # (row, column) -> percent, for printed cells only

@@ -16,6 +16,7 @@ from tabulate import tabulate
 from benchmarks.config_schema import Config
 from benchmarks.files import write_text
 from benchmarks.record import RunRecord
+from benchmarks.report.protocol import is_published
 from benchmarks.report.runs import run_labels
 from benchmarks.sharpness_files import Curvature, CurvatureSettings
 
@@ -50,6 +51,7 @@ class SharpnessRow:
     rho: float
     probes: int
     stand_in: bool
+    published_protocol: bool
 
 
 def sharpness_rows(
@@ -124,6 +126,7 @@ def _row(key: Key, pairs: Sequence[tuple[RunRecord, Curvature]], label: str) -> 
         rho=settings.rho,
         probes=settings.probes,
         stand_in=run.stand_in,
+        published_protocol=is_published([run]),
     )
 
 

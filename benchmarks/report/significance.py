@@ -45,7 +45,7 @@ def _reference(measured: Sequence[Entry]) -> Entry | None:
 
 _COLUMNS = (
     "suite", "column", "reference", "row", "seeds", "difference", "ci_low", "ci_high", "p",
-    "p_holm", "significant", "mcnemar_mid_p", "not_tested_because",
+    "p_holm", "significant", "mcnemar_mid_p", "not_tested_because", "published_protocol",
 )  # fmt: skip
 
 
@@ -62,4 +62,5 @@ def _line(table: Table, found: Contrast) -> list[object]:
         found.significant if tested else "",
         " ".join(map(p_value, found.mcnemar)),
         found.reason,
+        found.first.published_protocol or found.second.published_protocol,
     ]

@@ -75,6 +75,11 @@ class Table:
         known = {row: v for row, v in found.items() if not math.isnan(v)}
         return {row for row, v in known.items() if len(known) > 1 and v == max(known.values())}
 
+    def has_best(self, dataset: str) -> bool:
+        """True if a number of this dataset is marked as the best of its column."""
+        kinds = (lambda e: e.mean), (lambda e: e.paper)
+        return any(self.best(c, value) for c in self.columns(dataset) for value in kinds)
+
     @cached_property
     def footnotes(self) -> dict[str, int]:
         """The number of every reason, in order of appearance, dataset by dataset."""

@@ -27,19 +27,22 @@ def write_table(table: Table, out: Path) -> list[Path]:
 
 
 def wide(table: Table) -> list[list[str]]:
-    """Our means in the shape of `results/paper/<name>.csv`: same rows, columns and names.
+    """Our means in the shape of `results/printed/<name>.csv`: same rows, columns and names.
 
-    Numbers from stand-in data add a last column that names their datasets.
+    Numbers from stand-in data, or under the published protocol, add a column that names their
+    datasets.
     """
     lines = [["row", *table.all_columns]]
     for row in table.all_rows:
         found = [table.at(row, column) for column in table.all_columns]
         lines.append([row, *(printed(e.mean) if e else MISSING for e in found)])
-    if table.stand_in:
-        lines[0].append("stand_in")
-        for line in lines[1:]:
-            named = dict.fromkeys(e.cell.dataset for e in table.stand_in if e.row == line[0])
-            line.append(" ".join(named))
+    published = [e for e in table.entries if e.published_protocol]
+    for title, marked in (("stand_in", table.stand_in), ("published_protocol", published)):
+        if marked:
+            lines[0].append(title)
+            for line in lines[1:]:
+                named = dict.fromkeys(e.cell.dataset for e in marked if e.row == line[0])
+                line.append(" ".join(named))
     return lines
 
 

@@ -15,6 +15,7 @@ from benchmarks.report.paper import short_name
 from benchmarks.report.policies import oracle_section
 from benchmarks.report.style import Style, ours, papers
 from benchmarks.report.table import Table
+from benchmarks.words import counted
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def render(table: Table, page: Page) -> str:
 def _block(table: Table, dataset: str, page: Page) -> str:
     escape = page.style.escape
     columns = table.columns(dataset)
-    if page.brief and not any(e.measured for e in table.entries if e.cell.dataset == dataset):
+    if dataset not in _shown(table, page):
         return f"{table.config.datasets[dataset].label}: {_gaps(table, dataset)}"
     lines = [
         [escape(row)]
@@ -91,15 +92,23 @@ def _gaps(table: Table, dataset: str) -> str:
     entries = [e for e in table.entries if e.cell.dataset == dataset]
     reasons = {e.row: f"{e.state}: {e.reason}" if e.reason else e.state for e in entries}
     counts = Counter(reasons.values())
-    return "; ".join(f"{reason} ({n} rows)" for reason, n in counts.items())
+    return "; ".join(f"{reason} ({counted(n, 'row')})" for reason, n in counts.items())
+
+
+def _shown(table: Table, page: Page) -> list[str]:
+    """The datasets with a block of numbers, and not just one line."""
+    measured = {e.cell.dataset for e in table.entries if e.measured}
+    return [name for name in table.datasets if name in measured or not page.brief]
 
 
 def _below(table: Table, page: Page) -> list[str]:
     """The footnotes, then how to read the numbers."""
-    style = page.style
+    style, shown = page.style, _shown(table, page)
+    present = {e.reason for e in table.entries if e.cell.dataset in shown}
     reasons = [
         f"{style.footnote(number).strip()} {style.escape(reason)}"
         for reason, number in table.footnotes.items()
+        if reason in present
     ]
-    legend = f"{page.best}: best of its column."
-    return [*reasons, *(style.escape(text) for text in notes(table)), legend]
+    legend = [f"{page.best}: best of its column."] * any(map(table.has_best, shown))
+    return [*reasons, *(style.escape(text) for text in notes(table, style.interval)), *legend]

@@ -102,6 +102,18 @@ def test_a_wrong_setting_is_named_before_training(capsys, tmp_path, change, name
     assert not list(tmp_path.rglob("*.json")), "nothing half-written may stay behind"
 
 
+def test_an_unknown_dataset_is_one_mistake(capsys):
+    error = fails(capsys, "run", "--dataset", "avmnits", "--method", "msam", "--profile", "demo")
+    assert error.count("\n") == 1 and "'avmnist'" in error and "encoder" not in error
+
+
+@pytest.mark.parametrize("verb", ["table1", "merge"])
+def test_the_help_sends_to_the_list_for_the_profiles(capsys, verb):
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    assert "./reproduce.sh list" in capsys.readouterr().out
+
+
 def test_all_wrong_settings_are_listed_at_once(capsys, tmp_path):
     wrong = ["--set", "roh=1", "--set", "value=probb", "--set", "scope=some"]
     error = fails(capsys, *RUN, *wrong, "--out", str(tmp_path))
@@ -190,10 +202,11 @@ def test_an_interruption_says_how_to_go_on(capsys, monkeypatch):
     assert "the same command" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("profile", ["demo", "quick", "paper"])
+@pytest.mark.parametrize("profile", load_config().profiles)
 def test_the_papers_own_tables_are_never_overwritten(profile):
     arguments = parse(["report", "--profile", profile])
-    assert open_session(arguments, print).folders.tables.resolve() != FOLDER.resolve()
+    ours = open_session(arguments, print).folders.root.resolve()
+    assert ours not in (FOLDER.resolve(), *FOLDER.resolve().parents)
     with pytest.raises(ValueError, match="as printed"):
         write_report(load_config(), profile, {}, [], FOLDER)
 
@@ -207,10 +220,15 @@ def test_the_paper_profile_is_the_default_only_with_a_gpu_and_real_data(
 ):
     state = DataState("fingerprint" if prepared else None)
     monkeypatch.setattr(workspace, "has_cuda", lambda: cuda)
-    monkeypatch.setattr(workspace, "data_states", lambda config, profile: {"avmnist": state})
-    name, why = workspace.default_profile(load_config())
-    assert name == profile
-    assert ("data prepare avmnist" in why) == (not prepared)
+    states = {"avmnist": DataState(), "cremad": state}
+    monkeypatch.setattr(workspace, "data_states", lambda config, profile: states)
+    for asked in ((), ("cremad",), ("cremad", "ave")):
+        name, why = workspace.default_profile(load_config(), asked)
+        assert name == profile
+        first = next(iter(asked), "avmnist")
+        assert (f"data prepare {first}`" in why) == (not prepared)
+    name, why = workspace.default_profile(load_config(), ["avmnist"])
+    assert name == "demo" and "data prepare avmnist`" in why
 
 
 def test_status_counts_runs_and_says_why_others_cannot_run(capsys, data_dir, tmp_path, monkeypatch):

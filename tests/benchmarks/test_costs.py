@@ -181,7 +181,7 @@ def test_reality_is_compared_over_the_runs_that_have_both(sam):
     failed = RunRecord(sam.run_id, sam, "failed", timing={"seconds": 1e9})
     unknown = RunRecord("x", replace(sam, method="agm"), "done", timing={"seconds": 1e9})
     line = reality_line([done, failed, unknown], FIGURES, lambda e: SIZES)
-    assert "1 runs" in line and "0.50 of it" in line and "Some CPU" in line
+    assert "1 run took" in line and "0.50 of it" in line and "Some CPU" in line
     assert reality_line([failed], FIGURES, lambda e: SIZES) is None
 
 

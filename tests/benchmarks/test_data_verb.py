@@ -149,6 +149,12 @@ def test_status_says_sizes_and_protocols(capsys, data_dir: Path) -> None:
     assert f"stand-in data, {size} on disk, {size} on the device" in text
 
 
+def test_status_of_one_dataset_is_of_it_alone(capsys) -> None:
+    shown = {name for name in DATASETS if f"  {name} " in text_of(capsys, "status", "ave")}
+    assert shown == {"ave"}
+    assert "'cremad'" in error_of(capsys, "status", "cremda")
+
+
 def test_a_loader_may_take_less_memory_than_disk(capsys, monkeypatch) -> None:
     cls = type(registry.LOADERS["avmnist"])
     monkeypatch.setattr(cls, "device_bytes", lambda self, manifest, options: 1_234_500_000)

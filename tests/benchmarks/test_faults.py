@@ -177,7 +177,7 @@ def test_runs_of_another_sweep_are_left_to_it(session, tiny, folders, lines):
     claim(folders, plan[0])
     assert standings(plan, folders)[plan[0].run_id].state == "running"
     assert execute(plan, session, Execution("cpu"), Stop()) == EXIT_UNFINISHED
-    assert named(lines, "1 runs are under way elsewhere", f"process {os.getpid()}")
+    assert named(lines, "under way elsewhere: 1 run:", f"process {os.getpid()}")
     assert [sweep.state(e, folders) for e in plan] == ["running", "done"]
 
 

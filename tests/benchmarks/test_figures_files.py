@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import subprocess
 import sys
@@ -179,6 +180,27 @@ def test_stand_in_data_is_not_beside_the_paper() -> None:
     for kind in ("relative_gain", "seeds_avmnist"):
         figure = figures(sweep(stand_in=True))[kind]
         assert {row["paper"] for row in csv.DictReader(io.StringIO(figure.csv()))} == {""}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_no_mean_covers_the_mark_of_a_seed(count: int) -> None:
+    every = tuple(row.label for row in CONFIG.suites["table1"].rows if not row.modalities)
+    (axes, *_) = axes_of(figures(sweep(every, seeds=count))["seeds_avmnist"])
+    marks = [line for line in axes.get_lines() if line.get_marker() != "|"]
+    pixels = axes.figure.dpi / 72
+    heights = [
+        (float(axes.transData.transform((0, y))[1]) / pixels, line.get_markersize() / 2)
+        for line in marks
+        for y in line.get_ydata()[:1]
+    ]
+    heights.sort()
+    for (low, below), (high, above) in itertools.pairwise(heights):
+        assert high - low >= below + above
+
+
+def test_the_gap_is_drawn_with_its_formula() -> None:
+    axes = axes_of(figures(sweep())["overfitting_gap"])[0]
+    assert axes.get_ylabel() == "τ = |train - test| / test"
 
 
 def test_panels_that_are_compared_have_one_range() -> None:

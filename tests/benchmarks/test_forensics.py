@@ -12,6 +12,7 @@ from benchmarks.__main__ import main
 from benchmarks.config import load_config
 from benchmarks.record import RunRecord
 from benchmarks.report.figures.forensics import forensics_figure
+from benchmarks.report.figures.layout import typography
 from benchmarks.report.tables import csv_text
 
 
@@ -98,6 +99,11 @@ def test_the_figure_shows_four_components_beside_the_papers_numbers(config, tmp_
         ]
         records |= {r.run_id: r for r in made}
     figure = forensics_figure(forensics.rows(config, records, shares, seeds=1))
+    with typography(figure.name):
+        page = figure.paint(figure)
+    entries = [text.get_text() for text in page.legends[0].get_texts()]
+    assert entries == [*figure.rows, "paper, same colour"]
+    assert page.get_tightbbox().x1 <= page.get_figwidth()
     paths = figure.write(tmp_path)
     assert [path.suffix for path in paths] == [".csv", ".pdf", ".png"]
     lines = list(csv.DictReader(paths[0].open(newline="")))

@@ -85,7 +85,8 @@ def test_runs_of_several_machines_are_joined_with_what_belongs_to_them(call, her
         (there.root / folder / "x").write_bytes(b"not results")
     status, said = call(there.root, third.root)
     assert (status, said.count("left out:")) == (0, 0)
-    assert "2 runs added, 0 replaced, 1 there before; 2 predictions and 1 weights copied" in said
+    assert "2 runs added, 0 replaced, 1 there before" in said
+    assert "files copied: 2 of predictions, 1 of weights" in said
     for source, record in zip((here, there, third), records, strict=True):
         assert RunRecord.load(here.record(record.run_id)) == record
         for name in ("record", "predictions"):
@@ -100,7 +101,7 @@ def test_merging_again_changes_nothing(call, here, there):
     call(there.root)
     before = content(here)
     status, said = call(there.root)
-    assert status == 0 and "0 runs added, 0 replaced, 1 there before; 0 predictions" in said
+    assert status == 0 and "0 runs added, 0 replaced, 1 there before; files copied: 0" in said
     assert content(here) == before
 
 
@@ -223,16 +224,16 @@ def test_lost_predictions_come_back_only_if_they_fit_the_record(call, here, ther
     record = put(here, make())
     here.predictions(record.run_id).unlink()
     put(there, make(), predictions=b"packed otherwise")
-    assert "0 predictions" in call(there.root)[1]
+    assert "copied: 0 of" in call(there.root)[1]
     put(third, make())
-    assert "1 predictions" in call(there.root, third.root)[1]
+    assert "copied: 1 of" in call(there.root, third.root)[1]
     assert here.predictions(record.run_id).read_bytes() == b"right"
 
 
 def test_a_dry_run_only_tells(call, here, there):
     put(there, make())
     status, said = call(there.root, "--dry-run")
-    assert status == 0 and "1 runs would be added" in said
+    assert status == 0 and "1 run would be added" in said
     assert not here.root.exists()
 
 

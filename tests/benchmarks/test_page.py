@@ -195,8 +195,22 @@ def test_the_verb_writes_tables_figures_and_page(tmp_path: Path, monkeypatch) ->
     assert 'id="figure-seeds_avmnist_table1"' in text and "cost_table1: no times of" in text
 
 
-def test_the_verb_all_plans_both_tables(tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setenv("MSAM_DATA_DIR", str(tmp_path / "no data"))
-    assert main(["all", "--profile", "paper", "--out", str(tmp_path), "--dry-run"]) == 0
-    assert capsys.readouterr().out.count("0 runs planned") == 2
+def test_the_page_says_estimated_and_measured_hours(tmp_path: Path, monkeypatch) -> None:
+    def told(made, figures):
+        assert len(list(made)) == len(records())
+        return "3 runs took 1.0 h; estimated were 2.0 h"
+
+    monkeypatch.setattr("benchmarks.costs.reality_line", told)
+    text = page(tmp_path / "a", records()).read_text(encoding="utf-8")
+    runs = text[text.index('<section id="runs">') :]
+    assert "one line each. 3 runs took 1.0 h; estimated were 2.0 h.</p>" in runs
+    monkeypatch.setattr("benchmarks.costs.reality_line", lambda made, figures: None)
+    assert "one line each.</p>" in page(tmp_path / "b", records()).read_text(encoding="utf-8")
+
+
+def test_the_verb_all_plans_both_tables(tmp_path: Path, data_dir, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("MSAM_DATA_DIR", str(data_dir))
+    words = ["all", "--profile", "demo", "--datasets", "avmnist", "--out", str(tmp_path)]
+    assert main([*words, "--dry-run"]) == 0
+    assert capsys.readouterr().out.count(" runs planned") == 2
     assert not (tmp_path / "report.html").exists()

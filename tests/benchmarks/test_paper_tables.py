@@ -1,4 +1,4 @@
-"""`results/paper/*.csv` hold what the paper prints, under the names of the suites."""
+"""`results/printed/*.csv` hold what the paper prints, under the names of the suites."""
 
 from __future__ import annotations
 

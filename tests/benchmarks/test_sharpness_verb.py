@@ -122,6 +122,20 @@ def test_a_run_without_weights_is_named_with_what_to_type(trained, capsys):
     assert "--keep-weights" in line and "./reproduce.sh table1 --profile demo" in line
 
 
+def test_what_to_type_for_a_run_of_the_published_protocol_trains_that_run(tmp_path, capsys):
+    place = ["--profile", "demo", "--out", str(tmp_path)]
+    words = ["run", "--dataset", "avmnist", "--method", "sam", *TINY, "--protocol", "published"]
+    assert main([*words, *place]) == 0
+    capsys.readouterr()
+    assert main(["sharpness", "--dataset", "avmnist", *place]) == 1
+    hint = capsys.readouterr().out.partition("./reproduce.sh ")[2].split()
+    assert hint[hint.index("--protocol") + 1] == "published"
+    assert hint[hint.index("--out") + 1] == str(tmp_path)
+    assert main([*hint, "--dry-run"]) == 0
+    planned = capsys.readouterr().out
+    assert "protocol" not in planned and "avmnist-late-sam-s0" in planned
+
+
 def test_runs_are_measured_once_and_shown(out, capsys, monkeypatch):
     def forbidden(*_):
         raise AssertionError("it was measured before")

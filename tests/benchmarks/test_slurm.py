@@ -166,7 +166,7 @@ def test_only_the_end_of_its_time_queues_a_job_again(number, job, folders):
     before = signal.signal(signal.SIGUSR2, lambda number, frame: again.append(number))
     try:
         thread.start()
-        with pytest.raises(RuntimeError, match=rf"stopped \({number.name}\) with 1 runs left"):
+        with pytest.raises(RuntimeError, match=rf"stopped \({number.name}\) with 1 run left"):
             work()
     finally:
         signal.signal(signal.SIGUSR2, before)

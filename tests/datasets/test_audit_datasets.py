@@ -14,7 +14,7 @@ from datasets.audit import Finding, audit
 from datasets.ave_annotations import Annotation
 from datasets.avmnist_raw import RawAvMnist
 from datasets.cremad import LABELS
-from datasets.cremad_lists import Pointer
+from datasets.cremad_lists import KINDS, Pointer
 from datasets.cremad_pointers import pointer_in, pointers_of
 from datasets.errors import DataError
 from datasets.manifest import Manifest
@@ -110,9 +110,36 @@ def test_a_clone_without_lfs_is_enough(tmp_path: Path, parts: dict) -> None:
     assert the(answers, "identical wav", "published").numbers["across_splits"] == 1
     assert the(answers, "identical flv", "published").severity == "ok"
     assert [a.check for a in answers if a.severity == "not checked"] == ["skipped clips"]
+    found = the(answers, "files")
+    assert found.text.startswith("on disk: 360 files, 360 of them git-lfs pointers; 0 of 180")
+    (tmp_path / "AudioWAV" / f"{parts['test'][0]}.wav").write_bytes(b"RIFF")
+    (tmp_path / "VideoFlash" / f"{parts['test'][1]}.flv").unlink()
+    found = the(audit("cremad", [tmp_path], tmp_path / "none"), "files")
+    assert found.text.startswith("on disk: 359 files, 358 of them git-lfs pointers; 1 of 180")
+    assert found.numbers["without_files"] == [parts["test"][1]] and found.severity == "note"
     (tmp_path / "train.csv").write_text("1001_DFA_ANG_XX,SAD")
     with pytest.raises(DataError, match="label SAD, but the name 1001_DFA_ANG_XX says ANG"):
         audit("cremad", [tmp_path], tmp_path / "none")
+
+
+def test_the_official_list_alone_puts_no_file_on_disk(tmp_path: Path, parts: dict) -> None:
+    for part, clips in parts.items():
+        (tmp_path / f"{part}.csv").write_text("\n".join(f"{c},{c.split('_')[2]}" for c in clips))
+    known = pointers(parts["train"] + parts["test"])
+    head = "clip,wav_bytes,wav_sha256,flv_bytes,flv_sha256"
+    lines = [
+        ",".join([clip, *(f"{known[clip, k].bytes},{known[clip, k].sha256}" for k in KINDS)])
+        for clip in parts["train"] + parts["test"]
+    ]
+    (tmp_path / "cremad_lfs_manifest.csv").write_text("\n".join([head, *lines]))
+    answers = audit("cremad", [tmp_path], tmp_path / "none")
+    assert the(answers, "identical wav", "published").severity == "ok"
+    found = the(answers, "files")
+    assert found.severity == "not checked" and "official list" in found.text
+    assert "with known files" in the(answers, "left out").text
+    (tmp_path / "cremad_lfs_manifest.csv").unlink()
+    text = the(audit("cremad", [tmp_path], tmp_path / "none"), "files").text
+    assert "equal, odd files" in text and "official" not in text
 
 
 def test_a_pointer_stands_for_its_file(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.record import RunRecord
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.figures.spread import T_INTERVAL, spreads
+from benchmarks.report.protocol import is_published
 
 EpochEntry = Mapping[str, Any]  # of a record's history
 Reading = Callable[[EpochEntry, str], float | None]
@@ -31,6 +32,7 @@ class CurvePoint:
     high: float
     spread: str
     stand_in: bool
+    published_protocol: bool
 
 
 def overfitting_gap(entry: EpochEntry, output: str) -> float | None:
@@ -56,12 +58,13 @@ def contribution(entry: EpochEntry, output: str) -> float | None:
 
 def curve(suite: str, found: Evidence, output: str, reading: Reading) -> list[CurvePoint]:
     """One row's points; none where no run has the number. Runs may differ in length."""
-    values = [[_number(reading(e, output)) for e in run.history] for run in counted(found)]
-    cell, stand_in = found.cell, found.stand_in
+    runs, cell = counted(found), found.cell
+    values = [[_number(reading(e, output)) for e in run.history] for run in runs]
+    labels = found.stand_in, is_published(runs)
     return [
         CurvePoint(
             suite, cell.dataset, output, cell.row.label, epoch, len(values),
-            s.n, s.mean, s.low, s.high, s.kind, stand_in,
+            s.n, s.mean, s.low, s.high, s.kind, *labels,
         )
         for epoch, s in enumerate(spreads(values), 1)
         if s.n

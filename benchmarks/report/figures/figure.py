@@ -37,8 +37,8 @@ class Panel:
 class Figure:
     """Everything that a figure shows; `paint` draws these very points and nothing else.
 
-    A point has `dataset`, `output`, `row` (a label of `looks`) and `stand_in`. Without points
-    there is nothing to draw, and `absent` says why.
+    A point has `dataset`, `output`, `row` (a label of `looks`), `stand_in` and
+    `published_protocol`. Without points there is nothing to draw, and `absent` says why.
     """
 
     name: str

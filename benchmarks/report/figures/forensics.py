@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COMPONENTS = "4 components"
 _COLOURS = ("#0072b2", "#b5a300", "#56b4e9", "#cc79a7", "#000000")
 _MARKERS = "os^vD"
+_PAPER = {"linewidth": 0.6, "alpha": 0.7}
 LOOKS = {
     number: Look(i, _COLOURS[i], DASHES[i % len(DASHES)], _MARKERS[i])
     for i, number in enumerate(NUMBERS)
@@ -35,7 +36,8 @@ class Point:
     accuracy: float
     paper: float
     runs: int
-    stand_in: bool
+    stand_in: bool = False
+    published_protocol: bool = False
 
 
 def forensics_figure(table: Sequence[Row]) -> Figure:
@@ -60,9 +62,7 @@ def _points(table: Sequence[Row]) -> Iterator[Point]:
         for number, value, printed in zip(NUMBERS, row.values, paper.values, strict=True):
             if row.case.startswith(COMPONENTS) and not math.isnan(value):
                 share, accuracy = round(row.in_place, 4), round(value, 4)
-                yield Point(
-                    "avmnist", "all", number, share, accuracy, printed, row.seeds, stand_in=False
-                )
+                yield Point("avmnist", "all", number, share, accuracy, printed, row.seeds)
 
 
 def paint(figure: Figure) -> Drawing:
@@ -70,11 +70,12 @@ def paint(figure: Figure) -> Drawing:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], label=row, **line_style(figure.looks[row])) for row in figure.rows]
+    handles.append(Line2D([], [], label="paper, same colour", color="#777777", **_PAPER))
     page, ((panel, axes),) = canvas(figure, Sizes(height=60.0, entry=26.0), handles)
     for row, points in figure.at(panel).items():
         style = line_style(figure.looks[row])
         axes.plot([p.in_place for p in points], [p.accuracy for p in points], **style)
-        axes.axhline(points[0].paper, color=style["color"], linewidth=0.6, alpha=0.7, zorder=1)
+        axes.axhline(points[0].paper, color=style["color"], zorder=1, **_PAPER)
     axes.set_xlabel("Training rows with their own recording (%)", labelpad=2)
     axes.set_ylabel("Test accuracy (%)", labelpad=2)
     axes.set_xlim(0, 102)

@@ -29,7 +29,7 @@ def overfitting_gap(material: Material) -> Figure:
         "mostly learning, and the vertical range may cut off the first tenth of the epochs. "
         f"{curves.caption(found)}",
         found,
-        paint_curves.Painter("Overfitting gap τ", paint_curves.from_zero),
+        paint_curves.Painter("τ = |train - test| / test", paint_curves.from_zero),
         pairs,
         "no finished run records the train accuracy",
     )

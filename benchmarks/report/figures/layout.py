@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.report.figures.figure import Figure, Panel
 from benchmarks.report.figures.palette import Look
+from benchmarks.report.protocol import LABEL
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -138,7 +139,13 @@ def counts(numbers: Sequence[int]) -> str:
 
 def _titled(axes: Axes, figure: Figure, panel: Panel) -> Axes:
     axes.set_title(panel.title, y=1.0, pad=3)  # a given y saves a search for it
-    if any(point.stand_in for points in figure.at(panel).values() for point in points):
+    points = [point for several in figure.at(panel).values() for point in several]
+    if any(point.published_protocol for point in points):
+        axes.text(
+            0.99, 0.01, LABEL, transform=axes.transAxes, fontsize=6, color="#777777", ha="right",
+            va="bottom", zorder=0.5,
+        )  # fmt: skip
+    if any(point.stand_in for point in points):
         axes.text(
             0.5, 0.5, "stand-in data", transform=axes.transAxes, rotation=20, fontsize=15,
             color="#c8c8c8", ha="center", va="center", zorder=0.5,

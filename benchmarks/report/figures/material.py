@@ -18,6 +18,7 @@ from benchmarks.report.evidence import Evidence, evidence
 from benchmarks.report.figures.figure import Figure, Panel
 from benchmarks.report.figures.palette import Look, looks
 from benchmarks.report.paper import load_paper
+from benchmarks.report.protocol import published_warning
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -102,9 +103,9 @@ class Material:
 
     def _warning(self, points: Sequence[Any]) -> str:
         names = dict.fromkeys(self.label(p.dataset) for p in points if p.stand_in)
-        if not names:
-            return ""
-        return f"STAND-IN DATA ({', '.join(names)}): generated, says nothing about the paper."
+        generated = f"STAND-IN DATA ({', '.join(names)}): generated, says nothing about the paper."
+        published = (p.dataset for p in points if p.published_protocol)
+        return " ".join([generated] * bool(names) + published_warning(self.config, published))
 
     def _absent(self, datasets: set[str], lacking: str) -> str:
         concerned = [f for f in self.found if f.cell.dataset in datasets]

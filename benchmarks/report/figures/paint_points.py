@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 ROW = 4.0  # millimetres per method
+_BELOW = 0.36  # rows from a mean to its seeds: neither mark covers the other, whatever the numbers
 _MEAN: dict[str, Any] = {"linestyle": "none", "markersize": 4.5, "zorder": 4}
 _SEED: dict[str, Any] = {"linestyle": "none", "markersize": 3.2, "alpha": 0.45, "zorder": 3}
 _PAPER: dict[str, Any] = {
@@ -54,7 +55,7 @@ def paint_seeds(figure: Figure) -> Drawing:
         axes.margins(x=0.06)
         found = figure.at(panel)
         for row, points in found.items():
-            place = [figure.rows.index(row) + 0.22] * len(points)
+            place = [figure.rows.index(row) + _BELOW] * len(points)
             style = marker_style(figure.looks[row])
             axes.plot([p.accuracy for p in points], place, **style, **_SEED)
         _marks(axes, figure, [points[0] for points in found.values()])

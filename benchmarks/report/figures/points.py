@@ -30,6 +30,7 @@ class GainPoint:
     spread: str
     paper: float
     stand_in: bool
+    published_protocol: bool
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class SeedPoint:
     spread: str
     paper: float
     stand_in: bool
+    published_protocol: bool
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class CostPoint:
     high: float
     spread: str
     stand_in: bool
+    published_protocol: bool
 
 
 def gains(suite: str, entries: Sequence[Entry]) -> Iterator[GainPoint]:
@@ -89,6 +92,7 @@ def gains(suite: str, entries: Sequence[Entry]) -> Iterator[GainPoint]:
         yield GainPoint(
             suite, entry.cell.dataset, "mm", entry.row, s.n, s.mean, s.low, s.high, s.kind,
             round(paper, DECIMALS), entry.stand_in or baseline.stand_in,
+            entry.published_protocol or baseline.published_protocol,
         )  # fmt: skip
 
 
@@ -106,6 +110,7 @@ def seeds(suite: str, entries: Iterable[Entry]) -> Iterator[SeedPoint]:
             yield SeedPoint(
                 suite, entry.cell.dataset, entry.metric.removeprefix("acc_"), entry.row, seed,
                 round(value, DECIMALS), s.n, s.mean, s.low, s.high, s.kind, paper, entry.stand_in,
+                entry.published_protocol,
             )  # fmt: skip
 
 
@@ -123,6 +128,7 @@ def costs(suite: str, entries: Sequence[Entry]) -> Iterator[CostPoint]:
                 suite, entry.cell.dataset, "mm", entry.row, hardware, s.n,
                 round(fmean(seconds for seconds, _ in timed), DECIMALS),
                 cost.mean, cost.low, cost.high, s.mean, s.low, s.high, s.kind, entry.stand_in,
+                entry.published_protocol,
             )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from benchmarks.record import RunRecord
 from benchmarks.report.figures.figure import Figure, Panel
 from benchmarks.report.figures.paint_surface import CUT, paint
 from benchmarks.report.figures.palette import DASHES, MARKERS, Look, looks
+from benchmarks.report.protocol import is_published, published_warning
 from benchmarks.report.runs import run_labels
 from benchmarks.surface_file import Surface, SurfaceSettings
 
@@ -36,6 +37,7 @@ class SurfacePoint:
     loss: float
     accuracy: float
     stand_in: bool
+    published_protocol: bool
 
 
 def surface_figures(
@@ -60,8 +62,9 @@ def _figure(config: Config, group: Group, found: Sequence[Found]) -> Figure:
     dataset, fusion, settings = group
     labels = run_labels(config, [run for run, _ in found])
     points = [
-        SurfacePoint(dataset, label, label, run.experiment.seed, x, y, loss, accuracy, run.stand_in)
+        SurfacePoint(dataset, label, label, run.experiment.seed, x, y, loss, accuracy, *marks)
         for label, (run, surface) in _one_per_label(labels, found).items()
+        for marks in [(run.stand_in, is_published([run]))]
         for (x, y), (loss, accuracy) in surface.points.items()
         if isfinite(loss)
     ]
@@ -100,6 +103,8 @@ def _looks(config: Config, found: Sequence[Found], labels: Mapping[str, str]) ->
 def _caption(config: Config, points: Sequence[SurfacePoint], settings: SurfaceSettings) -> str:
     names = {config.datasets[p.dataset].label for p in points if p.stand_in}
     warning = "".join(f"STAND-IN DATA ({n}): says nothing about the paper. " for n in sorted(names))
+    published = (p.dataset for p in points if p.published_protocol)
+    warning += "".join(f"{text} " for text in published_warning(config, published))
     seeds = ", ".join(map(str, sorted({point.seed for point in points})))
     return (
         f"{warning}Mean cross-entropy of the fused logits on {settings.samples} fixed "

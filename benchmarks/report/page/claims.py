@@ -37,7 +37,7 @@ def claim_views(answers: Sequence[Answer]) -> list[ClaimView]:
 
 def _line(answer: Answer) -> tuple[str, ...]:
     bounds = "" if math.isnan(answer.low) else f"[{answer.low:.2f}, {answer.high:.2f}]"
-    ours = f"{answer.ours} ({answer.reason})" if answer.reason else answer.ours
+    ours = f"{answer.told} ({answer.reason})" if answer.reason else answer.told
     return (
         answer.column,
         answer.paper,

@@ -73,7 +73,7 @@ def table_view(table: Table) -> TableView:
         table.title,
         tuple(_block(readings, dataset) for dataset in table.datasets),
         tuple((number, reason) for reason, number in table.footnotes.items()),
-        tuple((t.selection, warnings(t), [*notes(t), *_untested(t, table)]) for t in readings),
+        tuple((t.selection, warnings(t), _remarks(t, table)) for t in readings),
     )
 
 
@@ -101,6 +101,11 @@ def _under(table: Table, rule: str) -> Table:
     chosen = [replace(e, values=e.policies.get(rule, ())) for e in table.entries]
     judged = [replace(e, verdict=judge(e, e.verdict == OTHER_PROTOCOL)) for e in chosen]
     return replace(table, selection=rule, entries=judged, contrasts={})
+
+
+def _remarks(table: Table, reported: Table) -> list[str]:
+    best = ["Bold: best of its column."] * any(map(table.has_best, table.datasets))
+    return [*notes(table), *_untested(table, reported), *best]
 
 
 def _untested(table: Table, reported: Table) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmarks import costs
 from benchmarks.config_schema import Config
 from benchmarks.files import write_text
 from benchmarks.record import LeftOut, RunRecord
@@ -89,6 +90,7 @@ def _words(contents: Contents) -> dict[str, Any]:
         "sharpness": contents.sharpness,
         "failed": [record for record in records if record.status != "done"],
         "left_out": _left_out(contents.report.unused, records),
+        "reality": costs.reality_line(records, costs.load_figures()),
         "runs": run_data(contents.config, tables, records, contents.report.unused),
     }
 

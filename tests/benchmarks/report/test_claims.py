@@ -66,7 +66,7 @@ EMPTY = answers([table(CELLS[s], [], suite=s) for s in CELLS], never)
         ("gain-relative", 3, 4, False),  # +1.9, +2.3, +1.4, +1.2 %
         ("joint-worst", 4, 4, True),
         ("cggm-ahead", 4, 4, True),
-        ("alone-lower", 7, 9, False),
+        ("alone-lower", 7, 9, True),  # all but those of alone-late
         ("curves-late", 5, 6, False),  # CREMA-D visual: OGM-GE 58.90, AGM 54.12, M-SAM 53.22
         ("curves-urfunny-late", 1, 4, False),
     ],
@@ -140,6 +140,14 @@ def test_one_untested_rival_leaves_the_claim_open() -> None:
 
     found = asked("best-late", answers([filled("table1", as_printed)], partly))
     assert {(a.ours, a.reason) for a in found.values()} == {("undecided", "lost")}
+
+
+def test_a_rival_with_a_mean_of_zero_has_no_relative_gain() -> None:
+    def all_wrong(row: str, value: float) -> float:
+        return 0.0 if row in ("CGGM", "Recon-Boost") else value
+
+    found = asked("gain-relative", answers([filled("table2", all_wrong)], compare()))
+    assert {(a.ours, "a mean of 0" in a.reason) for a in found.values()} == {("undecided", True)}
 
 
 def test_the_page_counts_columns() -> None:

@@ -62,7 +62,11 @@ def test_the_arrow_says_who_is_behind(tmp_path: Path) -> None:
     marks = {row: next(x for x in lines if x.startswith(f"{row} ")) for row in ("SAM", "AGM")}
     assert "↓" in marks["SAM"] and "↑" not in marks["SAM"]
     assert "↑" in marks["AGM"] and "↓" not in marks["AGM"]
-    assert any("significantly below or above M-SAM" in line for line in lines)
+    said = " ".join(" ".join(lines).split())
+    alone = judged(tmp_path, [r for r in records if r.experiment.method != "agm"])
+    below = " ".join(text.render(alone, text.TERMINAL).split())
+    assert "↓ significantly below M-SAM in its column" in below and "↑" not in below
+    assert "↓ significantly below, ↑ significantly above M-SAM in its column" in said
 
 
 def test_without_msam_the_best_row_is_the_reference(tmp_path: Path) -> None:

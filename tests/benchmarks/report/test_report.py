@@ -103,24 +103,31 @@ def test_another_schedule_is_no_success(tmp_path: Path) -> None:
     assert written.comparison.startswith("!!! NOT THE PAPER'S SCHEDULE")
 
 
-def test_the_demo_exits_with_0_and_a_loud_line(tmp_path: Path) -> None:
+def test_the_demo_is_undecided_and_says_so(tmp_path: Path) -> None:
     cells = plan(profile="demo", avmnist=READY)
     records = runs(cell_of(cells, "Single-audio"), 12.0, 13.0, stand_in=True)
     written = report(cells, records, tmp_path, "demo")
-    assert written.exit_status == 0
+    assert written.exit_status == 2
+    assert "Nothing was compared with the paper." in written.comparison
     assert written.pages["table1"].startswith("!!! STAND-IN DATA")
+
+
+def test_what_was_compared_is_not_called_nothing(tmp_path: Path) -> None:
+    written = report([SINGLE], runs(SINGLE, 39.5, 39.6, 39.7), tmp_path)
+    assert "Nothing was compared" not in written.comparison
 
 
 def test_a_real_cell_beside_stand_in_data_still_counts(tmp_path: Path) -> None:
     other = cell_of(SUITES["table1"], "M-SAM")
-    records = [*runs(other, 74.0, stand_in=True), *runs(SINGLE, 39.6)]
-    assert report([SINGLE, other], records, tmp_path).exit_status == 2
+    for count in (1, 3):  # too few runs, or enough to decide it
+        records = [*runs(other, 74.0, stand_in=True), *runs(SINGLE, *[39.6] * count)]
+        assert report([SINGLE, other], records, tmp_path).exit_status == 2
 
 
 def test_without_cells_there_is_nothing_to_say(tmp_path: Path) -> None:
     written = report([], [], tmp_path)
     assert "no records yet" in written.comparison
-    assert written.exit_status == 0
+    assert written.exit_status == 2
     assert len(csv_lines(tmp_path / "table1.csv")) == 1 + 13
 
 

@@ -115,6 +115,41 @@ def test_the_terminal_keeps_datasets_without_numbers_short() -> None:
     assert "74.10 ± 0.10 (3)*" in page
 
 
+def legend(page: str) -> str:
+    """What stands below the numbers."""
+    return page[page.rindex("Accuracy in percent.") :]
+
+
+def test_the_legend_explains_the_marks_that_occur_and_no_others() -> None:
+    single = cell_of(CELLS, "Single-audio")  # 39.61 in the paper
+    below = legend(markdown(table(CELLS, runs(single, 39.5, 39.6, 39.7))))
+    assert "= reproduced, at a margin" in below and not {"≈", "≠"} & set(below)
+    assert "≠ differs, at a margin" in legend(markdown(FILLED))
+    assert "± standard deviation" in below and "in brackets the 95 % t interval" in below
+    assert "Bold: best" in below and "significantly" not in below
+    below = legend(markdown(table(CELLS, runs(SAM, 73.0))))
+    assert not {"=", "≈", "≠", "±"} & set(below) and "brackets" not in below
+    assert "mean over seeds (number of seeds)" in below
+    empty = legend(markdown(table(CELLS, [])))
+    assert "Ours" not in empty and "Paper: as printed." in empty
+    generated = legend(markdown(table([SAM], runs(SAM, 73.0, stand_in=True))))
+    assert "Bold" not in generated
+
+
+def test_the_terminal_explains_what_it_shows_and_no_more() -> None:
+    page = text.render(FILLED, text.TERMINAL)
+    assert "brackets" not in page and "*: best of its column." in page
+    assert "data missing" not in legend(page) and "[1]" not in page, "said in the datasets' lines"
+    assert "*" not in text.render(table(CELLS, []), text.TERMINAL)
+
+
+def test_one_row_is_no_rows() -> None:
+    one = cell_of(plan(), "SAM", "ave")
+    page = text.render(table([one, *CELLS], runs(SAM, 73.0)), text.TERMINAL)
+    assert "(1 row)" not in page and "(12 rows)" in page
+    assert "(1 row)" in text.render(table([one, SAM], runs(SAM, 73.0)), text.TERMINAL)
+
+
 def test_every_latex_line_has_all_columns() -> None:
     page = latex.render(FILLED)
     body = page.split(r"\midrule")[1].split(r"\bottomrule")[0]
