@@ -15,6 +15,7 @@ from benchmarks.shared_options import (
     add_executor,
     add_keeping,
     add_place,
+    add_seeds,
     add_selection,
     add_sweep,
 )
@@ -119,16 +120,17 @@ def _add_bench(parser: ArgumentParser) -> None:
 
 _PLACE = (add_place, add_device)
 _TRAINING = (*_PLACE, add_capture, add_deterministic, add_keeping)
-_TABLES = (*_TRAINING, add_choice, add_sweep, add_executor, add_dry_run, add_selection)
+_SWEEP = (add_choice, add_sweep, add_executor, add_dry_run)
+_TABLES = (*_TRAINING, *_SWEEP, add_seeds, add_selection)
 OPTIONS = {
     "table1": _TABLES,
     "table2": _TABLES,
     "all": _TABLES,
     "controls": _TABLES,
     "noise": _TABLES,
-    "report": (add_place, add_selection),
+    "report": (add_place, add_choice, add_selection),
     "figures": (add_place, add_selection),
-    "compare": (add_place, add_selection),
+    "compare": (add_place, add_choice, add_selection),
     "status": (add_place,),
     "merge": (_add_merge, add_dry_run),
     "run": (_add_run, *_TRAINING),

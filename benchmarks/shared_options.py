@@ -38,6 +38,9 @@ def add_keeping(parser: ArgumentParser) -> None:
 def add_choice(parser: ArgumentParser) -> None:
     parser.add_argument("--datasets", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--methods", nargs="+", default=[], metavar="NAME")
+
+
+def add_seeds(parser: ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, metavar="N", help="number of seeds, from 0")
 
 

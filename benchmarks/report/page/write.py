@@ -31,7 +31,8 @@ LEDGERS = Path(__file__).parents[3] / "REPRODUCE.md"
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything that the page shows; `selection` is the rule of figures, claims and tests."""
+    """Everything that the page shows; `selection` is the rule of figures, claims and tests,
+    `compute` a sentence on what the records cost."""
 
     config: Config
     profile_name: str
@@ -40,6 +41,7 @@ class Contents:
     records: Sequence[RunRecord]
     figures: Figures
     sharpness: Sequence[SharpnessRow] = ()
+    compute: str = ""
 
 
 def write_page(contents: Contents, path: Path, ledgers: Path = LEDGERS) -> Path:
@@ -87,6 +89,7 @@ def _words(contents: Contents) -> dict[str, Any]:
         "figures": contents.figures.drawn,
         "not_drawn": contents.figures.not_drawn,
         "sharpness": contents.sharpness,
+        "compute": contents.compute,
         "failed": [record for record in records if record.status != "done"],
         "left_out": _left_out(contents.report.unused, records),
         "runs": run_data(contents.config, tables, records, contents.report.unused),
