@@ -8,7 +8,7 @@ is the most probable one. Free of torch.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,10 @@ PAPER = (
     ("Joint-Train", "acc_mm"),
 )
 """Row and metric of Table 1 for each of NUMBERS."""
+
+
+Shares = Mapping[str, tuple[float, float]]
+"""{pairing: (rows in place, rows of the right digit)}, fractions of the training rows."""
 
 
 @dataclass(frozen=True)
@@ -81,26 +85,26 @@ class Row:
 
 def experiments(config: Config, case: Case, seed: int) -> dict[str, Experiment]:
     """The runs of a case; raises DataError, with what to type, if the data is not prepared."""
+    drafts = _drafts(config, case, seed)
+    return {name: workspace.with_fingerprint(draft) for name, draft in drafts.items()}
+
+
+def _drafts(config: Config, case: Case, seed: int) -> dict[str, Experiment]:
+    """The runs of a case on whatever data."""
     made = {}
     for name, (modalities, changes) in case.runs.items():
         names = dict(dataset=DATASET, fusion="late", method="joint_train", seed=seed)
         profile = config.profiles[PROFILE]
         values = experiment_values(config, profile, {**names, "modalities": modalities}, changes)
-        made[name] = workspace.with_fingerprint(Experiment.from_dict(values))
+        made[name] = Experiment.from_dict(values)
     return made
 
 
-def rows(
-    config: Config,
-    records: Mapping[str, RunRecord],
-    shares: Mapping[str, tuple[float, float]],
-    seeds: int,
-) -> list[Row]:
-    """One row per case from the records {run_id: record}, then the paper's.
-
-    `shares` are {pairing: (rows in place, rows of the right digit)}, fractions.
-    """
-    table = [_row(config, case, records, shares[case.pairing], seeds) for case in CASES]
+def rows(config: Config, records: Iterable[RunRecord], shares: Shares, seeds: int) -> list[Row]:
+    """One row per case from the records, which are of one preparation of the data; then the
+    paper's. Free of the data."""
+    known = {(r.experiment.cell_id, r.experiment.seed): r for r in records}
+    table = [_row(config, case, known, shares[case.pairing], seeds) for case in CASES]
     paper = load_paper("table1")
     values = tuple(paper[row, f"{DATASET}:{metric}"] for row, metric in PAPER)
     return [*table, Row("paper, Table 1", math.nan, math.nan, values, 0)]
@@ -109,13 +113,13 @@ def rows(
 def _row(
     config: Config,
     case: Case,
-    records: Mapping[str, RunRecord],
+    records: Mapping[tuple[str, int], RunRecord],
     shares: tuple[float, float],
     seeds: int,
 ) -> Row:
-    planned = [experiments(config, case, seed) for seed in range(seeds)]
+    planned = [_drafts(config, case, seed) for seed in range(seeds)]
     found = [
-        {name: records[e.run_id] for name, e in runs.items() if e.run_id in records}
+        {name: records[key] for name, e in runs.items() if (key := (e.cell_id, e.seed)) in records}
         for runs in planned
     ]
     pick = partial(_mean, found)
@@ -157,8 +161,13 @@ def markdown(table: Sequence[Row]) -> str:
     return tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align) + "\n"
 
 
-def shares(config: Config) -> dict[str, tuple[float, float]]:
-    """{pairing: (rows in place, rows of the right digit)} of the prepared data."""
+def is_prepared(config: Config) -> bool:
+    """Whether the real data is."""
+    return workspace.data_states(config, config.profiles[PROFILE])[DATASET].fingerprint is not None
+
+
+def shares(config: Config) -> Shares:
+    """Of the prepared data."""
     from datasets.avmnist_pairings import train_shares
 
     folder: Path = workspace.prepared_folder(DATASET, config.profiles[PROFILE].stand_in)

@@ -14,6 +14,7 @@ from benchmarks.config_schema import Config
 from benchmarks.record import LeftOut, RunRecord
 from benchmarks.shared_options import DEFAULT_SELECTION
 from benchmarks.standing import Standing, standings
+from benchmarks.unfinished import trained_seconds
 from benchmarks.words import counted
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def report(arguments: Namespace, say: Say) -> int:
     """Writes tables, figures and page from the records at hand; prints the tables."""
     session = open_session(arguments, say)
     archive = session.archive()
-    written = _report(session, arguments.selection, archive)
+    written = _asked_for(arguments, _report(session, arguments.selection, archive))
     _say_tables(session, written, list(written.pages))
     more = _write_page(session, arguments.selection, archive[0], written)
     say("\n  ".join(["Written:", *map(str, [*written.files, *more])]))
@@ -47,6 +48,7 @@ def compare(arguments: Namespace, say: Say) -> int:
     """One row per cell; exit status 1 if a cell differs, 2 if cells have too few runs."""
     session = open_session(arguments, say)
     written = _report(session, arguments.selection, session.archive())
+    written = _asked_for(arguments, written)
     say(written.comparison)
     _say_left_out(session, written)
     return written.exit_status
@@ -117,7 +119,7 @@ def _report(session: Session, selection: str, archive: Archive) -> Report:
     from benchmarks.report import write_report
 
     records, unreadable = archive
-    cells = session.tables()
+    cells = session.tables(records)
     return write_report(
         session.config,
         session.profile_name,
@@ -130,11 +132,18 @@ def _report(session: Session, selection: str, archive: Archive) -> Report:
     )
 
 
+def _asked_for(arguments: Namespace, written: Report) -> Report:
+    from benchmarks.report.choice import narrowed
+
+    return narrowed(written, arguments.datasets, arguments.methods)
+
+
 def _write_page(
     session: Session, selection: str, records: Sequence[RunRecord], written: Report
 ) -> list[Path]:
-    """Writes figures, the table of sharpness if anything was measured, and the page."""
+    """Writes figures, the cost, the table of sharpness if anything was measured, and the page."""
     from benchmarks.commands.figures import draw
+    from benchmarks.report.compute import compute_line, write_compute
     from benchmarks.report.page import Contents, write_page
     from benchmarks.report.sharpness import sharpness_rows, write_sharpness
 
@@ -144,10 +153,14 @@ def _write_page(
     paths = [folders.tables / "sharpness.csv"] * bool(rows)
     for path in paths:
         write_sharpness(rows, path)
+    trained = trained_seconds(folders.root / "checkpoints")
+    cost = write_compute(records, trained, folders.tables / "compute.csv")
+    session.say(compute_line(cost))
     figures = draw(session, records, selection)
-    contents = Contents(config, session.profile_name, selection, written, records, figures, rows)
+    asked = session.profile_name, selection
+    contents = Contents(config, *asked, written, records, figures, rows, compute_line(cost))
     page = write_page(contents, folders.root / "report.html")
-    return [*paths, *figures.files, page]
+    return [*paths, folders.tables / "compute.csv", *figures.files, page]
 
 
 def _say_tables(session: Session, written: Report, shown: Sequence[str]) -> None:

@@ -47,21 +47,26 @@ class Session:
         states = workspace.data_states(self.config, self.profile)
         return plan.plan_suite(self.config, suite, self.profile, states)
 
-    def tables(self) -> dict[str, list[Cell]]:
-        """The cells of the paper's tables, and of our own where a run of its own has ended."""
+    def tables(self, records: Iterable[RunRecord] = ()) -> dict[str, list[Cell]]:
+        """The cells of the paper's tables, and of our own where a run of its own has ended.
+
+        Without the data, as in a checkout of published records, only `records` say which have.
+        """
+        recorded = {record.experiment.cell_id for record in records}
         cells = {name: self.cells(name) for name in self.config.suites}
         papers = {n: found for n, found in cells.items() if self.config.suites[n].source == "paper"}
-        used = {cell.template.cell_id for found in papers.values() for cell in found}
+        used = {_id(cell) for found in papers.values() for cell in found}
         ours = {
             name: found
             for name, found in cells.items()
-            if any(self._begun(cell) for cell in found if cell.template.cell_id not in used)
+            if any(self._begun(cell, recorded) for cell in found if _id(cell) not in used)
         }
         return papers | ours
 
-    def _begun(self, cell: Cell) -> bool:
+    def _begun(self, cell: Cell, recorded: set[str]) -> bool:
         runs = cell.experiments(self.profile.seeds)
-        return any(self.folders.record(run.run_id).exists() for run in runs)
+        there = any(self.folders.record(run.run_id).exists() for run in runs)
+        return there or _id(cell) in recorded
 
     def gaps(self, cells: Iterable[Cell]) -> list[str]:
         """A line for each dataset of these cells that cannot be used: why, and what to type."""
@@ -79,6 +84,10 @@ class Session:
     def archive(self) -> tuple[list[RunRecord], list[LeftOut]]:
         """The records of this profile, and the files among them that hold none."""
         return load_records(self.folders.root / "runs")
+
+
+def _id(cell: Cell) -> str:
+    return cell.template.cell_id
 
 
 def open_session(arguments: Namespace, say: Say) -> Session:
@@ -112,7 +121,7 @@ def _check_protocol(arguments: Namespace, config: Config) -> None:
     known = {name: registry.protocols(name) for name in registry.LOADERS}
     lookup("protocol", protocol, dict.fromkeys(p for several in known.values() for p in several))
     having = [name for name in config.datasets if protocol in known[name]]
-    meant = asked or (config.datasets if hasattr(arguments, "datasets") else ())
+    meant = asked or (config.datasets if hasattr(arguments, "jobs") else ())
     lacking = [name for name in meant if name in known and name not in having]
     if lacking:
         hint = "" if asked else f"; add --datasets {' '.join(having)}"

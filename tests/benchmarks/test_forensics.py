@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 from dataclasses import replace
 
@@ -43,7 +44,7 @@ def test_rows_share_the_runs_of_what_they_do_not_change(config):
 
 def test_a_row_holds_the_last_epochs_test_accuracies_averaged_over_seeds(config):
     case = forensics.Case("scrambled", 4)
-    records = {}
+    records = []
     for seed, offset in enumerate((0.0, 0.1)):
         runs = forensics.experiments(config, case, seed)
         made = [
@@ -51,13 +52,13 @@ def test_a_row_holds_the_last_epochs_test_accuracies_averaged_over_seeds(config)
             record(runs["visual"], mm=0.6 + offset, visual=0.0),
             record(runs["joint"], mm=0.7 + offset, audio=0.2, visual=0.5),
         ]
-        records |= {r.run_id: r for r in made}
+        records += made
     shares = {c.pairing: (0.35, 0.41) for c in forensics.CASES}
     table = forensics.rows(config, records, shares, seeds=2)
     found = next(row for row in table if row.case == "4 components, scrambled")
     assert found.values == pytest.approx((45, 65, 20, 50, 75))
     assert (found.in_place, found.same_label) == pytest.approx((35, 41))
-    assert set(found.run_ids) == set(records)
+    assert set(found.run_ids) == {r.run_id for r in records}
     missing = next(row for row in table if row.case == "3 components, aligned")
     assert all(math.isnan(value) for value in missing.values)
     assert table[-1].values == (39.61, 65.14, 14.59, 62.85, 68.41)
@@ -65,7 +66,7 @@ def test_a_row_holds_the_last_epochs_test_accuracies_averaged_over_seeds(config)
 
 def test_the_file_and_the_text_hold_the_same_numbers(config):
     shares = {c.pairing: (0.5, 0.25) for c in forensics.CASES}
-    table = forensics.rows(config, {}, shares, seeds=1)
+    table = forensics.rows(config, [], shares, seeds=1)
     lines = list(csv.DictReader(io.StringIO(csv_text(forensics.csv_lines(table)))))
     assert len(lines) == len(forensics.CASES) + 1
     assert lines[0]["in_place"] == "50.00"
@@ -87,9 +88,29 @@ def test_data_that_is_not_prepared_says_what_to_type(capsys, tmp_path):
     assert "type ./reproduce.sh data prepare avmnist" in capsys.readouterr().err
 
 
+def test_without_the_data_the_table_is_made_from_records_and_shares(config, tmp_path, capsys):
+    """On the real data's name, with records of whatever fingerprint."""
+    real = load_config()
+    case = forensics.Case("scrambled", 4)
+    stand_in = forensics.experiments(config, case, 0)["audio"]
+    data = {**stand_in.data, "stand_in": False, "fingerprint": "elsewhere"}
+    made = record(replace(stand_in, data=data), mm=0.4, audio=0.0)
+    made.save(tmp_path / "runs" / f"{made.run_id}.json")
+    shares = {c.pairing: [0.5, 0.25] for c in forensics.CASES}
+    (tmp_path / "shares.json").write_text(json.dumps(shares))
+    assert not forensics.is_prepared(real)
+    assert main(["forensics", "--out", str(tmp_path)]) == 0
+    assert "the data is not prepared" in capsys.readouterr().out
+    lines = list(csv.DictReader((tmp_path / "forensics.csv").open(newline="")))
+    alone = {line["case"]: line["audio_alone"] for line in lines}
+    assert alone["4 components, scrambled"] == "40.00"
+    assert alone["4 components, aligned"] == ""
+    assert {line["in_place"] for line in lines[:-1]} == {"50.00"}
+
+
 def test_the_figure_shows_four_components_beside_the_papers_numbers(config, tmp_path):
     shares = {c.pairing: (0.5 if c.pairing == "scrambled" else 1.0, 0.6) for c in forensics.CASES}
-    records = {}
+    records = []
     for case in (forensics.Case("aligned", 4), forensics.Case("scrambled", 4)):
         runs = forensics.experiments(config, case, 0)
         made = [
@@ -97,7 +118,7 @@ def test_the_figure_shows_four_components_beside_the_papers_numbers(config, tmp_
             record(runs["visual"], mm=0.6, visual=0.0),
             record(runs["joint"], mm=0.7, audio=0.2, visual=0.5),
         ]
-        records |= {r.run_id: r for r in made}
+        records += made
     figure = forensics_figure(forensics.rows(config, records, shares, seeds=1))
     with typography(figure.name):
         page = figure.paint(figure)

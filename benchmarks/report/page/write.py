@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks import costs
+from benchmarks import costs, measured
 from benchmarks.config_schema import Config
 from benchmarks.files import write_text
 from benchmarks.record import LeftOut, RunRecord
@@ -32,7 +32,8 @@ LEDGERS = Path(__file__).parents[3] / "REPRODUCE.md"
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything that the page shows; `selection` is the rule of figures, claims and tests."""
+    """Everything that the page shows; `selection` is the rule of figures, claims and tests,
+    `compute` a sentence on what the records cost."""
 
     config: Config
     profile_name: str
@@ -41,6 +42,7 @@ class Contents:
     records: Sequence[RunRecord]
     figures: Figures
     sharpness: Sequence[SharpnessRow] = ()
+    compute: str = ""
 
 
 def write_page(contents: Contents, path: Path, ledgers: Path = LEDGERS) -> Path:
@@ -88,9 +90,10 @@ def _words(contents: Contents) -> dict[str, Any]:
         "figures": contents.figures.drawn,
         "not_drawn": contents.figures.not_drawn,
         "sharpness": contents.sharpness,
+        "compute": contents.compute,
         "failed": [record for record in records if record.status != "done"],
         "left_out": _left_out(contents.report.unused, records),
-        "reality": costs.reality_line(records, costs.load_figures()),
+        "reality": costs.reality_line(records, measured.load_figures()),
         "runs": run_data(contents.config, tables, records, contents.report.unused),
     }
 

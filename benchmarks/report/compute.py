@@ -1,0 +1,89 @@
+"""What the runs at hand cost: hours by how they ended, those without a result included."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from benchmarks.files import write_text
+from benchmarks.record import RunRecord
+from benchmarks.report.evidence import NEVER_STARTED
+from benchmarks.report.tables import csv_text
+
+UNFINISHED = "unfinished"  # interrupted, or still running
+
+
+@dataclass(frozen=True)
+class ComputeRow:
+    """Runs with the same `status`. `hours` adds up their epochs, evaluation included, as if one
+    run came after the other; `untimed` runs are not in it. `hardware` is what the records name.
+    """
+
+    status: str
+    runs: int
+    hours: float
+    untimed: int
+    hardware: tuple[str, ...]
+
+
+def compute_rows(
+    records: Iterable[RunRecord], checkpoints: Mapping[str, float]
+) -> list[ComputeRow]:
+    """A row per status, in order of hours.
+
+    `checkpoints` are {run_id: seconds trained until then, NaN if unknown}: what is known of a run
+    without a record, and of one whose record holds no time.
+    """
+    found = list(records)
+    seconds: dict[str, list[float]] = defaultdict(list)
+    machines: dict[str, set[str]] = defaultdict(set)
+    for record in found:
+        unknown = 0.0 if record.status in NEVER_STARTED else math.nan
+        saved = checkpoints.get(record.run_id, unknown)
+        seconds[record.status].append(record.timing.get("seconds", saved))
+        machines[record.status].add(_machine(record))
+    recorded = {record.run_id for record in found}
+    if left := [saved for run_id, saved in checkpoints.items() if run_id not in recorded]:
+        seconds[UNFINISHED] = left
+    rows = [_row(status, times, machines[status]) for status, times in seconds.items()]
+    return sorted(rows, key=lambda row: (-row.hours, row.status))
+
+
+def write_compute(
+    records: Iterable[RunRecord], checkpoints: Mapping[str, float], path: Path
+) -> list[ComputeRow]:
+    """Writes the rows as CSV and returns them."""
+    rows = compute_rows(records, checkpoints)
+    lines: list[list[object]] = [[f.name for f in fields(ComputeRow)]]
+    for row in rows:
+        hours, machines = f"{row.hours:.4f}", " and ".join(row.hardware)
+        lines.append([row.status, row.runs, hours, row.untimed, machines])
+    write_text(path, csv_text(lines))
+    return rows
+
+
+def compute_line(rows: Sequence[ComputeRow]) -> str:
+    """All rows in one sentence."""
+    hours = sum(row.hours for row in rows)
+    parts = ", ".join(f"{row.runs} {row.status}: {row.hours:.2f} h" for row in rows) or "none"
+    machines = " and ".join(sorted({machine for row in rows for machine in row.hardware}))
+    untimed = sum(row.untimed for row in rows)
+    missing = f" Not timed: {untimed} of them." * (untimed > 0)
+    where = f", on {machines}" * bool(machines)
+    return f"Compute: {hours:.2f} h in {sum(r.runs for r in rows)} runs ({parts}){where}.{missing}"
+
+
+def _row(status: str, seconds: Sequence[float], machines: Iterable[str]) -> ComputeRow:
+    known = [s for s in seconds if not math.isnan(s)]
+    hours, untimed = math.fsum(known) / 3600, len(seconds) - len(known)
+    return ComputeRow(status, len(seconds), hours, untimed, tuple(sorted(machines)))
+
+
+def _machine(record: RunRecord) -> str:
+    """Its accelerator or its processor, with the number of threads that computed."""
+    machine = record.environment
+    device, threads = machine.get("device", "unknown hardware"), machine.get("threads")
+    return f"{device}, threads: {threads}" if threads else device

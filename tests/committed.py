@@ -1,0 +1,50 @@
+"""What is committed under results/, and the numbers in it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from benchmarks.report.paper import FOLDER as PRINTED
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])")
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """Every committed file; all files where this is no checkout of git."""
+    words = ["git", "ls-files", "-z", "results"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    listed = [ROOT / name for name in done.stdout.split("\0") if name]
+    return tuple(path for path in sorted(listed or RESULTS.rglob("*")) if path.is_file())
+
+
+def tables(folders: tuple[str, ...]) -> list[Path]:
+    """The tables and measurements of these folders and the paper's printed tables."""
+    wanted = {PRINTED, *(RESULTS / name for name in folders)}
+    return [
+        path
+        for path in files()
+        if path.suffix in (".csv", ".md", ".json")
+        and wanted & {*path.parents}
+        and path.parent.name not in ("runs", "figures")
+    ]
+
+
+@cache
+def numbers(paths: tuple[Path, ...]) -> frozenset[float]:
+    """Every decimal in these files, without its sign."""
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    return frozenset(float(n) for text in texts for n in DECIMAL.findall(text))
+
+
+@cache
+def costs() -> tuple[dict[str, str], ...]:
+    """Measured times and sizes: what, command, value, machine, date and commit of each."""
+    return tuple(yaml.safe_load((RESULTS / "costs.yaml").read_text(encoding="utf-8")))

@@ -1,0 +1,54 @@
+"""What is committed under results/ is sound, small, and follows from its records alone."""
+
+import shutil
+
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.record import RunRecord
+from benchmarks.seal import is_sealed
+from tests.committed import RESULTS, files
+
+RECORDS = [path for path in files() if path.parent.name == "runs"]
+FOLDERS = sorted({path.parents[1].name for path in RECORDS})
+KEPT = ("runs", "predictions", "sharpness", "landscape", "shares.json")  # measured, not derived
+LIMIT_BYTES = 40e6
+
+
+def test_the_results_are_small():
+    assert sum(path.stat().st_size for path in files()) <= LIMIT_BYTES
+
+
+def test_every_record_is_whole_and_names_its_hardware():
+    assert RECORDS
+    for path in RECORDS:
+        assert is_sealed(path.read_text(encoding="utf-8")), path
+        assert RunRecord.load(path).environment["device"], path
+
+
+def derived(folder, paths):
+    """{name in the folder: content} of the tables among the files."""
+    tables = [path for path in paths if path.suffix in (".csv", ".md", ".tex")]
+    kept = [path for path in tables if path.relative_to(folder).parts[0] not in KEPT]
+    return {path.relative_to(folder): path.read_bytes() for path in kept}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_tables_follow_from_the_records_alone(folder, tmp_path, monkeypatch, capsys):
+    """If this fails: regenerate them with `MSAM_DATA_DIR=$(mktemp -d) ./reproduce.sh report
+    --profile FOLDER`, or `./reproduce.sh forensics`, and look at what changed."""
+    monkeypatch.setenv("MSAM_DATA_DIR", str(tmp_path / "no data"))
+    committed = [path for path in files() if path.is_relative_to(RESULTS / folder)]
+    again = tmp_path / folder
+    for path in committed:
+        place = again / path.relative_to(RESULTS / folder)
+        if place.relative_to(again).parts[0] in KEPT:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, place)
+    verb = ["forensics"] if folder == "forensics" else ["report", "--profile", folder]
+    assert main([*verb, "--out", str(again)]) == 0
+    tables = derived(RESULTS / folder, committed)
+    made = derived(again, again.rglob("*"))
+    assert made.keys() == tables.keys()
+    for name, content in tables.items():
+        assert made[name] == content, name
