@@ -12,13 +12,14 @@ from benchmarks.commands.session import Say, Session, open_session
 from benchmarks.config import load_config
 from benchmarks.config_schema import Config
 from benchmarks.record import LeftOut, RunRecord
+from benchmarks.sharpness_files import Curvature, readable
 from benchmarks.standing import Standing, standings
 
 if TYPE_CHECKING:
     from benchmarks.report import Report
 
 Archive = tuple[list[RunRecord], list[LeftOut]]
-NAMED = ("running", "failed", "damaged")  # `status` lists these runs one by one
+NAMED = ("running", "failed", "unsupported", "damaged")  # `status` lists these runs one by one
 
 
 def report(arguments: Namespace, say: Say) -> int:
@@ -138,7 +139,7 @@ def _write_page(
 
     config, folders = session.config, session.folders
     measured = sorted((folders.root / "sharpness").glob("*.json"))
-    rows = sharpness_rows(config, records, measured)
+    rows = sharpness_rows(config, records, readable(Curvature.load, measured, session.say))
     paths = [folders.tables / "sharpness.csv"] * bool(rows)
     for path in paths:
         write_sharpness(rows, path)
