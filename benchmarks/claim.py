@@ -85,6 +85,11 @@ class Claim:
         write_json(self.path, {**asdict(self.owner), "start": "", "attempts": attempts})
 
 
+def is_claim(path: Path) -> bool:
+    """Whether the file is named as a claim: others, such as copies, are nobody's."""
+    return path.name.split(".")[-2].isdecimal()
+
+
 def generation(path: Path) -> int:
     """How many owners of the run died before the one of this file."""
     return int(path.name.split(".")[-2])

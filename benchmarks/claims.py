@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.claim import Claim, Owner, generation, later_file
+from benchmarks.claim import Claim, Owner, generation, is_claim, later_file
 from benchmarks.files import write_json
 from benchmarks.hosts import machine, process_start
 
@@ -90,7 +90,8 @@ class Claims:
 
     def _last(self, run_id: str) -> tuple[Path | None, Owner | None]:
         """The newest claim file of a run and its content."""
-        paths = sorted(self.folder.glob(f"{run_id}.*.json"), key=generation)
+        found = self.folder.glob(f"{run_id}.*.json")
+        paths = sorted((path for path in found if is_claim(path)), key=generation)
         for path in reversed(paths):
             try:
                 return path, Owner(**json.loads(path.read_text()))

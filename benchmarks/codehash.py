@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -33,8 +33,9 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 def code_of(method: str, dataset: str, root: Path = ROOT) -> dict[str, str]:
     """Digests of the method's own code, of the code shared by all runs, and of the data's loader.
 
-    A method's code is its file and those of `baselines/` and `msam/` that it imports; a loader's
-    is its file and those of `datasets/` that it loads with. Empty for what has no file here.
+    A method's code is its file and those of `baselines/` and `msam/` that it imports, wherever in
+    the file and in whatever form; a loader's is its file and those of `datasets/` that it loads
+    with. Empty for what has no file here.
     """
     shared = sorted(path for pattern in SHARED for path in root.glob(pattern))
     found = {
@@ -60,8 +61,9 @@ def _method_files(root: Path) -> dict[str, tuple[Path, ...]]:
                 found |= dict.fromkeys(_registered(call), (path,))
             call = node.value if isinstance(node, ast.Expr) else None
             if isinstance(call, ast.Call) and (names := _registered(call.func)):
-                wanted = {argument.id for argument in call.args if isinstance(argument, ast.Name)}
-                files = (f for f, taken in _imports(_tree(path).body, root) if wanted & taken)
+                nodes = [node for argument in call.args for node in ast.walk(argument)]
+                wanted = {node.id for node in nodes if isinstance(node, ast.Name)}
+                files = (f for f, name in _imports(path, _tree(path).body, root) if name in wanted)
                 found |= dict.fromkeys(names, tuple(files))
     return found
 
@@ -80,11 +82,14 @@ def _loader_files(dataset: str, root: Path) -> list[Path]:
     module = type(loader_of(dataset)).__module__
     path = root / Path(*module.split(".")).with_suffix(".py")
     loads = [n for n in ast.walk(_tree(path)) if isinstance(n, _DEFINITIONS) and n.name == "load"]
-    return [path, *(file for node in loads for file, _ in _imports(node.body, root))]
+    return [path, *(file for node in loads for file, _ in _imports(path, node.body, root))]
 
 
 def _imported(start: Iterable[Path], root: Path, packages: tuple[str, ...]) -> set[Path]:
-    """The files and, step by step, those of the packages that they import at the top."""
+    """The files and, step by step, those of the packages that they import.
+
+    Of `datasets` at the top of a file only, as a loader's other verbs import within functions.
+    """
     waiting, found = list(start), set()
     beside = {root / name for name in _BESIDE}
     while waiting:
@@ -92,18 +97,33 @@ def _imported(start: Iterable[Path], root: Path, packages: tuple[str, ...]) -> s
         if path in found | beside or path.relative_to(root).parts[0] not in packages:
             continue
         found.add(path)
-        waiting += [file for file, _ in _imports(_tree(path).body, root)]
+        nodes = _tree(path).body if "datasets" in packages else ast.walk(_tree(path))
+        waiting += [file for file, _ in _imports(path, nodes, root)]
+        if path.name == "__init__.py":  # it may give out the names of any of its modules
+            waiting += path.parent.glob("*.py")
     return found
 
 
-def _imports(body: Iterable[ast.stmt], root: Path) -> Iterator[tuple[Path, set[str]]]:
-    """The files that the statements import, with the names taken from each."""
-    for node in body:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = {alias.name for alias in node.names}
-            modules = [node.module, *(f"{node.module}.{name}" for name in sorted(names))]
-            files = [root.joinpath(*module.split(".")).with_suffix(".py") for module in modules]
-            yield from ((file, names) for file in files if file.is_file())
+def _imports(path: Path, nodes: Iterable[ast.AST], root: Path) -> Iterator[tuple[Path, str]]:
+    """The files that the import statements among the nodes of `path` name, each with the name
+    under which its content is known here."""
+    for node in nodes:
+        start: tuple[str, ...] = ()
+        if isinstance(node, ast.ImportFrom):
+            folders = path.relative_to(root).parent.parts
+            start = folders[: len(folders) + 1 - node.level] if node.level else ()
+            start += tuple(filter(None, (node.module or "").split(".")))
+        for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
+            module = (*start, *alias.name.split("."))
+            if file := _file(root, module) or (start and _file(root, start)):
+                yield file, alias.asname or alias.name.partition(".")[0]
+
+
+def _file(root: Path, module: Sequence[str]) -> Path | None:
+    """The file of a module or of a package of ours."""
+    place = root.joinpath(*module)
+    files = (place.with_name(f"{place.name}.py"), place / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
 
 
 def _digest(files: Iterable[Path], root: Path) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -10,8 +13,9 @@ from benchmarks.checkpoint import load_weights
 from benchmarks.curvature import blocks, measure_block
 from benchmarks.environment import describe_environment
 from benchmarks.epoch import Reporter
-from benchmarks.executors.attempt import load_planned
+from benchmarks.executors.planned import load_planned
 from benchmarks.experiment import derive_seed
+from benchmarks.files import set_aside
 from benchmarks.harness import training_part
 from benchmarks.landscape import fill_surface
 from benchmarks.record import RunRecord
@@ -21,6 +25,8 @@ from benchmarks.surface_file import Surface, SurfaceSettings
 from benchmarks.sweep import Folders
 from benchmarks.training import Training
 from datasets.spec import SplitTensors
+
+Result = TypeVar("Result", Curvature, Surface)
 
 
 @dataclass(frozen=True)
@@ -32,10 +38,10 @@ class Prober:
     reporter: Reporter
 
     def curvature(self, run: RunRecord, settings: CurvatureSettings) -> Curvature:
-        """The curvature of every block. ValueError if its file or the weights are damaged."""
+        """The curvature of every block. ValueError if the weights are damaged."""
         path = self.folders.curvature(run.run_id, settings)
-        if path.exists():
-            return Curvature.load(path)
+        if known := self._known(Curvature.load, path):
+            return known
         loss = self.loss(run, settings)
         parts = self.reporter.track(list(blocks(loss.model).items()), f"{run.run_id} curvature")
         value, accuracy = loss.value()
@@ -54,14 +60,23 @@ class Prober:
     def surface(self, run: RunRecord, settings: SurfaceSettings) -> Surface:
         """The loss surface; goes on from the points at hand. ValueError as for `curvature`."""
         path = self.folders.surface(run.run_id, settings)
-        found = Surface.load(path) if path.exists() else Surface(run.run_id, settings)
+        found = self._known(Surface.load, path) or Surface(run.run_id, settings)
         if found.missing():
             fill_surface(self.loss(run, settings), found, path, self.reporter.track)
         return found
 
+    def _known(self, load: Callable[[Path], Result], path: Path) -> Result | None:
+        """The result in a file, if there is one; a damaged file is set aside and named."""
+        try:
+            return load(path) if path.exists() else None
+        except ValueError as error:
+            aside = set_aside(path)
+            self.reporter.say(f"{error}; it is now {aside.name}, and this is measured again")
+            return None
+
     def loss(self, run: RunRecord, settings: Rows) -> SplitLoss:
         """The run's loss on the rows of `settings`, at its kept weights."""
-        dataset = load_planned(run.experiment)
+        dataset = load_planned(run.experiment).dataset
         model = Training.start(run.experiment, dataset.spec, self.device).method.model
         load_weights(self.folders.weights(run.run_id), model)
         part = dataset.test

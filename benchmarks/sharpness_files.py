@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -97,6 +97,21 @@ class Curvature:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} is no readable curvature: {error}") from error
         return found
+
+
+def readable(
+    load: Callable[[Path], object], paths: Iterable[Path], say: Callable[[str], None]
+) -> list[Path]:
+    """The files that `load` reads; the others are named and left out."""
+    found = []
+    for path in paths:
+        try:
+            load(path)
+        except (ValueError, OSError) as error:
+            say(f"left out: {' '.join(str(error).split())}")
+            continue
+        found.append(path)
+    return found
 
 
 def file_stem(run_id: str, settings: Rows) -> str:

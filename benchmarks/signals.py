@@ -54,6 +54,7 @@ class Stop:
                 signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.reason = signal.Signals(number).name
+        # A parent passes on what it got as SIGTERM, and itself says what that was.
+        self.reason = signal.Signals(number).name if self.parent is None else "asked to stop"
         for each in SIGNALS if self.parent is None else ():
             signal.signal(each, signal.SIG_DFL)

@@ -21,13 +21,12 @@ def changed_code(code: Mapping[str, str], method: str, dataset: str) -> list[str
     return [PARTS[part] for part in now if code.get(part) != now[part]]
 
 
-def changed_experiment(before: Mapping[str, Any], now: Experiment) -> list[str]:
-    """Whether the `data` or the `config` differ between two runs of one method and seed."""
+def on_other_data(before: Mapping[str, Any], now: Experiment) -> bool:
+    """Whether `before` is the same run in all but the fingerprint of the prepared data."""
     values = now.to_dict()
-    data = before.get("data", {}).get("fingerprint") != values["data"]["fingerprint"]
-    for experiment in (values, before := {**before, "data": dict(before.get("data", {}))}):
-        experiment["data"].pop("fingerprint", None)
-    return ["data"] * data + ["config"] * (before != values)
+    old, new = before.get("data", {}), values["data"]
+    same = {**before, "data": {**old, "fingerprint": None}}
+    return same == {**values, "data": {**new, "fingerprint": None}}
 
 
 def footnote(records: Iterable[RunRecord]) -> str:

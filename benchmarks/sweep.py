@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.experiment import Experiment
 from benchmarks.files import set_aside
 from benchmarks.folders import Folders
-from benchmarks.standing import standings
+from benchmarks.standing import named_standings, standings
 
 __all__ = ["ENDED", "Folders", "marks", "pending", "set_damaged_aside", "state", "untouched"]
 
@@ -32,7 +32,7 @@ def pending(
     """
     unique = {e.run_id: e for e in experiments}
     ended = [name for name in ENDED if not (rerun_stale and name == "stale")]
-    found = standings(unique.values(), folders)
+    found = named_standings(unique, folders)
 
     def left(run_id: str) -> bool:
         lost = found[run_id].state == "done" and not folders.weights(run_id).exists()

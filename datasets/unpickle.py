@@ -3,13 +3,15 @@
 Python's own unpickler calls what a file tells it to call. Here `pickletools` only takes the file
 apart, and a machine of a few instructions rebuilds values from it. The few names that a file may
 mention stand for functions of `unpickle_numpy`; every other name and instruction is refused. Memory
-is bounded by the file: an array is made of bytes that the file holds, never from a shape alone.
+is bounded by the file: an array is made of bytes that the file holds, never from a shape alone, and
+what a file has made of the same bytes again and again is counted.
 """
 
 from __future__ import annotations
 
 import mmap
 import pickletools
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ CONSTANTS: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict,
 }
 IGNORED = frozenset({"PROTO", "FRAME", "STOP"})
+# Numpy's own pickles need at most eight: an object array takes that for a truth value of one byte.
+BYTES_PER_BYTE, SPARE_BYTES = 16, 1 << 20
 
 
 def unpickle(path: Path) -> Any:
@@ -44,7 +48,8 @@ def unpickle(path: Path) -> Any:
             path.open("rb") as stream,
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
-            return _Machine().run(pickletools.genops(content))
+            budget = BYTES_PER_BYTE * len(content) + SPARE_BYTES
+            return _Machine(budget).run(pickletools.genops(content))
     except DataError as error:
         raise DataError(f"{path} is refused: {error}") from error
     except OSError as error:
@@ -55,9 +60,13 @@ def unpickle(path: Path) -> Any:
 
 
 class _Machine:
-    """The pickle instructions that values are made of; `stack` is the part above the last mark."""
+    """The pickle instructions that values are made of; `stack` is the part above the last mark.
 
-    def __init__(self) -> None:
+    What builders make may take `budget` bytes in all.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -83,6 +92,13 @@ class _Machine:
     def push(self, value: Any) -> None:
         """Puts a value on the stack."""
         self.stack.append(value)
+
+    def push_made(self, value: Any) -> None:
+        """Puts what a builder has made on the stack, and counts its bytes."""
+        self.budget -= sys.getsizeof(value) + getattr(value, "nbytes", 0)
+        if self.budget < 0:
+            raise DataError("it makes the same bytes into values again and again; arrays need once")
+        self.push(value)
 
     def since_mark(self) -> list[Any]:
         """Closes the part above the last mark and gives its values."""
@@ -141,7 +157,7 @@ class _Machine:
         builder, parts = self.last(2)
         if not isinstance(builder, Builder):
             raise DataError(f"it calls a {type(builder).__name__}")
-        self.push(builder.build(*parts))
+        self.push_made(builder.build(*parts))
 
     def finish(self) -> None:
         """Completes a value, everywhere it is remembered."""
@@ -150,7 +166,8 @@ class _Machine:
             raise DataError(f"it sets the state of a {type(unfinished).__name__}")
         value = unfinished.finish(*state)
         self.memo.update(dict.fromkeys(unfinished.keys, value))
-        self.push(value)
+        unfinished.keys.clear()
+        self.push_made(value)
 
 
 Action = Callable[[_Machine, Any], None]

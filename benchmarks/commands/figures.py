@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.commands.session import Say, Session, open_session
 from benchmarks.record import RunRecord
+from benchmarks.sharpness_files import readable
+from benchmarks.surface_file import Surface
 
 if TYPE_CHECKING:
     from benchmarks.report.figures import Figures
@@ -36,7 +38,7 @@ def draw(session: Session, records: Sequence[RunRecord], selection: str) -> Figu
     config, root = session.config, session.folders.root
     suites = [name for name, suite in config.suites.items() if suite.source == "paper"]
     cells = {suite: session.cells(suite) for suite in suites}
-    surfaces = sorted((root / "landscape").glob("*.csv"))
+    surfaces = readable(Surface.load, sorted((root / "landscape").glob("*.csv")), session.say)
     made = make_figures(config, session.profile_name, cells, records, selection)
     made += surface_figures(config, records, surfaces)
     return write_figures(made, root / "figures", PROCESSES)

@@ -13,6 +13,7 @@ from benchmarks.config import load_config
 from benchmarks.config_schema import Config
 from benchmarks.record import LeftOut, RunRecord
 from benchmarks.shared_options import DEFAULT_SELECTION
+from benchmarks.sharpness_files import Curvature, readable
 from benchmarks.standing import Standing, standings
 from benchmarks.unfinished import trained_seconds
 from benchmarks.words import counted
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from benchmarks.report import Report
 
 Archive = tuple[list[RunRecord], list[LeftOut]]
-NAMED = ("running", "failed", "damaged")  # `status` lists these runs one by one
+NAMED = ("running", "failed", "unsupported", "damaged")  # `status` lists these runs one by one
 
 
 def report(arguments: Namespace, say: Say) -> int:
@@ -149,7 +150,7 @@ def _write_page(
 
     config, folders = session.config, session.folders
     measured = sorted((folders.root / "sharpness").glob("*.json"))
-    rows = sharpness_rows(config, records, measured)
+    rows = sharpness_rows(config, records, readable(Curvature.load, measured, session.say))
     paths = [folders.tables / "sharpness.csv"] * bool(rows)
     for path in paths:
         write_sharpness(rows, path)

@@ -10,14 +10,14 @@ from benchmarks.commands.session import Say, Session, open_session
 from benchmarks.config import unknown_words
 from benchmarks.files import check_writable
 from benchmarks.record import RunRecord
-from benchmarks.sharpness_files import CurvatureSettings
-from benchmarks.surface_file import SurfaceSettings
+from benchmarks.sharpness_files import Curvature, CurvatureSettings, readable
+from benchmarks.surface_file import Surface, SurfaceSettings
 
 
 def sharpness(arguments: Namespace, say: Say) -> int:
     """Measures what is not measured yet, then writes the table and the figure.
 
-    Exit status 1 if the weights of a run were not kept.
+    Exit status 1 if the weights of a run were not kept, or it could not be measured.
     """
     session = open_session(arguments, say)
     curvature, surface = _settings(arguments, session)
@@ -26,10 +26,10 @@ def sharpness(arguments: Namespace, say: Say) -> int:
     for run in runs:
         if run not in kept:
             say(f"{run.run_id}  done, but its weights were not kept; {_how_to_keep(run, session)}")
-    if kept:
-        _measure(kept, curvature, surface, arguments.device, session)
-        _report(kept, curvature, session)
-    return 0 if len(kept) == len(runs) else 1
+    measured = _measure(kept, curvature, surface, arguments.device, session) if kept else []
+    if measured:
+        _report(measured, curvature, session)
+    return 0 if len(measured) == len(runs) else 1
 
 
 def _settings(arguments: Namespace, session: Session) -> tuple[CurvatureSettings, SurfaceSettings]:
@@ -87,8 +87,10 @@ def _report(runs: Sequence[RunRecord], settings: CurvatureSettings, session: Ses
     session.say(sharpness_text(sharpness_rows(config, runs, paths)))
     table = folders.tables / "sharpness.csv"
     every = sorted((folders.root / "sharpness").glob("*.json"))
+    every = readable(Curvature.load, every, session.say)
     write_sharpness(sharpness_rows(config, records, every), table)
     surfaces = sorted((folders.root / "landscape").glob("*.csv"))
+    surfaces = readable(Surface.load, surfaces, session.say)
     figures = surface_figures(config, records, surfaces)
     files = [file for figure in figures for file in figure.write(folders.root / "figures")]
     session.say("\n  ".join(["Written:", *map(str, [table, *files])]))
@@ -100,14 +102,22 @@ def _measure(
     surface: SurfaceSettings,
     device: str | None,
     session: Session,
-) -> None:
+) -> list[RunRecord]:
+    """Measures the runs one by one; names those that it cannot measure and returns the others."""
     check_writable(session.folders.root)
     # Torch takes seconds to import: a mistake in the words should not wait for it.
     from benchmarks.probing import Prober
     from benchmarks.progress import pick_device, reporter
 
     prober = Prober(session.folders, pick_device(device), reporter(session.say))
+    measured = []
     for number, run in enumerate(runs, 1):
         session.say(f"run {number}/{len(runs)}  {run.run_id}")
-        prober.curvature(run, curvature)
-        prober.surface(run, surface)
+        try:
+            prober.curvature(run, curvature)
+            prober.surface(run, surface)
+        except ValueError as error:
+            session.say(f"{run.run_id}  not measured: {error}")
+            continue
+        measured.append(run)
+    return measured

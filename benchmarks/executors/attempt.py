@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import torch
 
 from baselines import method_class
+from benchmarks.checkpoint import previous
 from benchmarks.claim import ClaimLost
 from benchmarks.codehash import code_of
 from benchmarks.determinism import deterministic
 from benchmarks.environment import describe_environment
 from benchmarks.epoch import Reporter, Stopped
 from benchmarks.execution import DEFAULT, Execution
+from benchmarks.executors.planned import OtherData, load_planned
 from benchmarks.experiment import Experiment
 from benchmarks.files import Unwritable, write_text
 from benchmarks.folders import Folders
 from benchmarks.harness import run
 from benchmarks.record import RunRecord
-from benchmarks.workspace import loader_options, prepared_folder
-from datasets import registry
-from datasets.spec import Dataset
+from datasets.errors import DataError
 
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 
@@ -45,19 +43,11 @@ class Attempt:
     def run(self, experiment: Experiment) -> RunRecord:
         """The record of the run, which is also on disk.
 
-        Raises ValueError for other data than was planned on, Stopped, ClaimLost, Crowded, and
-        Unwritable if nothing can be recorded.
+        Raises OtherData, Stopped, ClaimLost, Crowded, and Unwritable if nothing can be recorded.
         """
-        dataset = load_planned(experiment)
-        modalities = experiment.modalities or dataset.spec.modalities
-        unsupported = method_class(experiment.method).unsupported
-        if why := unsupported(modalities, experiment.fusion, **experiment.params):
-            return self.without_result(experiment, "unsupported", why)
         try:
-            place = self.folders, self.device, self.reporter
-            with deterministic(self.execution.deterministic):
-                return run(experiment, dataset, *place, self.execution)
-        except (Stopped, ClaimLost, Unwritable):
+            return self._run(experiment)
+        except (OtherData, Stopped, ClaimLost, Unwritable):
             raise
         except OUT_OF_MEMORY as error:
             if self.alone:
@@ -66,9 +56,37 @@ class Attempt:
             return self._failed(experiment, f"{type(error).__name__}: {error}")
         raise Crowded(experiment.run_id)
 
+    def _run(self, experiment: Experiment) -> RunRecord:
+        """As `run`, with every error raised; DataError if the data changed under the run."""
+        planned = load_planned(experiment)
+        modalities = experiment.modalities or planned.dataset.spec.modalities
+        unsupported = method_class(experiment.method).unsupported
+        if why := unsupported(modalities, experiment.fusion, **experiment.params):
+            return self.without_result(experiment, "unsupported", why)
+        place = self.folders, self.device, self.reporter
+        try:
+            with deterministic(self.execution.deterministic):
+                record = run(experiment, planned.dataset, *place, self.execution)
+        except (ClaimLost, Unwritable):
+            raise
+        except Exception:  # anything may come of other data
+            if not planned.changed():
+                raise
+        if changed := planned.changed():
+            self._forget(experiment)
+            raise DataError(f"{changed[0]} was written into while the run read it; try again")
+        return record
+
     def _failed(self, experiment: Experiment, why: str) -> RunRecord:
         write_text(self.folders.failure(experiment.run_id), traceback.format_exc())
         return self.without_result(experiment, "failed", why)
+
+    def _forget(self, experiment: Experiment) -> None:
+        """Removes what a run left that may have seen other data."""
+        checkpoint, run_id = self.folders.checkpoint(experiment.run_id), experiment.run_id
+        results = self.folders.predictions(run_id), self.folders.weights(run_id)
+        for path in (previous(checkpoint), checkpoint, *results):
+            path.unlink(missing_ok=True)
 
     def without_result(self, experiment: Experiment, status: str, why: str) -> RunRecord:
         """Records a run that has no result."""
@@ -86,27 +104,6 @@ class Attempt:
         return record
 
 
-def load_planned(experiment: Experiment) -> Dataset:
-    """The experiment's dataset; ValueError if it is not the one that was planned on."""
-    dataset = _load(
-        experiment.dataset,
-        tuple(sorted(loader_options(experiment.data).items())),
-        prepared_folder(experiment.dataset, bool(experiment.data["stand_in"])),
-    )
-    wanted = experiment.data["fingerprint"]
-    if dataset.fingerprint != wanted:
-        raise ValueError(
-            f"{experiment.run_id} was planned on data {wanted}, but what is prepared now is "
-            f"{dataset.fingerprint}; start again"
-        )
-    return dataset
-
-
 def _first_line(error: BaseException) -> str:
     """What the error says, without advice on the allocator."""
     return str(error).partition("\n")[0] or type(error).__name__
-
-
-@lru_cache(maxsize=1)
-def _load(name: str, options: tuple[tuple[str, object], ...], folder: Path) -> Dataset:
-    return registry.load(name, folder, dict(options))

@@ -166,6 +166,16 @@ def test_a_claim_emptied_by_a_crash_of_the_machine_is_nobodys(claims):
     assert claims.take(RUN, "") is not None
 
 
+def test_a_copy_of_a_claim_is_nobodys(claims):
+    """As file managers and synchronised folders make them."""
+    held = claims.take(RUN, "")
+    (claims.folder / f"{RUN}.0 (copy).json").write_text(held.path.read_text())
+    assert claims.pulse(RUN) == "alive" and claims.take(RUN, "") is None
+    held.release()
+    assert claims.pulse(RUN) == "free"
+    claims.take(RUN, "").release()
+
+
 def test_a_killed_process_is_dead_before_its_parent_has_asked_after_it():
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert process_start(process.pid)

@@ -271,6 +271,19 @@ def test_a_damaged_record_is_named_and_left_out(capsys, tmp_path, verb):
     assert not shown.err
 
 
+def test_status_names_a_run_that_its_method_cannot_do_and_says_why(capsys, tmp_path, monkeypatch):
+    why = classmethod(lambda cls, modalities, fusion, **params: "needs three modalities")
+    monkeypatch.setattr("msam.msam.MSAM.unsupported", why)
+    words = ["table1", "--profile", "demo", "--datasets", "avmnist", "--methods", "msam"]
+    main([*words, "--seeds", "1", "--jobs", "1", "--out", str(tmp_path)])
+    capsys.readouterr()
+    assert main(["status", "--profile", "demo", "--out", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("1 unsupported" in line for line in lines)
+    (named,) = [line for line in lines if "needs three modalities" in line]
+    assert named.startswith("  avmnist-late-msam-s0-")
+
+
 def test_a_damaged_record_of_a_planned_run_is_counted(capsys, tmp_path):
     words = ["table1", "--profile", "demo", "--methods", "msam", "--seeds", "1", "--dry-run"]
     main([*words, "--out", str(tmp_path)])

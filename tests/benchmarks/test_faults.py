@@ -20,6 +20,7 @@ from benchmarks.claim import Owner
 from benchmarks.commands.execution import execute
 from benchmarks.epoch import Reporter
 from benchmarks.execution import Execution
+from benchmarks.executors import planned
 from benchmarks.executors.local import ATTEMPTS, LocalExecutor
 from benchmarks.files import remove_litter
 from benchmarks.harness import run
@@ -27,6 +28,8 @@ from benchmarks.hosts import machine
 from benchmarks.record import RunRecord
 from benchmarks.signals import EXIT_UNFINISHED, Stop
 from benchmarks.standing import standings
+from benchmarks.workspace import with_fingerprint
+from datasets.errors import DataError
 from tests.benchmarks.test_harness import (
     Interrupted,
     half_of,
@@ -81,6 +84,23 @@ def test_a_damaged_result_is_set_aside_and_run_again(
     assert standings(plan, folders)[plan[0].run_id].state == "done"
 
 
+@pytest.mark.parametrize("what", ["record", "predictions"])
+def test_a_result_that_cannot_be_read_is_damage_of_that_run_alone(
+    what, executor, tiny, folders, lines
+):
+    """For want of rights, or on a failing disk; here it is a folder."""
+    plan = [tiny(), tiny(seed=1)]
+    executor.execute(plan)
+    path = getattr(folders, what)(plan[0].run_id)
+    path.unlink()
+    path.mkdir()
+    found = [standings(plan, folders)[e.run_id] for e in plan]
+    assert [each.state for each in found] == ["damaged", "done"]
+    assert str(path) in found[0].detail
+    sweep.set_damaged_aside(plan, folders, lines.append)
+    assert named(lines, path.name, "done again")
+
+
 def test_deleted_predictions_are_no_damage(executor, tiny, folders):
     plan = [tiny()]
     executor.execute(plan)
@@ -130,6 +150,82 @@ def test_a_checkpoint_of_other_code_is_not_gone_on_from(
     assert named(lines, "epoch 1/3")
 
 
+@pytest.fixture
+def own_data(dataset, data_dir, monkeypatch, tmp_path):
+    """A copy of the prepared data to write into, its folder."""
+    shutil.copytree(data_dir, tmp_path / "data")
+    monkeypatch.setenv("MSAM_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path / "data" / "stand-in" / "avmnist"
+
+
+def damage_in_place(path):
+    with path.open("r+b") as file:
+        file.seek(-8, os.SEEK_END)
+        file.write(b"\x01" * 8)
+
+
+def replace_by_another(path):
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes()[:-8] + b"\x01" * 8)
+    other.replace(path)
+
+
+def in_epoch_2(act):
+    """A reporter during whose second epoch something happens."""
+    return lambda batches, title: (act() if title.endswith("epoch 2") else None, batches)[1]
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_a_run_fails_whose_data_is_written_into_meanwhile(
+    stopping, executor, tiny, folders, own_data, lines
+):
+    what, path = tiny(epochs=2), own_data / "labels_test.npy"
+    track = in_epoch_2(lambda: damage_in_place(path))
+    stop = Stop()
+    stop.wanted = lambda: stopping and path.read_bytes().endswith(b"\x01" * 8)
+    reporter = replace(executor.reporter, track=track)
+    (record,) = replace(executor, reporter=reporter, stop=stop).execute([what])
+    assert record.status == "failed" and f"{path} was written into" in record.reason
+    assert named(lines, what.run_id, "was written into while the run read it")
+    assert not folders.checkpoint(what.run_id).exists(), "it may have seen other data"
+    assert not folders.predictions(what.run_id).exists()
+    (again,) = executor.execute([what])
+    assert again.status == "failed" and f"{path} is damaged: sha256" in again.reason
+
+
+def test_data_that_gives_way_to_other_data_stays_as_it_was_for_a_run(
+    executor, tiny, own_data, folders, dataset, quiet, cpu, tmp_path
+):
+    """Its files are still there for whoever has them open."""
+    what, path = tiny(epochs=2), own_data / "labels_test.npy"
+    expected = run(what, dataset, type(folders)(tmp_path / "alone"), cpu, quiet)
+    reporter = replace(executor.reporter, track=in_epoch_2(lambda: replace_by_another(path)))
+    (record,) = replace(executor, reporter=reporter).execute([what])
+    assert without_timing(record) == without_timing(expected)
+
+
+def test_data_damaged_between_runs_is_noticed(executor, tiny, own_data):
+    assert executor.execute([tiny()])[0].status == "done"
+    damage_in_place(own_data / "audio_train.npy")
+    (failed,) = executor.execute([tiny(seed=1)])
+    assert failed.status == "failed" and "audio_train.npy is damaged" in failed.reason
+
+
+def test_damaged_data_of_one_dataset_stops_no_run_on_another(executor, tiny, own_data, monkeypatch):
+    load, other = planned.registry.load, tiny(seed=1, data={**tiny().data, "pairing": "scrambled"})
+    other = with_fingerprint(other)
+
+    def load_or_fail(name, folder, options):
+        if options["pairing"] == "aligned":
+            raise DataError("audio_train.npy is damaged")
+        return load(name, folder, options)
+
+    monkeypatch.setattr(planned.registry, "load", load_or_fail)
+    found = executor.execute([tiny(), other])
+    assert [r.status for r in found] == ["failed", "done"]
+    assert found[0].reason == "DataError: audio_train.npy is damaged"
+
+
 def out_of_memory(self, inputs, labels):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nadvice")
 
@@ -139,6 +235,29 @@ def test_a_run_that_needs_too_much_memory_failed(executor, tiny, monkeypatch):
     failed, done = executor.execute([tiny(method="sam"), tiny()])
     assert failed.reason == "out of memory: CUDA out of memory. Tried to allocate 2 GiB."
     assert done.status == "done"
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_checkpoint_outlives_a_lack_of_memory_while_it_is_read(
+    alone, executor, experiment, folders, cpu, lines, dataset, quiet, monkeypatch, tmp_path
+):
+    """The file is fine: the run goes on from it when there is room."""
+    what = experiment(epochs=3, train_samples=64)
+    expected = run(what, dataset, type(folders)(tmp_path / "alone"), cpu, quiet)
+    with pytest.raises(Interrupted):
+        run(what, dataset, folders, cpu, interrupt_after(2))
+    content = folders.checkpoint(what.run_id).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            harness.Training, "load_state_dict", lambda self, state: out_of_memory(0, 0, 0)
+        )
+        found = replace(executor, alone=alone).execute([what])
+    assert [r.reason.partition(":")[0] for r in found] == ["out of memory"] * alone
+    assert folders.checkpoint(what.run_id).read_bytes() == content
+    assert not list(folders.root.rglob("*.damaged"))
+    (record,) = executor.execute([what])
+    assert named(lines, "resuming after epoch 2")
+    assert without_timing(record) == without_timing(expected)
 
 
 def test_beside_others_it_is_left_for_later_and_then_run_alone(

@@ -1,19 +1,25 @@
 """Runs side by side: processes share the work, die, and are told to stop."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from benchmarks import jobs
 from benchmarks.__main__ import main
+from benchmarks.execution import Execution
+from benchmarks.executors import pool
 from benchmarks.executors.local import LocalExecutor
+from benchmarks.executors.pool import Pool
 from benchmarks.folders import Folders
 from benchmarks.jobs import job_count, thread_count
-from benchmarks.signals import EXIT_UNFINISHED
+from benchmarks.signals import EXIT_UNFINISHED, Stop
+from benchmarks.sweep import marks
 from tests.faults.proofs import leftovers, processes, results
 from tests.faults.tiny_sweep import tiny_experiments
 
@@ -44,6 +50,68 @@ def test_killed_and_stopped_processes_change_no_record(tmp_path, data_dir, cpu, 
     assert second.wait() == 0
     assert results(shared) == results(alone)
     assert not leftovers(shared)
+
+
+def test_whoever_stops_a_sweep_reads_what_they_did(tmp_path, data_dir):
+    """Its processes are told by another signal, which is nobody's business."""
+    process = sweep(tmp_path / "out", data_dir, "--runs", "4", "--epochs", "200", "--jobs", "2")
+    read_until(process, "epoch 1/")
+    process.send_signal(signal.SIGINT)
+    said = process.stdout.readlines()
+    assert process.wait() == EXIT_UNFINISHED
+    assert "stopped (SIGINT): 4 runs left" in said[-1]
+    stopped = [line for line in said if "stopped in epoch" in line]
+    assert stopped and all(line.endswith(": asked to stop\n") for line in stopped)
+    assert not any("SIGTERM" in line for line in said)
+
+
+@pytest.fixture
+def doomed(folders, monkeypatch):
+    """A pool of `crew` on a plan of three runs, whose processes all die before they did anything.
+
+    `helpful` numbers those that end a run first. Returns the numbers of processes that were started
+    side by side and alone, and what was said.
+    """
+
+    def work(crew, helpful=()):
+        said, started = [], []
+
+        def start(self, plan):
+            started.append(json.loads(plan)["alone"])
+            assert len(started) < 50, "it never gives up"
+            if len(started) in helpful:
+                done = folders.record(plans[helpful.index(len(started))].run_id)
+                done.parent.mkdir(parents=True, exist_ok=True)
+                done.touch()
+            process = subprocess.Popen(["false"])
+            process.wait()
+            attendant = threading.Thread()
+            attendant.start()
+            return pool._Worker(process, attendant)
+
+        plans = tiny_experiments(3)
+        monkeypatch.setattr(pool, "_LOOK_SECONDS", 0)
+        monkeypatch.setattr(Pool, "_start", start)
+        execution = Execution("cpu", crew)
+        Pool(folders, said.append, Stop(), execution).execute(plans, marks(plans, folders))
+        return started.count(False), started.count(True), said
+
+    return work
+
+
+@pytest.mark.parametrize(("crew", "started"), [(2, 2 + 5), (3, 3 + 8)])
+def test_processes_that_die_at_once_are_given_up_also_side_by_side(crew, started, doomed):
+    """Three per job; the last death of them starts none. Then one after the other, three."""
+    beside, alone, said = doomed(crew)
+    assert (beside, alone) == (started, 3)
+    assert len(said) == beside + alone
+    assert all("died (exit status 1)" in line for line in said)
+
+
+def test_a_run_that_ended_renews_the_patience(doomed):
+    """The sixth of two ends one: from the death of the fifth on it takes six more."""
+    assert doomed(2, helpful=[6])[:2] == (12, 3)
+    assert doomed(2, helpful=[1, 2, 6])[1] == 0, "nothing is left to do alone"
 
 
 def read_until(process, words):

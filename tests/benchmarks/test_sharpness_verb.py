@@ -232,13 +232,55 @@ def test_a_wrong_word_is_named(trained, capsys, words, named):
         ("{", "["),
     ],
 )
-def test_a_damaged_result_is_named_and_not_used(out, capsys, old, new):
+def test_a_damaged_result_is_named_set_aside_and_measured_again(out, capsys, old, new):
     (path,) = (out / "sharpness").glob("*-msam-*.json")
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new, 1))
+    whole = path.read_text()
+    assert old in whole
+    path.write_text(whole.replace(old, new, 1))
     capsys.readouterr()
-    assert measure(out, "--methods", "msam") == 2
-    assert f"{path} is no readable curvature" in capsys.readouterr().err
+    assert measure(out, "--methods", "msam") == 0
+    said = capsys.readouterr().out
+    assert f"{path} is no readable curvature" in said and f"now {path.name}.damaged" in said
+    assert json.loads(path.read_text())["blocks"] == json.loads(whole)["blocks"]
+    assert path.with_name(f"{path.name}.damaged").read_text() == whole.replace(old, new, 1)
+
+
+def test_a_damaged_surface_is_set_aside_and_computed_again(out, capsys):
+    (path,) = (out / "landscape").glob("*-msam-*.csv")
+    whole = path.read_text()
+    path.write_text(whole.replace("0.0,0.0,", "0.5,0.0,", 1))
+    assert measure(out, "--methods", "msam") == 0
+    assert f"{path} is no readable loss surface" in capsys.readouterr().out
+    assert path.read_text() == whole
+
+
+def test_damaged_weights_stop_no_other_run(out, capsys):
+    for path in (*out.glob("sharpness/*-msam-*"), *out.glob("weights/*-msam-*")):
+        path.write_bytes(path.read_bytes()[:-9] if path.suffix == ".pt" else b"")
+    assert measure(out, "--methods", "msam", "sam") == 1
+    said = capsys.readouterr().out
+    assert "avmnist-late-msam-s0" in said and "not measured" in said and "is damaged" in said
+    assert said.count("| model ") == 1, "the other run is shown"
+
+
+@pytest.mark.parametrize("verb", ["report", "figures", "sharpness"])
+def test_damaged_results_of_one_run_are_left_out_of_a_report_by_name(out, capsys, verb):
+    """Those of `sam`, while `sharpness` is asked for the other one."""
+    damaged = [*out.glob("sharpness/*-sam-*.json"), *out.glob("landscape/*-sam-*.csv")]
+    assert len(damaged) == 2
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:90])
+    if verb == "sharpness":
+        assert measure(out, "--methods", "msam") == 0
+    else:
+        assert main([verb, "--profile", "demo", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    for path in damaged[verb == "figures" :]:
+        assert f"left out: {path} is no readable" in said
+    assert "loss_surface_avmnist_late" in said
+    if verb != "figures":
+        rows = (out / "tables" / "sharpness.csv").read_text().splitlines()
+        assert len(rows) == 1 + 5, "of the run that is left"
 
 
 def test_settings_of_the_curvature_name_its_file():

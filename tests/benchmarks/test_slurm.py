@@ -17,7 +17,6 @@ from benchmarks.execution import Execution
 from benchmarks.executors.slurm import SlurmJob, submit_array
 from benchmarks.executors.slurm_request import Request, asked_of_slurm
 from benchmarks.record import RunRecord
-from benchmarks.signals import Stop
 
 ONE = Request(runs="1")
 
@@ -174,14 +173,6 @@ def test_only_the_end_of_its_time_queues_a_job_again(number, job, folders):
     assert again == [signal.SIGUSR2] * (number == signal.SIGUSR2)
     assert folders.checkpoint(run_id).exists()
     assert not list(folders.claims.iterdir()), "its process was killed and gave nothing back"
-
-
-def test_a_second_signal_ends_only_what_has_no_parent():
-    stop = Stop(parent=os.getppid())
-    with stop.listening():
-        signal.raise_signal(signal.SIGUSR2)
-        signal.raise_signal(signal.SIGTERM)
-        assert stop.wanted() and stop.reason == "SIGTERM"
 
 
 def test_the_command_line_submits_and_returns(monkeypatch, tmp_path, capsys):

@@ -1,12 +1,14 @@
 """Stale records: what counts as other code, and what is done about it."""
 
+import json
 import os
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import stale, sweep
+from benchmarks import stale, standing, sweep
 from benchmarks.codehash import ROOT, SHARED, code_of
 from benchmarks.record import RunRecord
 from benchmarks.standing import standings
@@ -17,19 +19,20 @@ METRICS = {"acc_mm": 0.5}
 
 @pytest.fixture
 def edited(tmp_path):
-    """The digests of a method after edits of a copy of the code: (file, old, new)."""
+    """The digests of a method after edits of a new copy of the code: (file, old, new)."""
 
     def read(method, *edits):
+        place = tmp_path / f"copy{len(list(tmp_path.iterdir()))}"
         only_code = shutil.ignore_patterns("__pycache__", "*.yaml", "report", "commands")
         for package in ("msam", "baselines", "datasets", "benchmarks"):
-            to = tmp_path / package
+            to = place / package
             shutil.copytree(ROOT / package, to, ignore=only_code, copy_function=os.symlink)
         for name, old, new in edits:
-            text = (tmp_path / name).read_text()
+            text = (place / name).read_text()
             assert old in text
-            (tmp_path / name).unlink()  # a link to the original
-            (tmp_path / name).write_text(text.replace(old, new))
-        return code_of(method, "avmnist", tmp_path)
+            (place / name).unlink()  # a link to the original
+            (place / name).write_text(text.replace(old, new))
+        return code_of(method, "avmnist", place)
 
     return read
 
@@ -67,6 +70,48 @@ def test_comments_docstrings_and_formatting_do_not_count(edited):
 )
 def test_what_can_change_a_number_counts_and_is_named(edited, file, old, new, method, parts):
     assert changed(code_of(method, "avmnist"), edited(method, (file, old, new))) == parts
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("from baselines.gradients import flat", "baselines/gradients.py"),
+        ("from baselines.gradients import flat as other", "baselines/gradients.py"),
+        ("from baselines import gradients as other", "baselines/gradients.py"),
+        ("import baselines.gradients", "baselines/gradients.py"),
+        ("import baselines.gradients as other", "baselines/gradients.py"),
+        ("import os, baselines.gradients as other", "baselines/gradients.py"),
+        ("from .gradients import flat", "baselines/gradients.py"),
+        ("from . import gradients", "baselines/gradients.py"),
+        ("from ..msam.shapley import contributions", "msam/shapley.py"),
+        ("from msam import contributions", "msam/shapley.py"),
+        ("import msam.shapley as other", "msam/shapley.py"),
+        ("def act():\n    from baselines.gradients import flat", "baselines/gradients.py"),
+        ("def act():\n    import msam.shapley as other", "msam/shapley.py"),
+        ("try:\n    pass\nfinally:\n    from . import gradients", "baselines/gradients.py"),
+    ],
+)
+def test_every_form_of_import_counts_wherever_it_stands(edited, line, file):
+    heading = "from baselines.registry import register\n"
+    importing = ("baselines/mslr.py", heading, f"{heading}{line}\n")
+    other = (file, "return ", "return 1.0 * ")
+    assert changed(edited("mslr", importing), edited("mslr", importing, other)) == {"method"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from baselines.sam import SAM\nregister('own')(SAM)",
+        "from baselines.sam import SAM as Own\nregister('own')(Own)",
+        "from .sam import SAM\nregister('own')(SAM)",
+        "import baselines.sam as own\nregister('own')(own.SAM)",
+        "from baselines import sam\nregister('own')(sam.SAM)",
+    ],
+)
+def test_a_class_registered_elsewhere_is_found_in_its_file(edited, text):
+    named = ("baselines/__init__.py", 'register("msam")(MSAM)', text)
+    own = edited("own", named)
+    assert own["method"] == code_of("sam", "avmnist")["method"]
 
 
 def test_every_method_and_every_loader_has_its_code_found():
@@ -110,12 +155,53 @@ def test_a_stale_record_is_named_and_kept_unless_asked_otherwise(recorded, folde
     assert stale.footnote([records[0], records[2]]) == ""
 
 
-def test_a_missing_run_says_what_changed_since_an_older_record(recorded, experiment, folders):
+@pytest.mark.parametrize("epochs", [0, 1, 100])
+def test_a_standing_is_read_without_the_history(epochs, experiment, folders, monkeypatch):
+    """Ten thousand records are planned with in seconds."""
+    what, read = experiment(), []
+    history = [
+        {"epoch": n + 1, "train": {"x": 1}, "val": METRICS, "test": METRICS} for n in range(epochs)
+    ]
+    values = {"history": tuple(history), "data": {"stand_in": True, "sizes": {"test": 4}}}
+    status = "done" if epochs else "unsupported"
+    RunRecord(what.run_id, what, status, "why [\n ], so", **values).save(
+        folders.record(what.run_id)
+    )
+
+    def spied(text):
+        read.append(json.loads(text))
+        return read[-1]
+
+    monkeypatch.setattr(standing, "json", SimpleNamespace(loads=spied))
+    assert standings([what], folders)[what.run_id].state == status
+    whole = json.loads(folders.record(what.run_id).read_text())
+    assert read == [{key: v for key, v in whole.items() if not epochs or key != "history"}]
+
+
+def test_a_missing_run_says_if_there_is_a_record_on_other_data(recorded, experiment, folders):
+    """And only then: a record with other settings or under another protocol is of another run."""
     old = recorded({}, method="sam")
-    more_epochs = replace(old, epochs=7)
-    new_data = replace(old, data={**old.data, "fingerprint": "new"})
-    nothing = experiment(method="joint_train")
-    found = standings([more_epochs, new_data, nothing], folders)
-    assert str(found[more_epochs.run_id]) == "missing (config changed since an older record)"
-    assert str(found[new_data.run_id]) == "missing (data changed since an older record)"
-    assert str(found[nothing.run_id]) == "missing"
+    published = {**old.data, "protocol": "published"}
+    recorded({}, method="sam", epochs=2, data=published)
+    (folders.root / "runs" / f"{old.run_id[:-10]}0000000000.json").write_text("{")  # comes first
+    new_data = {"fingerprint": "new"}
+    plan = {
+        "data changed": replace(old, data=old.data | new_data),
+        "data changed too": replace(old, data=published | new_data),
+        "epochs": replace(old, epochs=7),
+        "rho": replace(old, params={"rho": 0.3}),
+        "protocol": replace(old, epochs=7, data=published),
+        "protocol alone": replace(old, data=old.data | new_data | {"protocol": "other"}),
+        "pairing": replace(old, data=old.data | {"pairing": "scrambled", "fingerprint": "new"}),
+        "both": replace(old, epochs=7, data=old.data | new_data),
+        "method": experiment(method="joint_train"),
+        "seed": replace(old, seed=5, data=old.data | new_data),
+    }
+    found = standings(plan.values(), folders)
+    said = {name: str(found[each.run_id]) for name, each in plan.items()}
+    changed = "missing (data changed since an older record)"
+    assert {name for name, text in said.items() if text == changed} == {
+        "data changed",
+        "data changed too",
+    }
+    assert {text for text in said.values() if text != changed} == {"missing"}

@@ -135,22 +135,49 @@ def test_a_stop_follows_its_parent():
     assert Stop(parent=1 if os.getppid() != 1 else 2).wanted()
 
 
-def test_the_first_signal_asks_and_the_second_ends():
-    code = (
-        "import time\nfrom benchmarks.signals import Stop\nstop = Stop()\n"
-        "with stop.listening():\n    print('ready', flush=True)\n"
-        "    while not stop.wanted(): time.sleep(0.01)\n"
-        "    print(stop.reason, flush=True)\n    time.sleep(60)\n"
-    )
-    for first, second in ((signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)):
-        process = subprocess.Popen(
-            [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(first)
-        assert process.stdout.readline() == f"{first.name}\n"
-        process.send_signal(second)
-        assert process.wait(timeout=20) == -second
+LISTENER = """
+import os, sys, time
+from benchmarks.signals import Stop
+stop = Stop(parent=os.getppid() if "child" in sys.argv else None)
+with stop.listening():
+    print("ready", flush=True)
+    while not stop.wanted():
+        time.sleep(0.01)
+    reason, stop.reason = stop.reason, ""
+    print(reason, flush=True)
+    while not stop.wanted():
+        time.sleep(0.01)
+    print("again", flush=True)
+"""
+
+
+def listener(*words):
+    """A process of its own that listens: a second signal may end it."""
+    call = [sys.executable, "-c", LISTENER, *words]
+    process = subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR2])
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_asks_and_the_second_ends(first, second):
+    process = listener()
+    process.send_signal(first)
+    assert process.stdout.readline() == f"{first.name}\n"
+    process.send_signal(second)
+    assert process.stdout.read() == ""
+    assert process.wait(timeout=20) == -second
+
+
+def test_a_second_signal_ends_nothing_that_has_a_parent():
+    """Slurm sends one to all processes, and the parent passes on its own; it knows the reason."""
+    process = listener("child")
+    process.send_signal(signal.SIGUSR2)
+    assert process.stdout.readline() == "asked to stop\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == "again\n"
+    assert process.wait(timeout=20) == 0
 
 
 def test_after_listening_signals_are_as_before():

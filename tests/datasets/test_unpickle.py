@@ -8,7 +8,10 @@ import functools
 import io
 import os
 import pickle
+import pickletools
 import struct
+import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -249,3 +252,94 @@ def test_a_nested_pickle_of_few_bytes_is_refused_at_once(tmp_path) -> None:
     path.write_bytes(content[:-2] + b"\x86R.")
     with pytest.raises(DataError):
         unpickle(path)
+
+
+def text(value: str) -> bytes:
+    """The instruction that pushes a text."""
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+def copies(count: int, prologue: bytes, once: bytes) -> bytes:
+    """A list that ends with a list of `count` values, each made by the same instructions."""
+    return b"\x80\x02](" + prologue + b"(" + once * count + b"le."
+
+
+MANY = 8_000
+# What the prologue leaves behind are elements of the outer list.
+RECONSTRUCT = (
+    b"cnumpy._core.multiarray\n_reconstruct\nq\x00cnumpy\nndarray\nK\x00\x85C\x01b\x87q\x01"
+)
+OBJECTS = b"cnumpy\ndtype\n" + text("O8") + b"\x89\x88\x87R(K\x03" + text("|") + b"NNNJ%sJ%sK?tb"
+OBJECTS = OBJECTS.replace(b"%s", b"\xff\xff\xff\xff")
+WIDE = (
+    b"cnumpy\ndtype\n"
+    + text("U5000")
+    + b"\x89\x88\x87R(K\x03"
+    + text("<")
+    + b"NNNK\x00K\x00K\x08tb"
+)
+AGAIN = {
+    "bytes of a text": (
+        b"c_codecs\nencode\nq\x00" + text("x" * 60_000) + text("latin1") + b"\x86q\x01",
+        b"h\x00h\x01R",
+    ),
+    "arrays of objects": (
+        RECONSTRUCT + b"(K\x01J" + struct.pack("<i", MANY) + b"\x85" + OBJECTS
+        + b"\x89](" + b"K\x01" * MANY + b"etq\x02",
+        b"h\x00h\x01Rh\x02b",
+    ),
+    "texts of an array": (
+        b"cnumpy._core.multiarray\nscalar\nq\x00" + WIDE + b"B" + struct.pack("<I", 20_000)
+        + "x".encode("utf-32-le") * 5_000 + b"\x86q\x01",
+        b"h\x00h\x01R",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_the_same_bytes_are_not_made_into_values_again_and_again(tmp_path: Path, name: str) -> None:
+    """Memory would be quadratic in the size of the file."""
+    path = written(tmp_path, copies(MANY, *AGAIN[name]))
+    assert path.stat().st_size < 125_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"x\.pkl is refused: .* again and again") as caught:
+            unpickle(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_made_a_few_times_they_come_back(tmp_path: Path, name: str) -> None:
+    assert len(unpickle(written(tmp_path, copies(3, *AGAIN[name])))[-1]) == 3
+
+
+LARGE = {
+    "numbers": RANDOM.standard_normal((500, 1000)).astype(np.float32),
+    "truth values": np.array([True, False] * 150_000, dtype=object),
+    "their scalars": np.array([np.True_] * 100_000 + [np.int8(1)] * 100_000, dtype=object),
+    "texts": np.array([f"{n}" for n in range(100_000)]),
+    "empty": [np.zeros(0) for _ in range(20_000)],
+}
+
+
+@pytest.mark.parametrize("protocol", [2, 5])
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_genuine_array_comes_back(tmp_path: Path, name: str, protocol: int) -> None:
+    content = pickletools.optimize(pickle.dumps(LARGE[name], protocol))
+    found = unpickle(written(tmp_path, content))
+    assert all(map(np.array_equal, found, LARGE[name]))
+
+
+def test_a_value_finished_again_and_again_takes_no_time(tmp_path: Path) -> None:
+    """Each time it would be remembered again in all the cells that held it unfinished."""
+    memo, builds = 30_000, 8_000
+    state = b"(K\x03" + text("<") + b"NNNK\x00K\x00K\x08lr" + struct.pack("<I", 1 << 20)
+    begun = b"cnumpy\ndtype\n" + text("f4") + b"\x85R" + b"\x94" * memo
+    pushed = (b"h\x05j" + struct.pack("<I", 1 << 20)) * builds
+    content = b"\x80\x02" + state + begun + pushed + b"ba" * (builds - 1) + b"b."
+    started = time.process_time()
+    unpickle(written(tmp_path, content))
+    assert time.process_time() - started < 5

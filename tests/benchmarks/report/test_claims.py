@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
+from benchmarks.record import RunRecord
 from benchmarks.report import paper
 from benchmarks.report.claims import Answer, answers
 from benchmarks.report.claims_text import claims_grid, holds_in_sum
@@ -14,7 +15,7 @@ from benchmarks.report.contrast import Contrast
 from benchmarks.report.entry import Entry
 from benchmarks.report.paper_claims import CLAIMS
 from benchmarks.report.table import Table
-from tests.benchmarks.report.builders import CONFIG, READY, plan, runs, table
+from tests.benchmarks.report.builders import CONFIG, READY, cell_of, plan, record, runs, table
 
 NAMES = tuple(CONFIG.datasets)
 CELLS = {suite: plan(suite, **dict.fromkeys(NAMES, READY)) for suite in ("table1", "table2")}
@@ -34,10 +35,15 @@ def compare(p: float = 0.001) -> Callable[[Entry, Entry], Contrast]:
     return test
 
 
-def filled(suite: str, percent: Callable[[str, float], float], **words: bool) -> Table:
+def filled(
+    suite: str,
+    percent: Callable[[str, float], float],
+    extra: Sequence[RunRecord] = (),
+    **words: bool,
+) -> Table:
     """Every row with three equal runs at `percent` of its label and the paper's fused value."""
     printed = paper.load_paper(suite)
-    records = []
+    records = list(extra)
     for cell in CELLS[suite]:
         value = printed.get((cell.row.label, f"{cell.dataset}:acc_mm"), 50.0)
         records += runs(cell, *[percent(cell.row.label, value)] * 3, **words)
@@ -107,6 +113,20 @@ def test_without_runs_nothing_is_said_of_ours() -> None:
 def test_stand_in_data_answers_no_claim() -> None:
     found = answers([filled("table1", as_printed, stand_in=True)], never)
     assert {a.ours for a in found} == {"stand-in data"}
+
+
+@pytest.mark.parametrize("status", ["diverged", "failed"])
+@pytest.mark.parametrize("row", ["M-SAM", "SAM"])
+def test_where_runs_were_lost_no_claim_is_answered(row: str, status: str) -> None:
+    """Neither where they are the subject's nor a rival's: the seeds left may be the lucky ones."""
+    lost = record(cell_of(CELLS["table1"], row, "cremad"), 3, status=status, history=[])
+    found = answers([filled("table1", as_printed, extra=[lost])], compare())
+    best = asked("best-late", found)
+    assert (best["cremad:acc_mm"].ours, best["cremad:acc_mm"].reason) == ("runs lost", row)
+    assert {a.ours for c, a in best.items() if c != "cremad:acc_mm"} == {"holds"}
+    assert asked("cggm-ahead", found)["cremad:acc_mm"].ours == "holds", "it is not about this row"
+    (line,) = [x for x in claims_grid(list(best.values())).splitlines() if "true" in x]
+    assert "3 holds" in line and "1 runs lost" in line
 
 
 def test_clear_differences_answer_as_the_printed_numbers_do() -> None:
