@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from functools import cache
@@ -42,6 +43,18 @@ def numbers(paths: tuple[Path, ...]) -> frozenset[float]:
     """Every decimal in these files, without its sign."""
     texts = [path.read_text(encoding="utf-8") for path in paths]
     return frozenset(float(n) for text in texts for n in DECIMAL.findall(text))
+
+
+@cache
+def reached(folder: str) -> frozenset[float]:
+    """Test accuracies in percent and contributions in the last epoch of a folder of runs."""
+    if not folder.endswith("/runs"):
+        return frozenset()
+    paths = [path for path in files() if path.parent == RESULTS / folder and path.suffix == ".json"]
+    last = [json.loads(path.read_text(encoding="utf-8"))["history"][-1] for path in paths]
+    accuracies = [100 * v for e in last for n, v in e["test"].items() if n.startswith("acc_")]
+    shares = [v for e in last for n, v in e["train"].items() if n.startswith("contribution_")]
+    return frozenset(accuracies + shares)
 
 
 @cache
