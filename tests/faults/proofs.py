@@ -97,9 +97,7 @@ def beside(place: Path, runs: int) -> None:
 
 
 def many(place: Path, runs: int) -> None:
-    """Planning with `runs` runs of which half are done, by the command line."""
-    words = ["table1", "--profile", "demo", "--datasets", "avmnist", "--dry-run"]
-    words += ["--out", str(place), "--seeds", str(-(-runs // 12))]
+    """Planning `runs` runs, of which half are done, and their status, by the command line."""
     arguments = argparse.Namespace(profile="demo", protocol=None, out=place, selection="val-best")
     session = open_session(arguments, say)
     cells = [cell for cell in session.cells("table1") if cell.dataset == "avmnist"]
@@ -112,24 +110,23 @@ def many(place: Path, runs: int) -> None:
         data = {key: experiment.data[key] for key in ("stand_in", "fingerprint")}
         record = RunRecord(experiment.run_id, experiment, "done", history=history, data=data)
         replace(record, code={"shared": "old"}).save(folders.record(experiment.run_id))
-    started = time.monotonic()
+    common = ["--profile", "demo", "--out", str(place)]
+    seeds = str(-(-runs // len(cells)))
+    timed("table1", *common, "--datasets", "avmnist", "--dry-run", "--seeds", seeds)
+    timed("status", *common)
+
+
+def timed(*words: str) -> None:
+    """What a call of the command line costs."""
+    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *words], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    seconds = time.monotonic() - started
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    say(
-        json.dumps(
-            {
-                "planned": len(planned),
-                "says": done.stdout.splitlines()[0],
-                "seconds": round(seconds, 1),
-                "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
-                "peak_mb": used.ru_maxrss // 1024,
-            }
-        )
-    )
+    seconds, used = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    facts = {"verb": words[0], "says": done.stdout.splitlines()[0], "seconds": round(seconds, 1)}
+    say(json.dumps({**facts, "cpu_seconds": round(cpu, 1), "peak_mb": used.ru_maxrss // 1024}))
 
 
 def say(text: str) -> None:
