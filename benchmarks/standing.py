@@ -82,7 +82,7 @@ def _recorded(path: Path, folders: Folders) -> Standing:
     experiment, status = values["experiment"], values["status"]
     if status == "failed":
         return Standing(status, f"{values['reason']}; {folders.failure(path.stem)}")
-    if changes := changed_code(values["code"], experiment["method"], experiment["dataset"]):
+    if changes := changed_code(values.get("code", {}), experiment["method"], experiment["dataset"]):
         return Standing("stale", f"{', '.join(changes)} changed")
     return Standing(status, values["reason"] if status == "unsupported" else "")
 
@@ -109,7 +109,7 @@ def _without_history(text: str) -> str:
 
 def _predictions_problem(path: Path, values: dict[str, Any]) -> str:
     """What is wrong with the predictions; deleted ones are no damage."""
-    wanted = values["predictions_sha256"]
+    wanted = values.get("predictions_sha256")  # the first records had none
     if not wanted or not path.exists():
         return ""
     fits = hashlib.sha256(path.read_bytes()).hexdigest() == wanted

@@ -9,6 +9,7 @@ from typing import Any
 
 from datasets.errors import DataError
 from datasets.known import loader_of
+from datasets.label_noise import taken_from
 from datasets.manifest import Manifest
 from datasets.protocols import THREE_PARTS
 
@@ -32,7 +33,7 @@ def split_sizes(name: str, folder: Path, options: Mapping[str, Any]) -> Sizes:
     """
     loader = loader_of(name)
     manifest = loader.manifest(folder)
-    protocol = loader.options(options, manifest)["protocol"]
+    protocol = loader.options(taken_from(options)[1], manifest)["protocol"]
     if name not in _COUNTED:
         raise DataError(f"nothing says how many samples the splits of {name} have")
     try:

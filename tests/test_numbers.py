@@ -2,11 +2,12 @@
 
 Checked are the sections in SOURCES. Their decimals and percentages must stand in a table of the
 results folders named there or in the paper's printed tables, or be what the runs of a folder
-`runs` reached: as they are, or rounded to as many digits. Their times and sizes must stand in results/costs.yaml, and in a table beside the command
-that took them; hours such as 1.23 h are sums over runs and stand in a compute.csv. What is in
-backticks or a block of code is a setting or a command, not a result. A table between
-`<!-- results/FILE -->` and `<!-- end -->` repeats that file byte for byte; `FILE#Title` is the
-first table below that heading of the file. A line that names a file so (`steps`) is held to it.
+`runs` reached: as they are, or rounded to as many digits. Their times and sizes must stand in
+results/costs.yaml, and in a table beside the command that took them; hours such as 1.23 h are sums
+over runs and stand in a compute.csv. What is in backticks or a block of code is a setting or a
+command, not a result. A table between `<!-- results/FILE -->` and `<!-- end -->` repeats that file
+byte for byte; `FILE#Title` is the first table below that heading of the file. A line that names a
+file so (`steps`) is held to it.
 """
 
 import re

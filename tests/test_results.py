@@ -5,8 +5,10 @@ import shutil
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.folders import Folders
 from benchmarks.record import RunRecord
 from benchmarks.seal import is_sealed
+from benchmarks.standing import standings
 from tests.committed import RESULTS, files
 
 RECORDS = [path for path in files() if path.parent.name == "runs"]
@@ -24,6 +26,13 @@ def test_every_record_is_whole_and_names_its_hardware():
     for path in RECORDS:
         assert is_sealed(path.read_text(encoding="utf-8")), path
         assert RunRecord.load(path).environment["device"], path
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_every_record_is_a_run_that_is_done(path):
+    run = RunRecord.load(path).experiment
+    (standing,) = standings([run], Folders(path.parents[1])).values()
+    assert standing.state in ("done", "stale"), standing
 
 
 def derived(folder, paths):

@@ -10,6 +10,8 @@ from pathlib import Path
 from benchmarks.experiment import Experiment
 from benchmarks.workspace import loader_options, prepared_folder
 from datasets import registry
+from datasets.manifest import read_manifest
+from datasets.prepared import file_sha256
 from datasets.spec import Dataset
 
 Mark = tuple[int, int, int]  # number, size and time of a file
@@ -27,16 +29,26 @@ class Planned:
     """
 
     dataset: Dataset
-    marks: Mapping[Path, Mark]
+    marks: dict[Path, Mark]
+    digests: Mapping[str, str]  # sha256 by array, as the manifest says
 
     def changed(self) -> list[Path]:
-        """The files written into since. One that gave way to another keeps its content here."""
+        """The files written into since. One that gave way to another keeps its content here, and
+        one that was only touched, or copied back, has the same."""
         now = {path: _mark(path) for path in self.marks}
         return [
             path
             for path, mark in self.marks.items()
-            if (found := now[path]) and found[0] == mark[0] and found != mark
+            if (found := now[path]) and found[0] == mark[0] and self._differs(path, found)
         ]
+
+    def _differs(self, path: Path, found: Mark) -> bool:
+        if found == self.marks[path]:
+            return False
+        if file_sha256(path) != self.digests.get(path.stem):
+            return True
+        self.marks[path] = found
+        return False
 
 
 def load_planned(experiment: Experiment) -> Planned:
@@ -64,7 +76,10 @@ def load_planned(experiment: Experiment) -> Planned:
 @lru_cache(maxsize=1)
 def _load(name: str, options: tuple[tuple[str, object], ...], folder: Path) -> Planned:
     marks = {path: mark for path in sorted(folder.glob("*.npy")) if (mark := _mark(path))}
-    return Planned(registry.load(name, folder, dict(options)), marks)
+    dataset = registry.load(name, folder, dict(options))
+    manifest = read_manifest(folder)
+    arrays = manifest.arrays if manifest else {}
+    return Planned(dataset, marks, {array: entry.sha256 for array, entry in arrays.items()})
 
 
 def _mark(path: Path) -> Mark | None:

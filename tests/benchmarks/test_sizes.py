@@ -66,6 +66,12 @@ def encoded(model, splits):
     return counts, len(predictions)
 
 
+def test_wrong_labels_change_no_size():
+    clean, noisy = trial("avmnist", "validation"), trial("avmnist", "validation")
+    noisy = replace(noisy, data={**noisy.data, "label_noise": 40})
+    assert prepared_sizes(noisy) == prepared_sizes(clean)
+
+
 @pytest.mark.parametrize(("name", "protocol"), CASES)
 def test_sizes_are_those_of_the_data_as_loaded_and_evaluated(everything, name, protocol):
     data, experiment = loaded(everything, name, protocol), trial(name, protocol)
