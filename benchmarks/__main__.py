@@ -11,7 +11,7 @@ from benchmarks.arguments import parse, usage
 TABLES = ("table1", "table2", "controls", "noise")  # the verbs that are suites
 # The module of `commands` behind each verb; the others are in `reporting`.
 MODULES = {
-    **dict.fromkeys((*TABLES, "run"), "training"),
+    **dict.fromkeys(TABLES, "training"),
     "all": "everything",
     "new-method": "methods",
     "check-method": "methods",
@@ -19,7 +19,9 @@ MODULES = {
     "data": "data",
     "figures": "figures",
     "forensics": "forensics",
+    "list": "listing",
     "merge": "merge",
+    "run": "single",
     "sharpness": "sharpness",
     "tune": "tune",
 }

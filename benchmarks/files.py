@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -58,8 +59,10 @@ def check_writable(folder: Path) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a damaged file to `<name>.damaged`, out of the way but not lost; the new path."""
-    aside = path.with_name(f"{path.name}.damaged")
+    """Renames a damaged file or folder to `<name>.damaged`, or the first of `<name>.damaged2`, ...
+    that is free: out of the way but not lost; the new path."""
+    names = (f"{path.name}.damaged{number if number > 1 else ''}" for number in count(1))
+    aside = next(path.with_name(name) for name in names if not path.with_name(name).exists())
     path.replace(aside)
     return aside
 

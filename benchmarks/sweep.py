@@ -44,11 +44,15 @@ def pending(
 def set_damaged_aside(
     experiments: Iterable[Experiment], folders: Folders, say: Callable[[str], None]
 ) -> None:
-    """Puts damaged records and predictions out of the way, so that these runs are missing."""
+    """Puts damaged records out of the way, so that these runs are missing, and folders that lie
+    where a run writes a file."""
     for run_id, standing in standings(experiments, folders).items():
         if standing.state == "damaged":
             aside = set_aside(folders.record(run_id))
             say(f"{standing.detail}; the record is now {aside.name}, the run is done again")
+        for place in (folders.predictions, folders.checkpoint, folders.weights):
+            if (path := place(run_id)).is_dir():
+                say(f"{path} is a folder, not a file; it is now {set_aside(path).name}")
 
 
 def marks(experiments: Iterable[Experiment], folders: Folders) -> dict[str, str]:

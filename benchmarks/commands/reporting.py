@@ -1,4 +1,4 @@
-"""The verbs that read records: report, compare, status, list."""
+"""The verbs that read records: report, compare, status."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.commands.session import Say, Session, open_session
-from benchmarks.config import load_config
-from benchmarks.config_schema import Config
 from benchmarks.record import LeftOut, RunRecord
 from benchmarks.shared_options import DEFAULT_SELECTION
 from benchmarks.sharpness_files import Curvature, readable
@@ -79,42 +77,6 @@ def _kind(standing: Standing) -> str:
     return standing.state if standing.state in NAMED else str(standing)
 
 
-def listing(arguments: Namespace, say: Say) -> int:
-    """Methods, datasets, tables and profiles with their labels."""
-    config = load_config()
-    groups = {
-        **_methods_by_group(config),
-        "datasets": {
-            k: f"{d.label} ({', '.join(d.modalities)})" for k, d in config.datasets.items()
-        },
-        "tables": {
-            k: f"{s.title}: {', '.join(row.label for row in s.rows)}"
-            for k, s in config.suites.items()
-        },
-        "profiles": {k: p.about for k, p in config.profiles.items()},
-    }
-    for title, entries in groups.items():
-        say(title)
-        for name, about in entries.items():
-            say(f"  {name:<12} {about}")
-    return 0
-
-
-def _methods_by_group(config: Config) -> dict[str, dict[str, str]]:
-    """The rows of the tables under the paper's names and in its order, then the others."""
-    rows = [row.method for suite in config.suites.values() for row in suite.rows]
-    order = sorted(config.methods, key=lambda k: rows.index(k) if k in rows else len(rows))
-    titles = {"table": "methods", "extension": "extensions", "control": "controls"}
-    return {
-        title: {
-            k: f"{config.methods[k].label}: {config.methods[k].reference}"
-            for k in order
-            if config.methods[k].group == group
-        }
-        for group, title in titles.items()
-    }
-
-
 def _report(session: Session, selection: str, archive: Archive) -> Report:
     # scipy takes half a second to import: status and list should not wait for it.
     from benchmarks.report import write_report
@@ -151,17 +113,17 @@ def _write_page(
     config, folders = session.config, session.folders
     measured = sorted((folders.root / "sharpness").glob("*.json"))
     rows = sharpness_rows(config, records, readable(Curvature.load, measured, session.say))
-    paths = [folders.tables / "sharpness.csv"] * bool(rows)
-    for path in paths:
-        write_sharpness(rows, path)
+    files = [folders.tables / "compute.csv"]
     trained = trained_seconds(folders.root / "checkpoints")
-    cost = write_compute(records, trained, folders.tables / "compute.csv")
-    session.say(compute_line(cost))
+    cost = compute_line(write_compute(records, trained, files[0]))
+    session.say(cost)
+    if rows:
+        files.append(folders.tables / "sharpness.csv")
+        write_sharpness(rows, files[1])
     figures = draw(session, records, selection)
     asked = session.profile_name, selection
-    contents = Contents(config, *asked, written, records, figures, rows, compute_line(cost))
-    page = write_page(contents, folders.root / "report.html")
-    return [*paths, folders.tables / "compute.csv", *figures.files, page]
+    contents = Contents(config, *asked, written, records, figures, rows, cost)
+    return [*files, *figures.files, write_page(contents, folders.root / "report.html")]
 
 
 def _say_tables(session: Session, written: Report, shown: Sequence[str]) -> None:

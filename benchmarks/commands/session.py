@@ -77,6 +77,11 @@ class Session:
             found.append(f"{self.config.datasets[name].label} cannot be run: {detail}")
         return found
 
+    def prepare_stand_in(self, datasets: Iterable[str]) -> None:
+        """Generates the stand-in data that is missing, if the profile trains on that."""
+        if self.profile.stand_in:
+            workspace.ensure_stand_in(datasets, self.say)
+
     def records(self) -> list[RunRecord]:
         """Every record of this profile that can be read."""
         return self.archive()[0]

@@ -1,13 +1,13 @@
-"""The verbs that train: the tables, and a single run."""
+"""The verbs that name a table: train what is missing of it, then write it."""
 
 from __future__ import annotations
 
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from benchmarks import contribution, plan, sweep, workspace
-from benchmarks.commands.execution import execute, fill
+from benchmarks import plan
+from benchmarks.commands.execution import fill
 from benchmarks.commands.reporting import write_tables
 from benchmarks.commands.session import Say, Session, open_session
 from benchmarks.execution import Execution
@@ -15,7 +15,6 @@ from benchmarks.executors.slurm_request import asked_of_slurm
 from benchmarks.experiment import Experiment
 from benchmarks.jobs import job_count
 from benchmarks.plan import Cell
-from benchmarks.record import RunRecord
 from benchmarks.signals import EXIT_UNFINISHED, Stop
 from benchmarks.words import unknown_words
 
@@ -43,7 +42,7 @@ def table(arguments: Namespace, say: Say) -> int:
 def _chosen_cells(arguments: Namespace, session: Session) -> list[Cell]:
     """The cells that the command line names; ValueError if there are none."""
     _check_choice(arguments, session)
-    _prepare_stand_in(session, arguments.datasets or session.config.datasets)
+    session.prepare_stand_in(arguments.datasets or session.config.datasets)
     cells = plan.chosen(session.cells(arguments.verb), arguments.datasets, arguments.methods)
     if not cells:
         what = " ".join((*arguments.datasets, *arguments.methods))
@@ -66,40 +65,6 @@ def _planned(cells: Sequence[Cell], seeds: int, session: Session) -> list[Experi
     return None
 
 
-def run(arguments: Namespace, say: Say) -> int:
-    """Trains one experiment, or shows its record if it was trained before."""
-    session = open_session(arguments, say)
-    experiment = _asked_for(arguments, session)
-    _prepare_stand_in(session, [experiment.dataset])
-    experiment = workspace.with_fingerprint(experiment)
-    path = session.folders.record(experiment.run_id)
-    sweep.set_damaged_aside([experiment], session.folders, say)
-    if not sweep.pending([experiment], session.folders, keep_weights=arguments.keep_weights):
-        say(f"done before: {path}")
-    elif execute([experiment], session, asked_execution(arguments), Stop()) == EXIT_UNFINISHED:
-        return EXIT_UNFINISHED
-    record = RunRecord.load(path)
-    say(_summary(record))
-    say(f"record: {path}")
-    return 0 if record.status == "done" else 1
-
-
-_NAMES = ("dataset", "fusion", "method", "modalities", "seed")
-
-
-def _asked_for(arguments: Namespace, session: Session) -> Experiment:
-    """The experiment of the command line, checked; ValueError lists every mistake."""
-    from benchmarks.check import check_values  # imports torch
-
-    names = {key: getattr(arguments, key) for key in _NAMES}
-    changes = dict(arguments.changes)
-    values = plan.experiment_values(session.config, session.profile, names, changes)
-    if values["params"].get("factor") == contribution.FROM_MSAM:
-        draft = workspace.with_fingerprint(Experiment.from_dict(values))
-        values["params"] = dict(contribution.resolved(draft, session.records()).params)
-    return check_values(values)
-
-
 def _check_choice(arguments: Namespace, session: Session) -> None:
     """Raises ValueError, listing every mistake in the choice of datasets, methods and seeds."""
     config, problems = session.config, []
@@ -112,11 +77,6 @@ def _check_choice(arguments: Namespace, session: Session) -> None:
         problems.append(f"--seeds is {arguments.seeds}; it must be at least 1")
     if problems:
         raise ValueError("\n  ".join(problems))
-
-
-def _prepare_stand_in(session: Session, datasets: Iterable[str]) -> None:
-    if session.profile.stand_in:
-        workspace.ensure_stand_in(datasets, session.say)
 
 
 def asked_execution(arguments: Namespace) -> Execution:
@@ -134,23 +94,3 @@ def deadline(hours: float | None) -> float | None:
     if not hours > 0:
         raise ValueError(f"--max-hours is {hours:g}; it must be more than 0")
     return time.monotonic() + 3600 * hours
-
-
-def _summary(record: RunRecord) -> str:
-    """The last epoch's and the reported epoch's test accuracies, in percent."""
-    from benchmarks.selection import RULES, choose
-
-    if record.status != "done":
-        return f"{record.status}: {record.reason}"
-    lines = ["stand-in data: never compare these numbers with the paper"] * record.stand_in
-    if record.experiment.data.get("protocol") == "published":
-        lines.append("published protocol: epochs were chosen on the samples that are reported")
-    for rule in RULES:
-        epoch = choose(rule, record.history)
-        accuracies = "  ".join(
-            f"{name.removeprefix('acc_')} {100 * value:.2f}"
-            for name, value in epoch["test"].items()
-            if name.startswith("acc_")
-        )
-        lines.append(f"{rule:<11} epoch {epoch['epoch']:>3}  test accuracy (%)  {accuracies}")
-    return "\n".join(lines)

@@ -32,8 +32,7 @@ def tune(arguments: Namespace, say: Say) -> int:
     execution, stop = asked_execution(arguments), Stop(deadline(arguments.max_hours))
     session = open_session(arguments, say)
     _check_words(arguments, session)
-    if session.profile.stand_in:
-        workspace.ensure_stand_in(arguments.datasets or list(session.config.datasets), say)
+    session.prepare_stand_in(arguments.datasets or session.config.datasets)
     states = workspace.data_states(session.config, session.profile)
     planned = searches(session.config, session.profile, states)
     asked = [search for search in planned if _is_asked_for(search, arguments)]

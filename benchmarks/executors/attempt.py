@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 import traceback
 from dataclasses import dataclass
 
@@ -21,6 +23,7 @@ from benchmarks.files import Unwritable, write_text
 from benchmarks.folders import Folders
 from benchmarks.harness import run
 from benchmarks.record import RunRecord
+from benchmarks.unfinished import saved_seconds
 from datasets.errors import DataError
 
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
@@ -45,15 +48,17 @@ class Attempt:
 
         Raises OtherData, Stopped, ClaimLost, Crowded, and Unwritable if nothing can be recorded.
         """
+        earlier = saved_seconds(self.folders.checkpoint(experiment.run_id))
+        began = time.perf_counter() - earlier
         try:
             return self._run(experiment)
         except (OtherData, Stopped, ClaimLost, Unwritable):
             raise
         except OUT_OF_MEMORY as error:
             if self.alone:
-                return self._failed(experiment, f"out of memory: {_first_line(error)}")
+                return self._failed(experiment, f"out of memory: {_first_line(error)}", began)
         except Exception as error:  # noqa: BLE001  whatever a method raises, the sweep goes on
-            return self._failed(experiment, f"{type(error).__name__}: {error}")
+            return self._failed(experiment, f"{type(error).__name__}: {error}", began)
         raise Crowded(experiment.run_id)
 
     def _run(self, experiment: Experiment) -> RunRecord:
@@ -77,9 +82,9 @@ class Attempt:
             raise DataError(f"{changed[0]} was written into while the run read it; try again")
         return record
 
-    def _failed(self, experiment: Experiment, why: str) -> RunRecord:
+    def _failed(self, experiment: Experiment, why: str, began: float) -> RunRecord:
         write_text(self.folders.failure(experiment.run_id), traceback.format_exc())
-        return self.without_result(experiment, "failed", why)
+        return self.without_result(experiment, "failed", why, time.perf_counter() - began)
 
     def _forget(self, experiment: Experiment) -> None:
         """Removes what a run left that may have seen other data."""
@@ -88,8 +93,10 @@ class Attempt:
         for path in (previous(checkpoint), checkpoint, *results):
             path.unlink(missing_ok=True)
 
-    def without_result(self, experiment: Experiment, status: str, why: str) -> RunRecord:
-        """Records a run that has no result."""
+    def without_result(
+        self, experiment: Experiment, status: str, why: str, seconds: float = math.nan
+    ) -> RunRecord:
+        """Records a run that has no result; `seconds` were spent on it, NaN if nobody knows."""
         record = RunRecord(
             experiment.run_id,
             experiment,
@@ -97,6 +104,7 @@ class Attempt:
             why,
             data={key: experiment.data[key] for key in ("stand_in", "fingerprint")},
             environment=describe_environment(self.device),
+            timing={"seconds": seconds} if math.isfinite(seconds) else {},
             code=code_of(experiment.method, experiment.dataset),
         )
         record.save(self.folders.record(experiment.run_id))

@@ -19,7 +19,8 @@ UNFINISHED = "unfinished"  # interrupted, or still running
 @dataclass(frozen=True)
 class ComputeRow:
     """Runs with the same `status`. `hours` adds up their epochs, evaluation included, as if one
-    run came after the other; `untimed` runs are not in it. `hardware` is what the records name.
+    run came after the other, and those that failed until the last failure; `untimed` runs are not
+    in it. `hardware` is what the records name.
     """
 
     status: str
@@ -34,16 +35,13 @@ def compute_rows(
 ) -> list[ComputeRow]:
     """A row per status, in order of hours.
 
-    `checkpoints` are {run_id: seconds trained until then, NaN if unknown}: what is known of a run
-    without a record, and of one whose record holds no time.
+    `checkpoints` are {run_id: seconds trained until then, NaN if unknown}.
     """
     found = list(records)
     seconds: dict[str, list[float]] = defaultdict(list)
     machines: dict[str, set[str]] = defaultdict(set)
     for record in found:
-        unknown = 0.0 if record.status in NEVER_STARTED else math.nan
-        saved = checkpoints.get(record.run_id, unknown)
-        seconds[record.status].append(record.timing.get("seconds", saved))
+        seconds[record.status].append(_seconds(record, checkpoints))
         machines[record.status].add(_machine(record))
     recorded = {record.run_id for record in found}
     if left := [saved for run_id, saved in checkpoints.items() if run_id not in recorded]:
@@ -80,6 +78,14 @@ def _row(status: str, seconds: Sequence[float], machines: Iterable[str]) -> Comp
     known = [s for s in seconds if not math.isnan(s)]
     hours, untimed = math.fsum(known) / 3600, len(seconds) - len(known)
     return ComputeRow(status, len(seconds), hours, untimed, tuple(sorted(machines)))
+
+
+def _seconds(record: RunRecord, checkpoints: Mapping[str, float]) -> float:
+    """The longer of two times: that of a failure has its checkpoint's in it, and a checkpoint saved
+    since by another attempt goes on from there."""
+    unknown = 0.0 if record.status in NEVER_STARTED else math.nan
+    both = record.timing.get("seconds", math.nan), checkpoints.get(record.run_id, math.nan)
+    return max((each for each in both if not math.isnan(each)), default=unknown)
 
 
 def _machine(record: RunRecord) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines import METHODS, build_method
@@ -29,6 +31,7 @@ from tests.tiny import (
     weights,
 )
 
+STOPS = (1, 2, 5)
 EPOCHS = 14  # past the learning rate's decay, and enough for methods that wait for a trend
 
 
@@ -48,10 +51,18 @@ def test_neutral_setting_is_joint_training(case: Case) -> None:
 def test_default_setting_is_not_joint_training(case: Case) -> None:
     if case.method == "joint_train":
         pytest.skip("it is Joint-Train")
-    model, twin = case.model(), case.model()
+    model = case.model()
     train_epochs(case.build(model), case.batches(2), 0, EPOCHS)
-    train_epochs(build_method("joint_train", twin, OPTIM), case.batches(2), 0, EPOCHS)
-    assert deviation(weights(twin), weights(model)) > 1e-9
+    assert deviation(_jointly_trained(case.fusion, case.count), weights(model)) > 1e-9
+
+
+@cache
+def _jointly_trained(fusion: str, count: int) -> dict[str, Tensor]:
+    """The weights that Joint-Train ends with."""
+    case = Case("joint_train", fusion, count)
+    model = case.model()
+    train_epochs(case.build(model), case.batches(2), 0, EPOCHS)
+    return weights(model)
 
 
 @every_case
@@ -199,18 +210,25 @@ def _resume(case: Case, state: dict[str, Any]) -> Method:
     return method
 
 
-@pytest.mark.parametrize("stop", [1, 2, 5])
+@lru_cache(1)  # tests of a case follow each other
+def _undisturbed(case: Case) -> tuple[Method, dict[int, dict[str, Any]]]:
+    """A method after its last epoch, and its checkpoints after those in STOPS."""
+    batches, states = case.batches(2), {}
+    method = case.build(case.model())
+    for first, last in pairwise((0, *STOPS, EPOCHS)):
+        train_epochs(method, batches, first, last)
+        states[last] = _checkpoint(method)
+    return method, states
+
+
+@pytest.mark.parametrize("stop", STOPS)
 @every_case
 def test_resumed_run_equals_an_undisturbed_one(case: Case, stop: int) -> None:
     """After any epoch, the one in which the learning rate decays and the one before included."""
-    batches = case.batches(2)
-    method = case.build(case.model())
-    train_epochs(method, batches, 0, stop)
-    state = _checkpoint(method)
-    train_epochs(method, batches, stop, EPOCHS)
-    resumed = _resume(case, state)
-    assert resumed.finished == state["finished"]
-    train_epochs(resumed, batches, stop, EPOCHS)
+    method, states = _undisturbed(case)
+    resumed = _resume(case, states[stop])
+    assert resumed.finished == states[stop]["finished"]
+    train_epochs(resumed, case.batches(2), stop, EPOCHS)
     assert not changed(snapshot(method.model), snapshot(resumed.model))
     assert (resumed.epoch, resumed.finished) == (method.epoch, method.finished)
 

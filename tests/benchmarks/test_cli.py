@@ -197,7 +197,7 @@ def test_an_interruption_says_how_to_go_on(capsys, monkeypatch):
     def interrupted(arguments, say):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmarks.commands.reporting.listing", interrupted)
+    monkeypatch.setattr("benchmarks.commands.listing.listing", interrupted)
     assert main(["list"]) == 130
     assert "the same command" in capsys.readouterr().err
 

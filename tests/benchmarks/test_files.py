@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from benchmarks.files import check_writable, write_atomic, write_text
+from benchmarks.files import check_writable, set_aside, write_atomic, write_text
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path, monkeypatch):
@@ -42,3 +42,20 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
         check_writable(tmp_path / "file" / "results")
     check_writable(tmp_path / "new" / "results")
     assert list((tmp_path / "new" / "results").iterdir()) == []
+
+
+@pytest.mark.parametrize("earlier", ["file", "folder"])
+@pytest.mark.parametrize("now", ["file", "folder"])
+def test_what_is_set_aside_takes_the_place_of_nothing(now, earlier, tmp_path):
+    def make(path, kind):
+        path = path / "content" if kind == "folder" else path
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(kind)
+
+    make(tmp_path / "f.json.damaged", earlier)
+    before = sorted(tmp_path.rglob("*"))
+    for number in (2, 3):
+        make(tmp_path / "f.json", now)
+        assert set_aside(tmp_path / "f.json") == tmp_path / f"f.json.damaged{number}"
+    assert not (tmp_path / "f.json").exists()
+    assert set(before) < set(tmp_path.rglob("*"))

@@ -64,6 +64,8 @@ def test_the_time_of_an_interrupted_run_is_in_its_checkpoint(tmp_path):
     for seconds in ([30.0], [30.0, 20.0]):
         keep_checkpoint(path, {"epoch_seconds": seconds, "partial": {"seconds": 2.5}})
     assert trained_seconds(tmp_path) == {"some-run": 52.5}
+    path.rename(tmp_path / "aside")
+    assert trained_seconds(tmp_path) == {"some-run": 32.5}, "the checkpoint before is left"
     path.write_bytes(b"damaged")
     assert str(trained_seconds(tmp_path)["some-run"]) == "nan"
     assert trained_seconds(tmp_path / "none") == {}

@@ -232,10 +232,18 @@ def test_a_wrong_word_is_named(trained, capsys, words, named):
         ("{", "["),
     ],
 )
-def test_a_damaged_result_is_named_set_aside_and_measured_again(out, capsys, old, new):
+def test_a_damaged_result_is_refused_by_name(out, old, new):
     (path,) = (out / "sharpness").glob("*-msam-*.json")
     whole = path.read_text()
     assert old in whole
+    path.write_text(whole.replace(old, new, 1))
+    with pytest.raises(ValueError, match=f"{path} is no readable curvature"):
+        Curvature.load(path)
+
+
+def test_a_refused_result_is_named_set_aside_and_measured_again(out, capsys):
+    (path,) = (out / "sharpness").glob("*-msam-*.json")
+    whole, old, new = path.read_text(), '"rows": 40', '"rows": 0'
     path.write_text(whole.replace(old, new, 1))
     capsys.readouterr()
     assert measure(out, "--methods", "msam") == 0

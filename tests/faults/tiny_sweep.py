@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 from benchmarks.commands.execution import execute
+from benchmarks.commands.session import Session
+from benchmarks.config import load_config
 from benchmarks.execution import Execution
 from benchmarks.experiment import Experiment
 from benchmarks.folders import Folders
@@ -43,6 +44,11 @@ def tiny_experiments(count: int, epochs: int = 2) -> list[Experiment]:
     ]
 
 
+def tiny_session(folders: Folders, say: Callable[[str], None]) -> Session:
+    """What a call of the command line on these folders has at hand."""
+    return Session(load_config(), "demo", folders, say, out=folders.root)
+
+
 def main(words: Sequence[str]) -> int:
     """Runs what is pending of the sweep, as the command line's tables do."""
     parser = argparse.ArgumentParser()
@@ -52,7 +58,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args(words)
     folders = Folders(arguments.folder)
-    session = SimpleNamespace(folders=folders, say=_say)
+    session = tiny_session(folders, _say)
     planned = tiny_experiments(arguments.runs, arguments.epochs)
     set_damaged_aside(planned, folders, _say)
     left = pending(planned, folders)

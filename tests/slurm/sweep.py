@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 
 from benchmarks.commands.execution import execute, submit
 from benchmarks.execution import Execution
@@ -12,6 +11,7 @@ from benchmarks.experiment import Experiment
 from benchmarks.folders import Folders
 from benchmarks.signals import Stop
 from benchmarks.sweep import pending
+from tests.faults.tiny_sweep import tiny_session
 
 
 def submit_tiny(
@@ -20,11 +20,11 @@ def submit_tiny(
     """Submits what is pending of the plan, and returns how many runs that were."""
     left = pending(planned, folders)
     if left:
-        submit(left, SimpleNamespace(folders=folders, say=say), Execution("cpu"), request)
+        submit(left, tiny_session(folders, say), Execution("cpu"), request)
     return len(left)
 
 
 def train_here(planned: Sequence[Experiment], folders: Folders) -> None:
     """Trains the plan on this machine, two runs side by side."""
-    session = SimpleNamespace(folders=folders, say=lambda text: None)
+    session = tiny_session(folders, lambda text: None)
     assert execute(planned, session, Execution("cpu", 2), Stop()) == 0

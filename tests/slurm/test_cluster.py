@@ -20,7 +20,7 @@ from tests.slurm.sweep import submit_tiny, train_here
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "Slurm is here")
 pytest.importorskip("submitit", reason="submitit is missing: requirements-extra.txt")
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180  # a busy machine is no failure
 
 
 @pytest.fixture(scope="module")

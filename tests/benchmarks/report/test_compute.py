@@ -30,22 +30,32 @@ def test_hours_by_how_the_runs_ended_by_hand(tmp_path: Path) -> None:
         run(3, None, "failed"),
         run(4, None, "failed"),
         run(5, None, "unsupported"),
+        run(6, 1440.0, "failed"),
+        run(7, 1440.0, "failed"),
+        run(8, 1440.0, "failed"),
     ]
-    checkpoints = {records[3].run_id: 720.0, "interrupted": 360.0, "damaged": float("nan")}
+    checkpoints = {
+        records[3].run_id: 720.0,
+        records[6].run_id: 720.0,  # in the record's time already
+        records[7].run_id: 2160.0,  # of a later attempt, which went on from the same checkpoint
+        records[8].run_id: float("nan"),
+        "interrupted": 360.0,
+        "damaged": float("nan"),
+    }
     rows = write_compute(records, checkpoints, tmp_path / "compute.csv")
     table = pd.read_csv(tmp_path / "compute.csv").set_index("status")
     assert table["runs"].to_dict() == {
-        "done": 2, "diverged": 1, "failed": 2, "unfinished": 2, "unsupported": 1,
+        "done": 2, "diverged": 1, "failed": 5, "unfinished": 2, "unsupported": 1,
     }  # fmt: skip
     assert table["hours"].to_dict() == {
-        "done": 1.5, "diverged": 0.25, "failed": 0.2, "unfinished": 0.1, "unsupported": 0.0,
+        "done": 1.5, "diverged": 0.25, "failed": 1.6, "unfinished": 0.1, "unsupported": 0.0,
     }  # fmt: skip
     assert table["untimed"].to_dict() == {
         "done": 0, "diverged": 0, "failed": 1, "unfinished": 1, "unsupported": 0,
     }  # fmt: skip
     assert table["hardware"]["done"] == "A, threads: 2 and B, threads: 2"
     line = compute_line(rows)
-    assert line.startswith("Compute: 2.05 h in 8 runs (2 done: 1.50 h, 1 diverged: 0.25 h, ")
+    assert line.startswith("Compute: 3.45 h in 11 runs (5 failed: 1.60 h, 2 done: 1.50 h, ")
     assert line.endswith("on A, threads: 2 and B, threads: 2. Not timed: 2 of them.")
 
 

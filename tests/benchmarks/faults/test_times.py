@@ -1,0 +1,61 @@
+"""A failed run's record holds the time that went into it."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from baselines.joint_train import JointTrain
+from benchmarks.executors import attempt
+from benchmarks.harness import run
+from benchmarks.record import RunRecord
+from benchmarks.unfinished import saved_seconds
+from tests.benchmarks.faults.shared import out_of_memory
+from tests.benchmarks.test_harness import Interrupted, interrupt_after
+
+
+def broken(self, inputs, labels):
+    raise ValueError("no such thing")
+
+
+@pytest.fixture
+def fails_after(executor, folders, monkeypatch):
+    """The record on disk of a run that fails so many seconds after it began."""
+
+    def fail(what, seconds, step=broken):
+        times = iter([1000.0, 1000.0 + seconds])
+        with monkeypatch.context() as patch:
+            patch.setattr(attempt, "time", SimpleNamespace(perf_counter=lambda: next(times)))
+            patch.setattr(JointTrain, "step", step)
+            assert [record.status for record in executor.execute([what])] == ["failed"]
+        return RunRecord.load(folders.record(what.run_id))
+
+    return fail
+
+
+@pytest.mark.parametrize("step", [broken, out_of_memory])
+def test_a_failed_run_took_the_seconds_until_it_failed(step, tiny, fails_after):
+    assert fails_after(tiny(), 7.5, step).timing == {"seconds": 7.5}
+
+
+def test_they_include_those_of_the_checkpoint_it_went_on_from(
+    tiny, fails_after, dataset, folders, cpu
+):
+    what = tiny(epochs=3)
+    with pytest.raises(Interrupted):
+        run(what, dataset, folders, cpu, interrupt_after(2))
+    saved = saved_seconds(folders.checkpoint(what.run_id))
+    assert saved > 0
+    assert fails_after(what, 7.5).timing == {"seconds": pytest.approx(saved + 7.5)}
+
+
+def test_an_unreadable_checkpoint_leaves_the_time_unknown(tiny, fails_after, folders):
+    what = tiny()
+    path = folders.checkpoint(what.run_id)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"short")
+    assert fails_after(what, 7.5).timing == {}
+
+
+def test_a_run_that_killed_its_processes_took_nobody_knows_how_long(executor, tiny, folders):
+    place = attempt.Attempt(folders, executor.device, executor.reporter)
+    assert place.without_result(tiny(), "failed", "killed").timing == {}
