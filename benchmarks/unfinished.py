@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
+
+# Damaged, with content that `load_checkpoint` refuses, or without the fields of a checkpoint.
+UNREADABLE = (
+    pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError, LookupError, TypeError,
+    AttributeError,
+)  # fmt: skip
 
 
 def trained_seconds(folder: Path) -> dict[str, float]:
@@ -22,5 +29,5 @@ def _seconds(path: Path) -> float:
     try:
         state = load_checkpoint(path)
         return sum(state["epoch_seconds"]) + state["partial"].get("seconds", 0.0)
-    except (ValueError, KeyError, TypeError, RuntimeError, OSError):
+    except UNREADABLE:
         return math.nan
