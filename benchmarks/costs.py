@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from benchmarks import measured
 from benchmarks.bench.networks import part_of
 from benchmarks.experiment import Experiment
 from benchmarks.measured import Figure, Figures, key_for
@@ -94,6 +95,16 @@ def reality_line(
         f"estimated were {guess / 3600:.3f} h "
         f"({guess / real:.2f} of it), from figures of {sources(g for g, _ in both)}"
     )
+
+
+def reality(records: Iterable[RunRecord]) -> str | None:
+    """`reality_line` with what `bench` measured, or what is wrong with its files: a sentence beside
+    the results must not cost them."""
+    try:
+        figures = measured.load_figures()
+    except ValueError as error:
+        return " ".join(str(error).split())
+    return reality_line(records, figures)
 
 
 def sources(found: Iterable[Estimate]) -> str:

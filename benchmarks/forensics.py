@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmarks import statistics, workspace
+from benchmarks import forensic_archive, statistics, workspace
 from benchmarks.config_schema import Config
 from benchmarks.experiment import Experiment
 from benchmarks.plan import experiment_values
@@ -72,7 +72,8 @@ CASES = (
 class Row:
     """Test accuracies in percent, means over the seeds, in the order of NUMBERS; NaN if missing.
 
-    `in_place` and `same_label` are shares of the training rows, in percent.
+    `in_place` and `same_label` are shares of the training rows, in percent; `seeds` counts those
+    of which every run is done.
     """
 
     case: str
@@ -100,10 +101,18 @@ def _drafts(config: Config, case: Case, seed: int) -> dict[str, Experiment]:
     return made
 
 
+def drafts(config: Config, seeds: int) -> list[Experiment]:
+    """Every run behind the table on whatever data, as often as rows share it."""
+    runs = [_drafts(config, case, seed) for case in CASES for seed in range(seeds)]
+    return [experiment for named in runs for experiment in named.values()]
+
+
 def rows(config: Config, records: Iterable[RunRecord], shares: Shares, seeds: int) -> list[Row]:
-    """One row per case from the records, which are of one preparation of the data; then the
-    paper's. Free of the data."""
-    known = {(r.experiment.cell_id, r.experiment.seed): r for r in records}
+    """One row per case from the records; then the paper's. Free of the data.
+
+    Raises ValueError, naming the runs, if those of one cell saw different preparations of the data.
+    """
+    known = forensic_archive.chosen(records, drafts(config, seeds))
     table = [_row(config, case, known, shares[case.pairing], seeds) for case in CASES]
     paper = load_paper("table1")
     values = tuple(paper[row, f"{DATASET}:{metric}"] for row, metric in PAPER)
@@ -131,8 +140,10 @@ def _row(
         pick("joint", "acc_mm"),
     )
     ids = tuple(sorted({r.run_id for runs in found for r in runs.values()}))
+    done = [[r for r in runs.values() if r.status == "done"] for runs in found]
+    complete = sum(len(runs) == len(case.runs) for runs in done)
     label = f"{case.components} components, {case.pairing}"
-    return Row(label, *(100 * share for share in shares), values, seeds, ids)
+    return Row(label, *(100 * share for share in shares), values, complete, ids)
 
 
 def _mean(found: Sequence[Mapping[str, RunRecord]], name: str, metric: str) -> float:

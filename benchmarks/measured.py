@@ -65,7 +65,7 @@ def _read(path: Path, whose: str) -> dict[Key, Figure]:
             (row["data"], row["encoder"], row["fusion"], row["method"]): Figure(_value(row), source)
             for row in rows
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError, OSError) as error:
         raise ValueError(f"{path} is no table of bench: {error}; measure again") from error
 
 

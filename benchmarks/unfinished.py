@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 
 _UNREADABLE = (
-    *(ValueError, KeyError, TypeError, AttributeError, RuntimeError),
+    *(ValueError, LookupError, TypeError, AttributeError, RuntimeError),
     *(EOFError, OSError, MemoryError, pickle.UnpicklingError),
 )
 

@@ -48,7 +48,7 @@ def fill(
     status = execute(missing, session, execution, stop) if missing else 0
     ended = [session.folders.record(e.run_id) for e in missing]
     records = [RunRecord.load(path) for path in ended if path.exists()]
-    if compared := costs.reality_line(records, measured.load_figures()):
+    if compared := costs.reality(records):
         session.say(compared)
     return status
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Sequence
 
+from benchmarks import forensic_archive, sweep, workspace
 from benchmarks import forensics as cases
-from benchmarks import sweep, workspace
 from benchmarks.commands.execution import execute
 from benchmarks.commands.session import Say, Session
 from benchmarks.commands.training import asked_execution, deadline
@@ -27,16 +26,18 @@ SHARES = "shares.json"  # beside the table: what it says of the data, for those 
 def forensics(arguments: Namespace, say: Say) -> int:
     """Trains what is missing and writes `forensics.csv` and `.md`; 1 if a run failed.
 
-    Where the data is not prepared, the table is made from the records at hand alone.
+    Where the data is not prepared, the table is made from the records at hand alone; 1 and no table
+    if one of them is damaged.
     """
+    if arguments.seeds is not None and arguments.seeds < 1:
+        raise ValueError(f"--seeds is {arguments.seeds}; it must be at least 1")
     config = load_config()
     folders = Folders(arguments.out or workspace.ROOT / "results" / "forensics")
     session = Session(config, cases.PROFILE, folders, say)
     seeds = arguments.seeds or session.profile.seeds
     if not cases.is_prepared(config) and (folders.root / SHARES).exists():
         say("the data is not prepared: this is the table of the records at hand")
-        _write(session, session.records(), seeds)
-        return 0
+        return _write_recorded(session, seeds)
     planned = [
         experiment
         for case in cases.CASES
@@ -55,13 +56,32 @@ def forensics(arguments: Namespace, say: Say) -> int:
     return status
 
 
+def _write_recorded(session: Session, seeds: int) -> int:
+    """The table of the records at hand; 1 and no table if what it needs is lost."""
+    records, left_out = session.archive()
+    for each in left_out:
+        session.say(f"left out: {each.name}.json: {each.reason}")
+    planned = cases.drafts(session.config, seeds)
+    if lost := forensic_archive.lost(planned, records, left_out):
+        count = counted(len(lost), "record")
+        session.say(f"nothing is written: {count} of the table lost; restore or delete the files")
+        return 1
+    if not forensic_archive.chosen(records, planned):
+        session.say("nothing is written: there is no record of the table")
+        return 1
+    _write(session, records, seeds)
+    return 0
+
+
 def _write(session: Session, records: Sequence[RunRecord], seeds: int) -> None:
     root = session.folders.root
-    shares = json.loads((root / SHARES).read_text(encoding="utf-8"))
+    pairings = [case.pairing for case in cases.CASES]
+    shares = forensic_archive.load_shares(root / SHARES, pairings)
     table = cases.rows(session.config, records, shares, seeds)
     write_text(root / "forensics.csv", csv_text(cases.csv_lines(table)))
     write_text(root / "forensics.md", cases.markdown(table))
     write_compute(records, {}, root / "compute.csv")
-    files = forensics_figure(table).write(root / "figures")
+    figure = forensics_figure(table)
+    files = figure.write(root / "figures") if figure.points else []
     session.say(cases.markdown(table))
     session.say("\n  ".join([f"written: {root / 'forensics.csv'} and .md", *map(str, files)]))

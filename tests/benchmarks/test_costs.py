@@ -154,7 +154,12 @@ def test_own_figures_come_before_the_published_ones(tmp_path):
     assert load_figures(tmp_path / "no", tmp_path / "where") == Figures()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"rows": []}', '{"rows": [1], "environment": 1}'])
+IDLE = row("sam", 1.0, batch=0)
+BROKEN = ["{", "[]", '{"rows": []}', '{"rows": [1], "environment": 1}', "[" * 100_000]
+BROKEN += [json.dumps({"rows": [IDLE], "environment": {"device": "A", "threads": 2}})]
+
+
+@pytest.mark.parametrize("content", BROKEN, ids=range(len(BROKEN)))
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / "steps.json").write_text(content)
     with pytest.raises(ValueError, match=r"steps\.json.*measure again"):

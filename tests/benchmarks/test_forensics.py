@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import forensics, workspace
+from benchmarks import forensic_archive, forensics, workspace
 from benchmarks.__main__ import main
 from benchmarks.config import load_config
-from benchmarks.record import RunRecord
+from benchmarks.record import LeftOut, RunRecord
 from benchmarks.report.figures.forensics import forensics_figure
 from benchmarks.report.figures.layout import typography
 from benchmarks.report.tables import csv_text
@@ -59,6 +59,10 @@ def test_a_row_holds_the_last_epochs_test_accuracies_averaged_over_seeds(config)
     assert found.values == pytest.approx((45, 65, 20, 50, 75))
     assert (found.in_place, found.same_label) == pytest.approx((35, 41))
     assert set(found.run_ids) == {r.run_id for r in records}
+    assert (found.seeds, table[0].seeds) == (2, 0)
+    records[-1] = replace(records[-1], status="failed")
+    again = forensics.rows(config, records, shares, seeds=3)
+    assert [row.seeds for row in again if row.case == found.case] == [1]
     missing = next(row for row in table if row.case == "3 components, aligned")
     assert all(math.isnan(value) for value in missing.values)
     assert table[-1].values == (39.61, 65.14, 14.59, 62.85, 68.41)
@@ -106,6 +110,117 @@ def test_without_the_data_the_table_is_made_from_records_and_shares(config, tmp_
     assert alone["4 components, scrambled"] == "40.00"
     assert alone["4 components, aligned"] == ""
     assert {line["in_place"] for line in lines[:-1]} == {"50.00"}
+
+
+@pytest.fixture
+def folder(config, tmp_path):
+    """Records of one row's runs and the shares, without the data; an older table lies there."""
+    for experiment in forensics.experiments(config, forensics.Case("scrambled", 4), 0).values():
+        save_real(tmp_path, experiment, "print-a")
+    shares = {c.pairing: [0.5, 0.25] for c in forensics.CASES}
+    (tmp_path / "shares.json").write_text(json.dumps(shares))
+    (tmp_path / "forensics.csv").write_text("older")
+    return tmp_path
+
+
+def save_real(folder, experiment, fingerprint):
+    """A record of this experiment on the real data's name; returns its path."""
+    data = {**experiment.data, "stand_in": False, "fingerprint": fingerprint}
+    made = record(replace(experiment, data=data), mm=0.4, audio=0.3, visual=0.2)
+    path = folder / "runs" / f"{made.run_id}.json"
+    made.save(path)
+    return path
+
+
+def refused(folder, capsys, *words):
+    """The exit status and what was said; nothing was written."""
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    status = main(["forensics", "--out", str(folder), *words])
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    return status, "".join(capsys.readouterr())
+
+
+def test_more_seeds_than_there_are_runs_are_not_claimed(folder):
+    assert main(["forensics", "--out", str(folder), "--seeds", "3"]) == 0
+    lines = list(csv.DictReader((folder / "forensics.csv").open(newline="")))
+    seeds = {line["case"]: line["seeds"] for line in lines}
+    assert seeds.pop("4 components, scrambled") == "1"
+    assert set(seeds.values()) == {"0"}
+
+
+@pytest.mark.parametrize("seeds", ["-1", "0"])
+def test_no_seeds_are_refused_before_anything_is_written(folder, capsys, seeds):
+    status, told = refused(folder, capsys, "--seeds", seeds)
+    assert status == 2 and f"--seeds is {seeds}; it must be at least 1" in told
+
+
+def test_runs_of_one_cell_on_different_data_are_named(config, folder, capsys):
+    first = next((folder / "runs").glob("*joint_train-audio-*"))
+    audio = forensics.experiments(config, forensics.Case("scrambled", 4), 1)["audio"]
+    second = save_real(folder, audio, "print-b")
+    status, told = refused(folder, capsys, "--seeds", "2")
+    assert status == 2
+    assert f"{first.stem} (print-a), {second.stem} (print-b)" in told
+    assert "joint_train-visual" not in told
+    assert main(["forensics", "--out", str(folder)]) == 0  # seed 1 is not in this table
+
+
+def test_a_lost_record_of_the_table_costs_no_table(folder, capsys):
+    path = next((folder / "runs").glob("*joint_train-audio-*"))
+    whole = path.read_text()
+    path.write_text(whole[:-40])
+    status, told = refused(folder, capsys)
+    assert status == 1
+    assert f"left out: {path.name}: no readable record" in told and "1 record of the table" in told
+    path.write_text(whole)
+    other = path.with_name("avmnist-late-sam-s0-0123456789.json")
+    other.write_text("{")
+    assert main(["forensics", "--out", str(folder)]) == 0
+    assert f"left out: {other.name}" in capsys.readouterr().out
+    assert "40.00" in (folder / "forensics.csv").read_text()
+
+
+def test_a_damaged_copy_of_what_is_there_is_no_loss(config):
+    planned = forensics.experiments(config, forensics.Case("scrambled", 4), 0).values()
+    found = [record(experiment, mm=0.4) for experiment in planned]
+    copies = [LeftOut(f"{made.run_id}_copy", "damaged") for made in found]
+    assert forensic_archive.lost(planned, found, copies) == []
+    assert forensic_archive.lost(planned, found[1:], copies) == [copies[0].name]
+
+
+def test_without_any_record_the_older_table_stays(folder, capsys):
+    for path in (folder / "runs").iterdir():
+        path.unlink()
+    status, told = refused(folder, capsys)
+    assert status == 1 and "there is no record of the table" in told
+
+
+def test_rows_without_a_point_of_the_figure_make_a_table(config, folder):
+    for path in (folder / "runs").iterdir():
+        path.unlink()
+    visual = forensics.experiments(config, forensics.Case("scrambled", 3), 0)["visual"]
+    save_real(folder, visual, "print-a")
+    assert main(["forensics", "--out", str(folder)]) == 0
+    assert "40.00" in (folder / "forensics.csv").read_text()
+    assert not (folder / "figures").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "no JSON file"),
+        ("{}", "lacks two fractions from 0 to 1 for aligned, scrambled, scrambled_1, "),
+        ("[]", "lacks two fractions"),
+        ('{"aligned": [1, 1]}', "for scrambled, scrambled_1, scrambled_2"),
+        ('{"aligned": [1]}', "for aligned, "),
+        ('{"aligned": [1, "x"]}', "for aligned, "),
+        ('{"aligned": [1, 35]}', "for aligned, "),
+    ],
+)
+def test_shares_that_lack_something_are_named(folder, capsys, content, message):
+    (folder / "shares.json").write_text(content)
+    status, told = refused(folder, capsys)
+    assert status == 2 and "shares.json" in told and message in told
 
 
 def test_the_figure_shows_four_components_beside_the_papers_numbers(config, tmp_path):

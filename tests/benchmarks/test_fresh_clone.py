@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from benchmarks import measured
 from benchmarks.__main__ import main
 from benchmarks.config import load_config
 from benchmarks.plan import DataState, plan_suite
@@ -69,3 +71,40 @@ def test_the_time_of_an_interrupted_run_is_in_its_checkpoint(tmp_path):
     path.write_bytes(b"damaged")
     assert str(trained_seconds(tmp_path)["some-run"]) == "nan"
     assert trained_seconds(tmp_path / "none") == {}
+
+
+class Anything:
+    """Stands for what a checkpoint never holds."""
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"epoch_seconds": [1.0], "partial": None},
+        {"epoch_seconds": [1.0], "partial": [2.0]},
+        {"epoch_seconds": [1.0]},
+        {"epoch_seconds": [1.0], "partial": Anything()},
+        [],
+    ],
+)
+def test_a_checkpoint_of_other_content_counts_as_unreadable(tmp_path, state):
+    from benchmarks.checkpoint import save_checkpoint
+
+    save_checkpoint(tmp_path / "some-run.pt", state)
+    assert str(trained_seconds(tmp_path)["some-run"]) == "nan"
+
+
+def test_a_refused_checkpoint_and_damaged_figures_of_bench_do_not_end_the_report(
+    clone, tmp_path, monkeypatch, capsys
+):
+    from benchmarks.checkpoint import keep_checkpoint
+
+    (clone / "checkpoints").mkdir()
+    keep_checkpoint(clone / "checkpoints" / "some-run.pt", {"partial": Anything()})
+    broken = tmp_path / "steps.json"
+    broken.write_text("{")
+    read = partial(measured.load_figures, tmp_path)
+    monkeypatch.setattr("benchmarks.measured.load_figures", read)
+    assert main(["report", "--profile", "paper", "--out", str(clone)]) == 0
+    assert "Not timed: 1 of them." in capsys.readouterr().out
+    assert f"{broken} is no table of bench" in (clone / "report.html").read_text()

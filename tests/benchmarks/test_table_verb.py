@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from benchmarks import measured
 from benchmarks.__main__ import main
 from benchmarks.config import load_config
 from benchmarks.record import RunRecord
@@ -55,6 +57,20 @@ def test_records_are_reported_where_nothing_can_be_run(capsys, tmp_path: Path) -
     assert main(["table1", "--profile", "paper", "--out", str(tmp_path)]) == 0
     assert "71.23 (1)" in capsys.readouterr().out
     assert main(["table2", "--profile", "paper", "--out", str(tmp_path)]) == 1
+
+
+def test_damaged_figures_of_bench_do_not_cost_the_tables(
+    capsys, tmp_path: Path, monkeypatch
+) -> None:
+    broken = tmp_path / "steps.json"
+    broken.write_text("{")
+    read = partial(measured.load_figures, tmp_path)
+    monkeypatch.setattr("benchmarks.measured.load_figures", read)
+    save(tmp_path, record(MSAM, 0, 71.23))
+    assert main(["table1", "--profile", "paper", "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "71.23 (1)" in told
+    assert [line for line in told.splitlines() if line.startswith(f"{broken} is no table")]
 
 
 @pytest.mark.parametrize("protocol", [[], ["--protocol", "published"]])

@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks import costs, measured
+from benchmarks import costs
 from benchmarks.config_schema import Config
 from benchmarks.files import write_text
 from benchmarks.record import LeftOut, RunRecord
@@ -93,7 +93,7 @@ def _words(contents: Contents) -> dict[str, Any]:
         "compute": contents.compute,
         "failed": [record for record in records if record.status != "done"],
         "left_out": _left_out(contents.report.unused, records),
-        "reality": costs.reality_line(records, measured.load_figures()),
+        "reality": costs.reality(records),
         "runs": run_data(contents.config, tables, records, contents.report.unused),
     }
 
