@@ -59,8 +59,7 @@ def run_seconds(experiment: Experiment, figures: Figures, sizes: Sizes) -> Figur
     Step times grow with the batch, so that seconds per sample hold for other batch sizes. Each
     modality is evaluated on its own, as `benchmarks.evaluate` does.
     """
-    row = " ".join((experiment.method, *experiment.modalities))
-    step = figures.seconds.get(key_for(experiment, row))
+    step = figures.seconds.get(key_for(experiment, _row(experiment)))
     passes = [
         (count, figures.seconds.get(key_for(experiment, f"evaluation {m}")))
         for m, count in sizes.evaluated.items()
@@ -112,6 +111,11 @@ def sources(found: Iterable[Estimate]) -> str:
     return " and ".join(sorted({estimate.source for estimate in found if estimate.source}))
 
 
+def _row(experiment: Experiment) -> str:
+    """The row of `bench` with the steps of an experiment."""
+    return " ".join((experiment.method, *experiment.modalities))
+
+
 def _sizes(experiment: Experiment, size_of: SizeOf) -> Sizes | DataError:
     try:
         return size_of(experiment)
@@ -138,8 +142,10 @@ def _lacking(experiment: Experiment, figures: Figures) -> str:
     if part is None:
         return f"no part of bench times {network} as these runs train it"
     command = f"run ./reproduce.sh bench --parts {part}"
+    if key_for(experiment, _row(experiment)) in figures.seconds:
+        return f"{network} was timed by an older version, without its evaluation: {command}"
     if any(key[:3] == key_for(experiment, "")[:3] for key in figures.seconds):
-        without = f"{network} was timed without {experiment.method}, which may not support it"
+        without = f"{network} was timed without {_row(experiment)}, which may not support it"
         return f"{without}; if it does: {command}"
     if part in figures.outdated:
         return f"{network} was measured by an older version: {command}"

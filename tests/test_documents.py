@@ -16,12 +16,12 @@ DOCUMENTS = ["README.md", "REPRODUCE.md", "CHANGELOG.md"]
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_no_placeholder_is_left(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    assert not re.search(r"@@|TODO|TBD|FIXME", text)
+    assert not re.search(r"@@|<<|>>|TODO|TBD|FIXME", text)
 
 
 def test_every_section_that_is_referred_to_exists():
     headings = set(re.findall(r"^#+ (.+)$", REPRODUCE, re.MULTILINE))
-    referred = set(re.findall(r"see \*([^*]+)\*", REPRODUCE))
+    referred = set(re.findall(r"(?:see |: |\()\*([^*\s][^*]*)\*", " ".join(REPRODUCE.split())))
     assert referred
     assert referred <= headings
 

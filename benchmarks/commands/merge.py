@@ -49,7 +49,7 @@ def _root(arguments: Namespace) -> Path:
 def _results(folder: Path, target: Path) -> Path:
     """The folder, checked to be results of another place."""
     if not (folder / "runs").is_dir():
-        raise ValueError(f"{folder} has no folder 'runs'; name one such as results/paper")
+        raise ValueError(f"{folder} has no folder 'runs'; name one such as results/short")
     if folder.resolve() == target.resolve():
         raise ValueError(f"{folder} is the folder to merge into; name others")
     return folder

@@ -105,8 +105,9 @@ def _significance(table: Table) -> list[str]:
     arrows += [f"{ABOVE} significantly above"] * (False in ahead)
     said = ", ".join(arrows) or "No row is significantly below or above"
     return [
-        f"{said} {references} in its column, by the paired bootstrap over seeds and test samples "
-        f"(stored predictions, at least {FEWEST_SEEDS} common seeds), Holm within the column, 5 %."
+        f"{said} {references} in {table.contest}, by the paired bootstrap over seeds and test "
+        f"samples (stored predictions, at least {FEWEST_SEEDS} common seeds), Holm within the "
+        "column, 5 %."
     ]
 
 

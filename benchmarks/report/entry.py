@@ -11,6 +11,7 @@ from benchmarks.plan import Cell
 from benchmarks.record import RunRecord
 from benchmarks.report.paper import column_name
 from benchmarks.report.protocol import is_published
+from datasets.label_noise import OPTION as LABEL_NOISE
 
 DONE = "done"
 NOT_RUN = "not run"
@@ -48,6 +49,11 @@ class Entry:
     def column(self) -> str:
         """The name of the table's column."""
         return column_name(self.cell.dataset, self.metric)
+
+    @property
+    def label_noise(self) -> int:
+        """Percent of the training labels that are wrong: more is another task."""
+        return self.cell.template.data.get(LABEL_NOISE, 0)
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +19,7 @@ class Table:
     """The judged entries of one suite; rows and columns are in the paper's order.
 
     `departures` says where the training on real data was not the paper's. `contrasts` holds, under
-    (row, column), the paired test of the column's reference row against that row.
+    (row, column), the paired test of that row's reference against it.
     """
 
     name: str
@@ -66,19 +67,29 @@ class Table:
     def best(self, column: str, value: Callable[[Entry], float]) -> set[str]:
         """The rows with a column's highest value as printed; none where nothing competes.
 
-        Columns with stand-in data have none: which method leads there says nothing.
+        Only rows with as many wrong labels compete. Columns with stand-in data have none: which
+        method leads there says nothing.
         """
         rivals = [e for e in self.entries if e.column == column]
         if any(e.stand_in for e in rivals):
             return set()
-        found = {e.row: round(value(e), 2) for e in rivals}
-        known = {row: v for row, v in found.items() if not math.isnan(v)}
-        return {row for row, v in known.items() if len(known) > 1 and v == max(known.values())}
+        groups: dict[int, dict[str, float]] = defaultdict(dict)
+        for e in rivals:
+            if not math.isnan(value(e)):
+                groups[e.label_noise][e.row] = round(value(e), 2)
+        contests = [found for found in groups.values() if len(found) > 1]
+        return {row for found in contests for row, v in found.items() if v == max(found.values())}
 
     def has_best(self, dataset: str) -> bool:
         """True if a number of this dataset is marked as the best of its column."""
         kinds = (lambda e: e.mean), (lambda e: e.paper)
         return any(self.best(c, value) for c in self.columns(dataset) for value in kinds)
+
+    @property
+    def contest(self) -> str:
+        """Which rows compete: `its column`, and what else they must share if rows differ in it."""
+        several = len({e.label_noise for e in self.entries}) > 1
+        return "its column" + " among rows with as many wrong labels" * several
 
     @cached_property
     def footnotes(self) -> dict[str, int]:

@@ -110,5 +110,5 @@ def _below(table: Table, page: Page) -> list[str]:
         for reason, number in table.footnotes.items()
         if reason in present
     ]
-    legend = [f"{page.best}: best of its column."] * any(map(table.has_best, shown))
+    legend = [f"{page.best}: best of {table.contest}."] * any(map(table.has_best, shown))
     return [*reasons, *(style.escape(text) for text in notes(table, style.interval)), *legend]

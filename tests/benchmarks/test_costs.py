@@ -20,7 +20,8 @@ from benchmarks.costs import (
     run_bytes,
     run_seconds,
 )
-from benchmarks.measured import Figure, Figures, load_figures
+from benchmarks.measured import COMMITTED, Figure, Figures, load_figures
+from benchmarks.plan import DataState, plan_suite
 from benchmarks.plan_text import MOST_LINES, cost_lines, run_lines
 from benchmarks.record import RunRecord
 from benchmarks.sizes import Sizes
@@ -76,6 +77,39 @@ def test_nothing_is_guessed_without_a_figure(sam, change):
 def test_nothing_is_guessed_without_the_evaluation_of_a_modality(sam):
     lacking = {k: v for k, v in FIGURES.seconds.items() if k[-1] != "evaluation visual"}
     assert run_seconds(sam, Figures(lacking), SIZES) is None
+
+
+def test_what_has_no_figure_is_blamed(sam):
+    stepless = Figures({k: v for k, v in FIGURES.seconds.items() if k[-1].startswith("eval")})
+    evaluationless = Figures({k: v for k, v in FIGURES.seconds.items() if "eval" not in k[-1]})
+    single = replace(sam, method="joint_train", modalities=("visual",))
+    wanted = [
+        (sam, stepless, "was timed without sam, which may not support it"),
+        (single, FIGURES, "was timed without joint_train visual, which may not support it"),
+        (sam, evaluationless, "was timed by an older version, without its evaluation"),
+    ]
+    for experiment, figures, said in wanted:
+        (found,) = estimates([experiment], figures, lambda e: SIZES)
+        assert found.seconds is None
+        assert f"small_cnn on avmnist {said}" in found.lacking
+        assert "run ./reproduce.sh bench --parts steps" in found.lacking
+
+
+@pytest.mark.parametrize("suite", ["table1", "table2"])
+def test_the_committed_figures_give_hours_for_every_row_on_avmnist(suite, tmp_path):
+    config, figures = load_config(), load_figures(tmp_path, COMMITTED)
+    states = dict.fromkeys(config.datasets, DataState("a fingerprint"))
+    plan = plan_suite(config, suite, config.profiles["paper"], states)
+    cells = [cell for cell in plan if cell.dataset == "avmnist"]
+
+    def size_of(experiment):
+        modalities = experiment.modalities or config.datasets["avmnist"].modalities
+        return replace(SIZES, evaluated=dict.fromkeys(modalities, 100))
+
+    found = estimates([cell.template for cell in cells], figures, size_of)
+    lacking = {cell.row.label: e.lacking for cell, e in zip(cells, found, strict=True) if e.lacking}
+    assert cells and not lacking
+    assert all(e.seconds > 0 for e in found)
 
 
 def test_disk_is_the_record_and_the_predictions_of_three_epochs(sam):

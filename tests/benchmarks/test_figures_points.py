@@ -44,6 +44,16 @@ def figure(name: str, records: list[RunRecord], cells: Any = CELLS, **words: Any
     return next(f for f in made if f.name == f"{name}_table1")
 
 
+def test_gains_are_over_joint_train_with_as_many_wrong_labels() -> None:
+    cells = plan("noise", avmnist=READY)
+    accuracies = {"Joint-Train": 50.0, "SAM": 60.0, "Joint-Train, 60 % wrong": 20.0}
+    accuracies |= {"SAM, 60 % wrong": 30.0, "SAM, 40 % wrong": 40.0}
+    made = [r for row, percent in accuracies.items() for r in runs(cell_of(cells, row), percent)]
+    figures = make_figures(CONFIG, "paper", {"noise": cells}, made)
+    gains = next(f for f in figures if f.name == "relative_gain_noise").points
+    assert {p.row: p.mean for p in gains} == {"SAM": 20.0, "SAM, 60 % wrong": 50.0}
+
+
 def test_no_two_methods_share_a_colour() -> None:
     colours = [method.colour for method in CONFIG.methods.values()]
     assert len(set(colours)) == len(colours)

@@ -133,12 +133,16 @@ def costs(suite: str, entries: Sequence[Entry]) -> Iterator[CostPoint]:
 
 
 def _with_baseline(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
-    """The fused entries of each dataset, each with that of Joint-Train."""
+    """The fused entries of each dataset, each with Joint-Train's of as many wrong labels."""
     fused = [e for e in entries if e.metric == "acc_mm" and e.measured]
-    baselines = {e.cell.dataset: e for e in fused if e.cell.row.method == BASELINE}
+    baselines = {_task(e): e for e in fused if e.cell.row.method == BASELINE}
     for entry in fused:
-        if entry.cell.dataset in baselines:
-            yield baselines[entry.cell.dataset], entry
+        if _task(entry) in baselines:
+            yield baselines[_task(entry)], entry
+
+
+def _task(entry: Entry) -> tuple[str, int]:
+    return entry.cell.dataset, entry.label_noise
 
 
 def _by_hardware(entry: Entry) -> dict[str, list[tuple[float, float]]]:

@@ -104,7 +104,7 @@ def _under(table: Table, rule: str) -> Table:
 
 
 def _remarks(table: Table, reported: Table) -> list[str]:
-    best = ["Bold: best of its column."] * any(map(table.has_best, table.datasets))
+    best = [f"Bold: best of {table.contest}."] * any(map(table.has_best, table.datasets))
     return [*notes(table), *_untested(table, reported), *best]
 
 

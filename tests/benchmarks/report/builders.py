@@ -13,6 +13,7 @@ from benchmarks.record import RunRecord
 from benchmarks.report.entry import Entry
 from benchmarks.report.table import Table
 from benchmarks.report.write import make_table
+from datasets.label_noise import noisy_fingerprint
 
 CONFIG = load_config()
 PAPERS = tuple(name for name, suite in CONFIG.suites.items() if suite.source == "paper")
@@ -49,6 +50,7 @@ def record(
 ) -> RunRecord:
     """A run of `cell` with one epoch, in which every accuracy is `percent`."""
     experiment = replace(cell.template, seed=seed)
+    fingerprint = noisy_fingerprint(fingerprint, experiment.data.get("label_noise", 0))
     experiment = replace(experiment, data={**experiment.data, "fingerprint": fingerprint})
     test = {f"acc_{m}": percent / 100 for m in ("audio", "visual", "text", "mm")}
     return RunRecord(

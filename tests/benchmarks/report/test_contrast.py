@@ -11,24 +11,32 @@ import pytest
 
 from benchmarks.record import RunRecord
 from benchmarks.report import text
+from benchmarks.report.entry import DONE, Entry
 from benchmarks.report.predictions import Predictions
+from benchmarks.report.significance import contrasts
 from benchmarks.report.table import Table
 from benchmarks.report.write import make_table
 from tests.benchmarks.report.builders import CONFIG, READY, cell_of, epoch, plan, record
 
-CELLS = plan(avmnist=READY, ave=READY)
+PLANS = {suite: plan(suite, avmnist=READY, ave=READY) for suite in ("table1", "controls", "noise")}
 LABELS = np.random.default_rng(0).integers(0, 10, 1000).astype(np.int16)
 
 
 def stored(
-    folder: Path, row: str, seed: int, part: float, dataset: str = "avmnist", segments: int = 1
+    folder: Path,
+    row: str,
+    seed: int,
+    part: float,
+    dataset: str = "avmnist",
+    segments: int = 1,
+    suite: str = "table1",
 ) -> RunRecord:
     """A run whose fused predictions are right for this part of the samples, at random."""
     generator = np.random.default_rng([seed, len(row)])
     wrong = np.repeat(generator.random(1000 // segments) >= part, segments)
     predicted = np.where(wrong, (LABELS + 1) % 10, LABELS).astype(np.int16)
     history = [epoch(1, 0.5, {"acc_mm": float((~wrong).mean())})]
-    run = record(cell_of(CELLS, row, dataset), seed, history=history)
+    run = record(cell_of(PLANS[suite], row, dataset), seed, history=history)
     data = {**run.data, "sizes": {"test": 1000 // segments}, "segments": segments}
     np.savez(folder / f"{run.run_id}.npz", labels=LABELS, epoch1_mm=predicted)
     return replace(run, data=data)
@@ -38,9 +46,9 @@ def three_seeds(folder: Path, rows: Mapping[str, float], **words: object) -> lis
     return [stored(folder, row, seed, p, **words) for row, p in rows.items() for seed in range(3)]
 
 
-def judged(folder: Path | None, records: list[RunRecord]) -> Table:
+def judged(folder: Path | None, records: list[RunRecord], suite: str = "table1") -> Table:
     stores = Predictions(folder)
-    return make_table(CONFIG, "paper", "table1", CELLS, records, "val-best", stores)
+    return make_table(CONFIG, "paper", suite, PLANS[suite], records, "val-best", stores)
 
 
 def test_msam_is_tested_against_every_other_row(tmp_path: Path) -> None:
@@ -72,6 +80,38 @@ def test_the_arrow_says_who_is_behind(tmp_path: Path) -> None:
 def test_without_msam_the_best_row_is_the_reference(tmp_path: Path) -> None:
     filled = judged(tmp_path, three_seeds(tmp_path, {"SAM": 0.5, "AGM": 0.7}))
     assert filled.contrasts["SAM", "avmnist:acc_mm"].first.row == "AGM"
+
+
+def test_a_better_variant_of_msam_is_not_the_reference(tmp_path: Path) -> None:
+    rows = {"SAM": 0.5, "M-SAM": 0.6, "M-SAM (response)": 0.8, "M-SAM (dominant)": 0.7}
+    filled = judged(tmp_path, three_seeds(tmp_path, rows, suite="controls"), "controls")
+    assert {row for row, _ in filled.contrasts} == set(rows) - {"M-SAM"}
+    assert {c.first.row for c in filled.contrasts.values()} == {"M-SAM"}
+
+
+def test_the_reference_is_trained_on_all_modalities() -> None:
+    cell = cell_of(PLANS["table1"], "M-SAM")
+    single = replace(cell, row=replace(cell.row, label="Single-audio", modalities=("audio",)))
+    made = [Entry(c, "acc_mm", np.nan, DONE, values=(70.0,)) for c in (single, cell)]
+    (found,) = contrasts(made, Predictions(None), "val-best").values()
+    assert found.first.row == "M-SAM"
+
+
+def test_rows_are_tested_against_msam_with_as_many_wrong_labels(tmp_path: Path) -> None:
+    clean = {"SAM": 0.5, "M-SAM": 0.7, "MASAM": 0.6}
+    noisy = {"SAM, 40 % wrong": 0.45, "M-SAM, 40 % wrong": 0.4}
+    filled = judged(tmp_path, three_seeds(tmp_path, clean | noisy, suite="noise"), "noise")
+    found = filled.contrasts.values()
+    assert {(c.first.row, c.second.row) for c in found} == {
+        ("M-SAM", "SAM"),
+        ("M-SAM", "MASAM"),
+        ("M-SAM, 40 % wrong", "SAM, 40 % wrong"),
+    }
+    assert not any(c.reason for c in found)
+    least = min(found, key=lambda c: c.p)
+    assert least.adjusted == pytest.approx(3 * least.p), "Holm over all tests of the column"
+    said = " ".join(text.render(filled, text.TERMINAL).split())
+    assert "M-SAM or M-SAM, 40 % wrong in its column among rows with as many wrong labels" in said
 
 
 def test_segments_of_a_clip_count_as_one_sample(tmp_path: Path) -> None:

@@ -101,6 +101,15 @@ def test_single_runs_are_called_so(protocol: str) -> None:
     assert label == ("SAM (published protocol)" if protocol == "published" else "SAM")
 
 
+def test_single_runs_with_wrong_labels_are_called_so() -> None:
+    noisy = cell_of(plan("noise", avmnist=READY), "SAM, 60 % wrong")
+    ((clean,), (wrong,)) = (
+        runs(cell, 70.0) for cell in (cell_of(cells("validation"), "SAM"), noisy)
+    )
+    labels = run_labels(CONFIG, [clean, wrong])
+    assert list(labels.values()) == ["SAM", "SAM (60 % wrong labels)"]
+
+
 def test_the_warning_says_which_samples_are_reported() -> None:
     (text,) = published_warning(CONFIG, ["ave", "avmnist", "urfunny", "cremad", "ave"])
     found = dict(re.findall(r"([^(;]+): ([^;:)]+)(?=[;)])", text.partition(" (")[2]))

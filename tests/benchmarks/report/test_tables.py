@@ -70,6 +70,25 @@ def test_nothing_is_bold_without_a_competitor() -> None:
     assert row(markdown(table(CELLS, runs(SAM, 73.0))), "SAM")[-2] == "73.00 (1)"
 
 
+def test_nothing_is_bold_in_a_column_with_stand_in_data() -> None:
+    filled = table(CELLS, [*runs(SAM, 73.0, stand_in=True), *runs(MSAM, 74.0)])
+    page = markdown(filled)
+    assert [row(page, label)[-2] for label in ("M-SAM", "SAM")] == ["74.00 (1)", "73.00 (1)†"]
+    assert filled.best("avmnist:acc_mm", lambda e: e.mean) == set()
+
+
+def test_rows_compete_with_rows_of_as_many_wrong_labels() -> None:
+    cells = plan("noise", avmnist=READY)
+    percents = {"SAM": 73.0, "M-SAM": 74.0, "SAM, 40 % wrong": 61.0, "M-SAM, 40 % wrong": 60.0}
+    alone = {"SAM, 60 % wrong": 50.0}
+    made = [r for label, p in {**percents, **alone}.items() for r in runs(cell_of(cells, label), p)]
+    page = markdown(table(cells, made, suite="noise"))
+    shown = {label: row(page, label)[-2] for label in (*percents, *alone)}
+    assert {label for label, cell in shown.items() if "**" in cell} == {"M-SAM", "SAM, 40 % wrong"}
+    assert "Bold: best of its column among rows with as many wrong labels." in page
+    assert "Bold: best of its column." in markdown(FILLED)
+
+
 def test_reasons_of_missing_cells_are_footnotes() -> None:
     page = markdown(FILLED)
     assert row(page, "Joint-Train")[1] == "no record yet"
