@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -73,6 +74,14 @@ def read_choices(path: Path, config: Config) -> list[Choice]:
     return found
 
 
+def named_choices(path: Path) -> list[Key]:
+    """What a file, if it is there, chooses for, right or wrong; ValueError if it is no YAML."""
+    entries = read_mapping(path).get("choices") if path.exists() else None
+    entries = entries if isinstance(entries, list) else []
+    read = [read_entry(entry, Choice, path.name, []) for entry in entries]
+    return [choice.key for choice in read if choice]
+
+
 def with_choices(config: Config, path: Path, protocol: str | None) -> tuple[Config, str]:
     """The configuration with the choices of a file, if there is one, and one line about them.
 
@@ -104,11 +113,14 @@ def _problems(choice: Choice, config: Config) -> list[str]:
     problems += unknown_words("method with a grid", [choice.method], grids)
     if grid := grids.get(choice.method):
         problems += unknown_words("parameter", [choice.parameter], [grid.parameter])
-        if choice.value not in grid.values:
+        if repr(choice.value) not in map(repr, grid.values):  # 5.0 is not 5: it is another run
             known = ", ".join(map(str, grid.values))
             problems.append(f"{choice.value} is not in its grid, which has {known}")
-        if len(choice.runs) < len(grid.values):
-            problems.append(f"it names {len(choice.runs)} runs, fewer than its grid has values")
+        if (named := len(set(choice.runs))) < len(grid.values):
+            problems.append(f"it names {named} runs, fewer than its grid has values")
+        like = "-".join(choice.key)
+        wrong = [r for r in choice.runs if not re.fullmatch(f"{like}-s[0-9]+-[0-9a-f]+", r)]
+        problems += [f"'{run}' is none of its runs, named {like}-s0-..." for run in wrong]
     return [f"{' '.join(choice.key)}: {problem}" for problem in problems]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, MappingView, Sequence
+from types import MemberDescriptorType, ModuleType
 from typing import Any
 
 import torch
@@ -13,15 +14,21 @@ from msam.method import Method
 
 ON_DEVICE = (Tensor, nn.Module, Optimizer, torch.Generator)
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_OF_EVERY_MODULE = frozenset(vars(nn.Module()))  # parameters, buffers, hooks, `training`
 
 
 def host_state(method: Method) -> dict[str, Any]:
-    """Every attribute besides tensors, modules, optimisers and generators, in a form that compares.
+    """Every attribute besides tensors, optimisers and generators, in a form that compares.
 
-    Containers and objects are looked into; a tensor in them counts by where it lies.
+    Containers, iterators, random number generators, objects and modules are looked into; a tensor
+    in them counts by where it lies, and what cannot be looked into by what object it is.
     """
-    kept = {n: value for n, value in vars(method).items() if not isinstance(value, ON_DEVICE)}
-    return {name: _comparable(value, frozenset()) for name, value in kept.items()}
+    attributes = _attributes(method)
+    kept = {n: value for n, value in attributes.items() if not isinstance(value, ON_DEVICE)}
+    for name, value in attributes.items():
+        if isinstance(value, nn.Module):
+            kept |= {f"{name}.{inner}": v for inner, v in _of_modules(value).items()}
+    return {name: _comparable(value, frozenset({id(method)})) for name, value in kept.items()}
 
 
 def changed_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -36,13 +43,50 @@ def _comparable(value: Any, above: frozenset[int]) -> Any:
         return repr(value)  # a NaN equals itself
     if isinstance(value, Tensor):
         return value.data_ptr()
-    if isinstance(value, ON_DEVICE) or id(value) in above:
+    if isinstance(value, (Optimizer, torch.Generator, type, ModuleType)) or id(value) in above:
         return id(value)
     above |= {id(value)}
+    if isinstance(value, nn.Module):
+        return id(value), _comparable(_of_modules(value), above)
     if isinstance(value, Mapping):
         return {repr(key): _comparable(item, above) for key, item in value.items()}
     if isinstance(value, (set, frozenset)):
         return sorted(map(repr, value))
-    if isinstance(value, Iterable) and hasattr(value, "__len__"):
+    if isinstance(value, (Sequence, MappingView)):
         return [_comparable(item, above) for item in value]
-    return _comparable(vars(value), above) if hasattr(value, "__dict__") else id(value)
+    inside = [*filter(None, (_attributes(value), _reduced(value)))]
+    return _comparable(inside, above) if inside or hasattr(value, "__dict__") else id(value)
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """What lies in the object's `__dict__` and in the `__slots__` of its classes."""
+    slots = [
+        name
+        for cls in type(value).__mro__
+        if "__slots__" in vars(cls)
+        for name, member in vars(cls).items()
+        if isinstance(member, MemberDescriptorType) and hasattr(value, name)
+    ]
+    return {**getattr(value, "__dict__", {}), **{name: getattr(value, name) for name in slots}}
+
+
+def _of_modules(module: nn.Module) -> dict[str, Any]:
+    """The attributes of the module and of those within, besides torch's own and tensors."""
+    return {
+        f"{path}.{name}" if path else name: value
+        for path, inner in module.named_modules()
+        for name, value in _attributes(inner).items()
+        if name not in _OF_EVERY_MODULE and not isinstance(value, Tensor)
+    }
+
+
+def _reduced(value: Any) -> Any:
+    """What a class that says how to pickle it would have pickled: the state of an iterator or of a
+    generator of random numbers, which is no attribute. None if it says nothing."""
+    cls = type(value)
+    if (cls.__reduce_ex__, cls.__reduce__) == (object.__reduce_ex__, object.__reduce__):
+        return None
+    try:
+        return value.__reduce_ex__(4)
+    except Exception:  # noqa: BLE001  it is the class's own code, and may refuse anyhow
+        return None

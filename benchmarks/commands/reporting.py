@@ -54,9 +54,13 @@ def compare(arguments: Namespace, say: Say) -> int:
 
 
 def status(arguments: Namespace, say: Say) -> int:
-    """How many runs of each table are in which state, and why the others cannot run."""
+    """How many runs of each table are in which state, and why the others cannot run.
+
+    Of the grids instead under the profile `tune`, whose runs fill no table.
+    """
     session = open_session(arguments, say)
-    for suite, cells in session.tables().items():
+    shown = session.grids() if session.profile_name == "tune" else session.tables()
+    for suite, cells in shown.items():
         seeds = session.profile.seeds
         planned = [e for cell in cells for e in cell.experiments(seeds)]
         found = standings(planned, session.folders)

@@ -13,6 +13,7 @@ from benchmarks.config import load_config, lookup
 from benchmarks.config_schema import Config, ProfileConfig
 from benchmarks.plan import Cell
 from benchmarks.record import LeftOut, RunRecord, load_records
+from benchmarks.searches import searches
 from benchmarks.selection import RULES
 from benchmarks.sweep import Folders
 from datasets import registry
@@ -46,6 +47,12 @@ class Session:
         """The cells of a table under this profile and the data that is prepared."""
         states = workspace.data_states(self.config, self.profile)
         return plan.plan_suite(self.config, suite, self.profile, states)
+
+    def grids(self) -> dict[str, list[Cell]]:
+        """The cells of every grid of `tune` under this profile."""
+        states = workspace.data_states(self.config, self.profile)
+        found = searches(self.config, self.profile, states)
+        return {"tune": [cell for search in found for cell in search.cells]}
 
     def tables(self, records: Iterable[RunRecord] = ()) -> dict[str, list[Cell]]:
         """The cells of the paper's tables, and of our own where a run of its own has ended.

@@ -29,7 +29,7 @@ def table(arguments: Namespace, say: Say) -> int:
     execution, stop = asked_execution(arguments), Stop(deadline(arguments.max_hours))
     session = open_session(arguments, say)
     cells = _chosen_cells(arguments, session)
-    experiments = _planned(cells, arguments.seeds or session.profile.seeds, session)
+    experiments = planned_runs(cells, arguments.seeds or session.profile.seeds, session)
     if experiments is None:
         return 1
     status = fill(experiments, session, arguments, (execution, stop, request))
@@ -50,7 +50,7 @@ def _chosen_cells(arguments: Namespace, session: Session) -> list[Cell]:
     return cells
 
 
-def _planned(cells: Sequence[Cell], seeds: int, session: Session) -> list[Experiment] | None:
+def planned_runs(cells: Sequence[Cell], seeds: int, session: Session) -> list[Experiment] | None:
     """The experiments of these cells; None if there is nothing to run and nothing to report.
 
     Says which datasets cannot be run.

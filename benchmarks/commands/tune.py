@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import stale, workspace
-from benchmarks.choices import choices_text
+from benchmarks.choices import Choice, choices_text, named_choices
 from benchmarks.commands.execution import fill
 from benchmarks.commands.session import Say, Session, open_session
-from benchmarks.commands.training import asked_execution, deadline
+from benchmarks.commands.training import asked_execution, deadline, planned_runs
 from benchmarks.executors.slurm_request import asked_of_slurm
 from benchmarks.files import write_text
 from benchmarks.plan import data_options
@@ -26,7 +26,8 @@ from datasets.protocols import PROTOCOLS
 def tune(arguments: Namespace, say: Say) -> int:
     """Trains what is missing of the grids, then writes choices.yaml, .csv and .md from all records.
 
-    Exit status 1 if a run failed, 75 if some are left, and then no file is written.
+    Exit status 1 if a run failed or nothing can be run nor read, 75 if some are left, and then no
+    file is written. ValueError if choices would be lost.
     """
     request = asked_of_slurm(arguments)
     execution, stop = asked_execution(arguments), Stop(deadline(arguments.max_hours))
@@ -36,17 +37,18 @@ def tune(arguments: Namespace, say: Say) -> int:
     states = workspace.data_states(session.config, session.profile)
     planned = searches(session.config, session.profile, states)
     asked = [search for search in planned if _is_asked_for(search, arguments)]
-    for dataset in dict.fromkeys(s.template.dataset for s in asked if not s.experiments):
-        say(f"{dataset} not run: {states[dataset].reason}")
-    experiments = [experiment for search in asked for experiment in search.experiments]
+    cells = [cell for search in asked for cell in search.cells]
+    experiments = planned_runs(cells, session.profile.seeds, session)
+    if experiments is None:
+        return 1
     status = fill(experiments, session, arguments, (execution, stop, request))
     if status in (None, EXIT_UNFINISHED):
         return status or 0
     found = outcomes(planned, session.records())
-    if found:
-        _write(found, session)
-    else:
+    if not found:
         say("no run of a grid is there: nothing to choose from, nothing written")
+        return 1
+    _write(found, session)
     return status
 
 
@@ -81,6 +83,7 @@ def _write(found: Sequence[Outcome], session: Session) -> None:
     """Writes the three files and says what they hold, and which grids are left without a choice."""
     root, profile = session.folders.root, session.profile
     chosen = [outcome.choice for outcome in found if outcome.choice]
+    _check_kept(chosen, root / "choices.yaml")
     table = markdown(found, session.config, profile.stand_in)
     contents = {
         "choices.yaml": choices_text(chosen, session.profile_name, profile.stand_in),
@@ -98,6 +101,17 @@ def _write(found: Sequence[Outcome], session: Session) -> None:
         session.say(old)
     session.say("\n  ".join(["Written:", *(str(root / name) for name in contents)]))
     session.say(_use(root, session))
+
+
+def _check_kept(chosen: Sequence[Choice], path: Path) -> None:
+    """ValueError names the choices in the file that are not among those to be written."""
+    keys = {choice.key for choice in chosen}
+    if lost := [" ".join(key) for key in named_choices(path) if key not in keys]:
+        raise ValueError(
+            f"{path} holds choices that the records at hand do not give; nothing is written: bring "
+            f"their runs to {path.parent / 'runs'}, or delete the file to choose without them\n  "
+            + "\n  ".join(lost)
+        )
 
 
 def _use(root: Path, session: Session) -> str:

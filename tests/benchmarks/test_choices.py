@@ -37,6 +37,9 @@ def test_what_is_written_is_read_again(choices):
         ("parameter: rho", "parameter: roh", "did you mean 'rho'"),
         ("value: 0.1", "value: 0.15", r"0.15 is not in its grid, which has 0.02, 0.05, 0.1, 0.2"),
         ("value: 0.1", "value: .nan", "a finite number"),
+        ("late-msam-s0-", "late-sam-s0-", "none of its runs, named avmnist-late-msam-s0-"),
+        ("- avmnist-late", "- cremad-late", "'cremad-late-msam-s0-.* is none of its runs"),
+        ("  - avmnist-late-msam-s0-", "  - my-best-run-", "'my-best-run-.* is none of its runs"),
         ("stand_in: false", "stand_in: true", "stand-in data"),
         ("profile: tune\n", "", "lacks the key 'profile'"),
         ("parameter: rho", "paramter: rho", "did you mean 'parameter'"),
@@ -61,6 +64,24 @@ def test_all_mistakes_are_named_at_once(choices):
         read_choices(choices, CONFIG)
     for part in ("3 runs, fewer", "7 is not in its grid", "avmnist late msam is chosen twice"):
         assert part in str(caught.value)
+
+
+def test_a_value_is_of_the_grids_own_type(choices):
+    """5.0 epochs of patience would be other runs than 5, and no whole number."""
+    found = outcome_of(search_of("avmnist late mses"), (0.4, 0.3, 0.2, 0.1))
+    choices.write_text(choices_text([found.choice], "tune", stand_in=False))
+    assert [choice.value for choice in read_choices(choices, CONFIG)] == [5]
+    choices.write_text(choices.read_text().replace("value: 5", "value: 5.0"))
+    with pytest.raises(ValueError, match=r"5.0 is not in its grid, which has 5, 10, 30, 80"):
+        read_choices(choices, CONFIG)
+
+
+def test_a_run_counts_once(choices):
+    (good,) = read_choices(choices, CONFIG)
+    wrong = replace(good, runs=good.runs[:1] * 4)
+    choices.write_text(choices_text([wrong], "tune", stand_in=False))
+    with pytest.raises(ValueError, match="it names 1 runs, fewer than its grid has values"):
+        read_choices(choices, CONFIG)
 
 
 def params(config, profile, method, dataset="avmnist", fusion="late", **changes):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from benchmarks import workspace
 from benchmarks.__main__ import main
 from benchmarks.check import experiment_problems
 from benchmarks.choices import choices_text, read_choices
@@ -223,12 +224,58 @@ def test_planning_does_not_wait_for_torch(tmp_path):
     assert "24 runs planned" in done.stdout
 
 
-def test_without_data_or_records_nothing_is_written(tmp_path, capsys):
-    assert main(["tune", "--datasets", "cremad", "--out", str(tmp_path)]) == 0
-    out = capsys.readouterr().out
-    assert "cremad not run: data missing" in out
-    assert "nothing written" in out
+def test_without_data_or_records_it_says_what_to_type_and_fails_as_a_table_does(tmp_path, capsys):
+    """Exit status 1, as of `table1`."""
+    for verb in ("tune", "table1"):
+        words = [verb, "--profile", "tune", "--datasets", "cremad", "--out", str(tmp_path)]
+        assert main(words) == 1
+        out = capsys.readouterr().out
+        assert "CREMA-D cannot be run: " in out and "./reproduce.sh data prepare cremad" in out
+        assert "nothing can be run, and there is no record to report" in out
+        assert "planned" not in out
     assert list(tmp_path.rglob("choices.*")) == []
+
+
+def test_choices_whose_runs_are_not_at_hand_are_never_dropped(tiny, tmp_path, capsys):
+    """As in a clone that holds choices.yaml and no runs."""
+    words = [*WORDS, "--methods", "sam", "--out", str(tmp_path)]
+    found = outcome_of(search_of("cremad early mmpareto"), (0.1, 0.2, 0.4, 0.3))
+    path = tmp_path / "choices.yaml"
+    path.write_text(choices_text([found.choice], "tune", stand_in=False))
+    before = path.read_text()
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    for part in (str(path), "cremad early mmpareto", f"bring their runs to {tmp_path / 'runs'}"):
+        assert part in said
+    assert "delete the file" in said and "avmnist late sam" not in said
+    assert path.read_text() == before
+    assert [p.name for p in tmp_path.glob("choices.*")] == ["choices.yaml"]
+    path.unlink()
+    assert main(words) == 0
+    assert [c["method"] for c in yaml.safe_load(path.read_text())["choices"]] == ["sam"]
+
+
+def test_what_is_wrong_in_the_file_does_not_keep_it_from_being_written_again(tiny, tmp_path):
+    words = [*WORDS, "--methods", "sam", "--out", str(tmp_path)]
+    path = tmp_path / "choices.yaml"
+    for wrong in ("profile: tune", "choices: [5, {method: sam}]", "choices: 5"):
+        path.write_text(wrong)
+        assert main(words) == 0
+        assert len(yaml.safe_load(path.read_text())["choices"]) == 1
+
+
+def test_status_of_the_profile_tune_counts_the_grids(tmp_path, capsys, monkeypatch):
+    states = {**MISSING, "avmnist": PREPARED["avmnist"]}
+    monkeypatch.setattr(workspace, "data_states", lambda config, profile: states)
+    for experiment in search_of("avmnist late sam").experiments:
+        made = record(experiment)
+        made.save(tmp_path / "runs" / f"{made.run_id}.json")
+    assert main(["status", "--profile", "tune", "--out", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    planned = len([s for s in searches(CONFIG, TUNE, states) if s.experiments]) * 4
+    assert f"tune (tune): {planned - 4} missing, 4 done" in lines
+    assert any(line.endswith("cells not run: data missing") for line in lines)
+    assert not any(line.startswith("table") for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 
 from datasets import registry
 from datasets.errors import DataError
-from datasets.label_noise import wrong_labels
+from datasets.label_noise import RECIPE, noisy_fingerprint, wrong_labels
 
 LABELS = torch.arange(5000) % 10
 
@@ -22,6 +22,21 @@ def test_the_share_of_wrong_labels_is_exact(percent):
     wrong = wrong_labels(LABELS, 10, percent)
     assert int((wrong != LABELS).sum()) == len(LABELS) * percent // 100
     assert int(wrong.min()) >= 0 and int(wrong.max()) <= 9
+
+
+def test_the_recipe_names_these_wrong_labels():
+    """No digest of code holds them: where other labels come out, RECIPE must be raised, so that the
+    fingerprint tells them apart, and these numbers change with it."""
+    clean = torch.arange(1000) % 10
+    wrong = wrong_labels(clean, 10, 20)
+    where = (wrong != clean).nonzero().flatten()[:20]
+    assert RECIPE == 1
+    assert where.tolist() == [
+        *(4, 6, 7, 25, 34, 36, 40, 42, 47, 55),
+        *(57, 65, 68, 75, 82, 90, 94, 95, 105, 111),
+    ]
+    assert wrong[where].tolist() == [7, 8, 9, 8, 3, 0, 8, 0, 2, 1, 6, 8, 5, 1, 3, 4, 0, 4, 6, 2]
+    assert noisy_fingerprint("clean", 20).startswith("060237561e5e")
 
 
 def test_every_other_class_is_equally_likely():
