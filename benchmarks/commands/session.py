@@ -55,20 +55,20 @@ class Session:
         return {"tune": [cell for search in found for cell in search.cells]}
 
     def tables(self, records: Iterable[RunRecord] = ()) -> dict[str, list[Cell]]:
-        """The cells of the paper's tables, and of our own where a run of its own has ended.
+        """The cells of the paper's tables, and of our own where a run has ended.
 
-        Without the data, as in a checkout of published records, only `records` say which have.
+        A run that several tables show counts for the first. Without the data, as in a checkout of
+        published records, only `records` say which have ended.
         """
         recorded = {record.experiment.cell_id for record in records}
-        cells = {name: self.cells(name) for name in self.config.suites}
-        papers = {n: found for n, found in cells.items() if self.config.suites[n].source == "paper"}
-        used = {_id(cell) for found in papers.values() for cell in found}
-        ours = {
-            name: found
-            for name, found in cells.items()
-            if any(self._begun(cell, recorded) for cell in found if _id(cell) not in used)
-        }
-        return papers | ours
+        shown, seen = {}, set()
+        for name, suite in self.config.suites.items():
+            cells = self.cells(name)
+            own = [cell for cell in cells if _id(cell) not in seen]
+            if suite.source == "paper" or any(self._begun(cell, recorded) for cell in own):
+                shown[name] = cells
+            seen |= {_id(cell) for cell in cells}
+        return shown
 
     def _begun(self, cell: Cell, recorded: set[str]) -> bool:
         runs = cell.experiments(self.profile.seeds)

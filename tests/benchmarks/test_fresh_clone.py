@@ -41,6 +41,18 @@ def test_compare_shows_the_runs_of_the_papers_tables_and_of_our_own(clone, capsy
     assert "72.00 ± 1.00" in told and "Records that no table uses" not in told
 
 
+def test_a_run_that_two_of_our_tables_share_shows_the_first_alone(clone, capsys):
+    config = load_config()
+    states = dict.fromkeys(config.datasets, DataState("print-a"))
+    cells = plan_suite(config, "noise", config.profiles["paper"], states)
+    for made in runs(cell_of(cells, "MASAM"), 71.0):
+        made.save(clone / "runs" / f"{made.run_id}.json")
+    assert main(["compare", "--profile", "paper", "--out", str(clone)]) == 1
+    told = capsys.readouterr().out
+    tables = {line.split()[0] for line in told.splitlines() if "MASAM" in line}
+    assert tables == {"controls"}
+
+
 def test_compare_loads_no_torch(clone):
     code = (
         "import sys\nfrom benchmarks.__main__ import main\n"
