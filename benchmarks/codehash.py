@@ -1,4 +1,8 @@
-"""Digests of the code behind a number: comments, docstrings and formatting do not count."""
+"""Digests of the code behind a number, by the role that it plays in a run.
+
+Comments, docstrings and formatting do not count, nor does the file in which a definition stands:
+code that only moves keeps its digests.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from benchmarks.yaml_files import read_mapping
 from datasets.known import LOADERS, loader_of
 
 ROOT = Path(__file__).parent.parent
+SAME_NUMBERS = Path(__file__).parent / "configs" / "same_numbers.yaml"
 # What every run goes through. Records, reports and the command line change no number.
 SHARED = (
     "msam/method.py",
@@ -25,6 +31,7 @@ SHARED = (
     "benchmarks/precision.py",
     "benchmarks/models/*.py",
 )
+PACKAGES = ("msam", "baselines", "datasets", "benchmarks")
 _BESIDE = ("msam/parameters.py", "baselines/registry.py", "baselines/__init__.py")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -45,10 +52,17 @@ def code_of(method: str, dataset: str, root: Path = ROOT) -> dict[str, str]:
     }
     beside = {*shared, *(root / name for name in _BESIDE)}
     return {
-        part: _digest(sorted(files - beside if part == "method" else files), root)
+        part: _digest(files - beside if part == "method" else files)
         for part, files in found.items()
         if files
     }
+
+
+@cache
+def same_numbers(digest: str) -> frozenset[str]:
+    """The digests of code that was shown to give the same numbers as the code of this one."""
+    rows = read_mapping(SAME_NUMBERS).values()
+    return frozenset((digest, *(other for row in rows if digest in row for other in row)))
 
 
 @cache
@@ -126,8 +140,9 @@ def _file(root: Path, module: Sequence[str]) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def _digest(files: Iterable[Path], root: Path) -> str:
-    parts = (f"{path.relative_to(root).as_posix()} {_file_digest(path)}" for path in files)
+def _digest(files: Iterable[Path]) -> str:
+    """Of the files' statements as a set, so that neither file nor order counts."""
+    parts = sorted({part for path in files for part in _parts(path)})
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -137,19 +152,45 @@ def _tree(path: Path) -> ast.Module:
 
 
 @cache
-def _file_digest(path: Path) -> str:
-    return hashlib.sha256(shape(_tree(path)).encode()).hexdigest()
+def _parts(path: Path) -> frozenset[str]:
+    """The digests of the file's statements. Of its imports, only the names that they give."""
+    body = _tree(path).body
+    statements = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    texts = [shape(node) for node in statements[_starts_with_text(body) :]]
+    texts += [text for node in body for text in _given_names(node)]
+    return frozenset(hashlib.sha256(text.encode()).hexdigest() for text in texts)
+
+
+def _given_names(node: object) -> list[str]:
+    """What an import gives and from where; of our own modules only what it renames, as their
+    content counts by itself and may move."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return []
+    module = "" if isinstance(node, ast.Import) else node.module or ""
+    level = 0 if isinstance(node, ast.Import) else node.level
+    found = []
+    for alias in node.names:
+        name = alias.asname or alias.name
+        own = level or (module or alias.name).partition(".")[0] in PACKAGES
+        if not own:
+            found.append(f"{name} is {module}:{alias.name}")
+        elif name != alias.name:
+            found.append(f"{name} is {alias.name.rpartition('.')[2]}")
+    return sorted(found)
 
 
 def shape(node: object) -> str:
     """A syntax tree as text without docstrings, positions and empty fields.
 
-    Unlike that of `ast.dump`, the same in every version of Python that has the same nodes.
+    Unlike that of `ast.dump`, the same in every version of Python that has the same nodes. Imports
+    stand with the names that they give.
     """
     if isinstance(node, list):
         return f"[{','.join(map(shape, node))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return f"Import({','.join(_given_names(node))})"
     fields = {
         name: value
         for name in node._fields

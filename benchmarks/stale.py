@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from benchmarks.codehash import code_of
+from benchmarks.codehash import code_of, same_numbers
 from benchmarks.experiment import Experiment
 from benchmarks.record import RunRecord
 
@@ -18,7 +18,7 @@ def changed_code(code: Mapping[str, str], method: str, dataset: str) -> list[str
     Nothing for a record without digests: its code is unknown, which is no change.
     """
     now = code_of(method, dataset) if code else {}
-    return [PARTS[part] for part in now if code.get(part) != now[part]]
+    return [PARTS[part] for part in now if code.get(part) not in same_numbers(now[part])]
 
 
 def on_other_data(before: Mapping[str, Any], now: Experiment) -> bool:

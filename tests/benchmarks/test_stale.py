@@ -8,10 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from baselines import METHODS
 from benchmarks import stale, standing, sweep
-from benchmarks.codehash import ROOT, SHARED, code_of
+from benchmarks.codehash import ROOT, SAME_NUMBERS, SHARED, code_of, same_numbers
 from benchmarks.record import RunRecord
 from benchmarks.standing import standings
+from benchmarks.yaml_files import read_mapping
 from datasets.known import LOADERS
 
 METRICS = {"acc_mm": 0.5}
@@ -114,9 +116,51 @@ def test_a_class_registered_elsewhere_is_found_in_its_file(edited, text):
     assert own["method"] == code_of("sam", "avmnist")["method"]
 
 
-def test_every_method_and_every_loader_has_its_code_found():
-    from baselines import METHODS
+def test_code_that_only_moves_keeps_its_digest(edited):
+    """A helper goes from one file of a role to another, with its import and the order of both."""
+    own = (ROOT / "baselines" / "gradients.py").read_text()
+    helper = "\n\ndef helper(x):\n    return x\n"
+    before = [
+        ("baselines/gradients.py", own, own + helper),
+        (
+            "baselines/cggm.py",
+            "from msam.method import",
+            "from baselines.gradients import helper\nfrom msam.method import",
+        ),
+    ]
+    after = [("baselines/cggm.py", '\n\n@register("cggm")', helper + '\n\n@register("cggm")')]
+    assert edited("cggm", *before) == edited("cggm", *after)
 
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("from torch.nn import functional as F", "from torch import special as F", {"method"}),
+        ("from msam.method import Method", "from msam.model import Method", set()),
+    ],
+)
+def test_an_import_counts_by_what_it_gives(edited, old, new, parts):
+    edit = ("baselines/joint_train.py", old, new)
+    assert changed(code_of("joint_train", "avmnist"), edited("joint_train", edit)) == parts
+
+
+def test_a_record_of_code_that_gives_the_same_numbers_is_not_stale(recorded, folders):
+    now = code_of("sam", "avmnist")
+    before = {part: min(same_numbers(digest) - {digest}) for part, digest in now.items()}
+    known = recorded(before, method="sam")
+    swapped = recorded({**before, "shared": before["method"]}, method="sam", seed=1)
+    found = standings([known, swapped], folders)
+    assert found[known.run_id].state == "done"
+    assert str(found[swapped.run_id]) == "stale (shared code changed)"
+
+
+def test_no_digest_stands_in_two_rows_of_same_numbers():
+    rows = read_mapping(SAME_NUMBERS)
+    digests = [digest for row in rows.values() for digest in row]
+    assert len(set(digests)) == len(digests) > 2 * len(METHODS)
+
+
+def test_every_method_and_every_loader_has_its_code_found():
     for method in METHODS:
         for dataset in LOADERS:
             assert code_of(method, dataset).keys() == {"method", "shared", "data"}
