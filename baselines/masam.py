@@ -16,12 +16,12 @@ from torch.nn import functional as F
 
 from baselines.alignment import Ascent, Conflict, Gamma, Scale, ascent, first_largest, loss_decay
 from baselines.registry import register
+from msam.losses import modality_losses
 from msam.method import Method, batch_metrics
 from msam.model import Inputs, MultimodalModel
 from msam.optim import OptimConfig
 from msam.parameters import Interval, NonNegative
 from msam.sharpness import frozen_batchnorm, perturbed
-from msam.splits import modality_losses
 
 Fraction = Annotated[float, Interval(0, 1)]
 Gradient = dict[nn.Parameter, Tensor]

@@ -11,12 +11,12 @@ from torch.nn import functional as F
 
 from baselines.gradients import LazyLinear, flat, min_norm_weight, output_layers
 from baselines.registry import register
+from msam.losses import modality_losses
 from msam.method import Method, batch_metrics
 from msam.model import Absent, Features, Inputs, MultimodalModel
 from msam.optim import OptimConfig
 from msam.parameters import NonNegative
 from msam.sharpness import global_norm
-from msam.splits import modality_losses
 
 Rescale = Literal["tensor", "encoder", "none"]
 Gradients = dict[nn.Parameter, Tensor]

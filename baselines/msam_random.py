@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from baselines.registry import register
+from msam.losses import Split
 from msam.model import Features, Inputs, MultimodalModel
 from msam.msam import MSAM, Scope
 from msam.optim import OptimConfig
 from msam.parameters import NonNegative
-from msam.splits import Split
 
 
 @register("msam_random")

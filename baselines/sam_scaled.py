@@ -15,7 +15,7 @@ class ScaledSAM(SAM):
 
     To first order in rho, M-SAM with the scalar split is SAM with radius nu_d * rho. So what M-SAM
     gains over SAM counts for its contributions only if it also gains over this method with the
-    mean nu_d of the M-SAM run as `factor`; `benchmarks.contribution` reads it from that run's
+    mean nu_d of the M-SAM run as `factor`; `benchmarks.records.contribution` reads it from its
     record. The default is the mean nu_d of `msam_random` with two modalities.
     """
 

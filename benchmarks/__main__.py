@@ -6,24 +6,16 @@ import sys
 from argparse import Namespace
 from importlib import import_module
 
-from benchmarks.arguments import parse, usage
+from benchmarks.cli.verbs import parse, usage
 
 TABLES = ("table1", "table2", "controls", "noise")  # the verbs that are suites
-# The module of `commands` behind each verb; the others are in `reporting`.
+# The module behind each verb.
 MODULES = {
-    **dict.fromkeys(TABLES, "training"),
-    "all": "everything",
-    "new-method": "methods",
-    "check-method": "methods",
-    "bench": "bench",
-    "data": "data",
-    "figures": "figures",
-    "forensics": "forensics",
-    "list": "listing",
-    "merge": "merge",
-    "run": "single",
-    "sharpness": "sharpness",
-    "tune": "tune",
+    **dict.fromkeys((*TABLES, "all", "run"), "cli.train"),
+    **dict.fromkeys(("report", "compare", "figures", "status"), "cli.report"),
+    **dict.fromkeys(("list", "new-method", "check-method"), "cli.methods"),
+    **dict.fromkeys(("data", "forensics", "merge", "sharpness", "tune"), ""),
+    "bench": "bench.parts",
 }
 
 
@@ -48,7 +40,8 @@ def main(words: list[str]) -> int:
 
 def dispatch(arguments: Namespace) -> int:
     """Calls the verb. Each imports only what it needs: `--help` and `list` must start at once."""
-    module = import_module(f"benchmarks.commands.{MODULES.get(arguments.verb, 'reporting')}")
+    verb = arguments.verb
+    module = import_module(f"benchmarks.{MODULES[verb] or f'cli.{verb}'}")
     function = {**dict.fromkeys(TABLES, "table"), "list": "listing", "all": "everything"}
     name = function.get(arguments.verb, arguments.verb.replace("-", "_"))
     return getattr(module, name)(arguments, say)

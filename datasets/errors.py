@@ -19,3 +19,8 @@ def unknown(kind: str, word: object, known: Iterable[str]) -> DataError:
     near = difflib.get_close_matches(str(word), choices, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return DataError(f"unknown {kind} {word!r}; {hint}known: {', '.join(choices)}")
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 run`, `2 runs`; for nouns whose plural ends in s."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datasets.catalog import DatasetSpec
 from datasets.errors import DataError, unknown
-from datasets.manifest import Manifest, digest_of, read_manifest
+from datasets.spec import DatasetSpec
+from datasets.store.manifest import Manifest, digest_of, read_manifest
 
 if TYPE_CHECKING:
-    from datasets.spec import Dataset
+    from datasets.tensors.dataset import Dataset
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); the total is 0 while unknown."""
@@ -103,3 +103,14 @@ class Loader(ABC):
             return "delete the folder: stand-in data is generated again when it is needed"
         name = self.spec.name
         return f"type ./reproduce.sh data prepare {name} (or add --raw DIR if you have the files)"
+
+
+@dataclass(frozen=True)
+class SplitSize:
+    """The samples of a split; `distinct` says of which modalities at most so many differ."""
+
+    samples: int
+    distinct: Mapping[str, int] = field(default_factory=dict)
+
+
+Sizes = dict[str, SplitSize]

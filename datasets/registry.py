@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from datasets.catalog import DatasetSpec
-from datasets.known import LOADERS, loader_of
-from datasets.label_noise import taken_from, with_label_noise
-from datasets.loader import PrepareReport, Progress, silent
-from datasets.status import PreparedState, fingerprint, prepared_state
+from datasets.audit.findings import Finding
+from datasets.ave.loader import Ave, _ave
+from datasets.avmnist.loader import AvMnist, _avmnist
+from datasets.cremad.loader import Cremad, _cremad
+from datasets.errors import DataError, unknown
+from datasets.loader import Loader, PrepareReport, Progress, Sizes, silent
+from datasets.spec import DatasetSpec
+from datasets.store.manifest import Manifest
+from datasets.tensors.label_noise import noisy_fingerprint, taken_from, with_label_noise
+from datasets.urfunny.loader import UrFunny, _urfunny
+
+
+def audit(name: str, raw: Sequence[Path], prepared: Path) -> list[Finding]:
+    """Everything that can be found with the `raw` files at hand and the `prepared` folder.
+
+    Either may be missing. Raises DataError for an unknown dataset or a damaged file.
+    """
+    if name not in LOADERS:
+        raise unknown("dataset", name, LOADERS)
+    # Each reads its own formats: numpy and h5py are loaded only when an audit runs.
+    return list(import_module(f"datasets.{name}.audit").findings(raw, prepared))
+
 
 if TYPE_CHECKING:
-    from datasets.spec import Dataset
+    from datasets.tensors.dataset import Dataset
 
 __all__ = [
     "LOADERS",
@@ -72,3 +91,86 @@ def generate_stand_in(
 ) -> PrepareReport:
     """Prepares small generated data in the dataset's own raw formats; raises DataError."""
     return loader_of(name).generate_stand_in(Path(folder), seed, progress=progress or silent)
+
+
+LOADERS: dict[str, Loader] = {
+    loader.spec.name: loader for loader in (AvMnist(), Cremad(), UrFunny(), Ave())
+}
+
+
+def loader_of(name: str) -> Loader:
+    """The loader of a dataset; raises DataError for a mistyped name."""
+    if name not in LOADERS:
+        raise unknown("dataset", name, LOADERS)
+    return LOADERS[name]
+
+
+"""By split: `train`, `val` and `test`, in this order."""
+
+
+def split_sizes(name: str, folder: Path, options: Mapping[str, Any]) -> Sizes:
+    """What loading with these options gives.
+
+    Raises DataError if the folder is not prepared or its manifest lacks what is needed.
+    """
+    loader = loader_of(name)
+    manifest = loader.manifest(folder)
+    protocol = loader.options(taken_from(options)[1], manifest)["protocol"]
+    if name not in _COUNTED:
+        raise DataError(f"nothing says how many samples the splits of {name} have")
+    try:
+        return _COUNTED[name](folder, manifest, protocol)
+    except KeyError as error:
+        remedy = loader.remedy(manifest.stand_in) + " --force" * (not manifest.stand_in)
+        problem = f"the manifest of {folder} does not say how many samples there are (no {error})"
+        raise DataError(f"{problem}; {remedy}") from error
+
+
+_COUNTED: dict[str, Callable[[Path, Manifest, str], Sizes]] = {
+    "avmnist": _avmnist,
+    "cremad": _cremad,
+    "urfunny": _urfunny,
+    "ave": _ave,
+}
+
+
+@dataclass(frozen=True)
+class PreparedState:
+    """`fingerprint` is that of the loaded data with the options asked for; None unless prepared."""
+
+    state: Literal["prepared", "missing", "damaged"]
+    fingerprint: str | None
+    stand_in: bool
+    detail: str
+
+
+def prepared_state(
+    name: str, folder: Path, options: Mapping[str, Any] | None = None
+) -> PreparedState:
+    """Whether `folder` can be loaded; raises DataError for a wrong name or option only."""
+    loader, folder = loader_of(name), Path(folder)
+    percent, others = taken_from(options or {})
+    if not folder.exists():
+        return PreparedState("missing", None, False, f"no {folder}; {loader.remedy()}")
+    try:
+        manifest = loader.manifest(folder)
+    except DataError as error:
+        return PreparedState("damaged", None, False, str(error))
+    problems = manifest.file_problems(folder)
+    if problems:
+        detail = f"{folder}: {'; '.join(problems)}; {loader.remedy(manifest.stand_in)}"
+        return PreparedState("damaged", None, manifest.stand_in, detail)
+    identity = noisy_fingerprint(loader.fingerprint(manifest, others), percent)
+    kind = "stand-in data" if manifest.stand_in else "the published data"
+    sizes = (manifest.total_bytes(), loader.device_bytes(manifest, others))
+    on_disk, on_device = (f"{size / 1e6:,.1f} MB" for size in sizes)
+    detail = f"{kind}, {on_disk} on disk, {on_device} on the device, made {manifest.created}"
+    return PreparedState("prepared", identity, manifest.stand_in, detail)
+
+
+def fingerprint(name: str, folder: Path, options: Mapping[str, Any]) -> str:
+    """The `Dataset.fingerprint` that loading would give; raises DataError if not prepared."""
+    state = prepared_state(name, folder, options)
+    if state.fingerprint is None:
+        raise DataError(state.detail)
+    return state.fingerprint

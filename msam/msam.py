@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from msam.losses import Split, modality_losses
 from msam.method import Method, batch_metrics
 from msam.model import Absent, Features, Inputs, MultimodalModel, evaluating
 from msam.optim import OptimConfig
@@ -23,7 +24,6 @@ from msam.shapley import (
     contributions,
 )
 from msam.sharpness import frozen_batchnorm, perturbed
-from msam.splits import Split, modality_losses
 
 Scope = Literal["all", "dominant", "encoders"]
 Coalitions = Literal["first_pass", "agm"]

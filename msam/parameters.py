@@ -29,6 +29,8 @@ class Interval:
         return f"from {self.low:g} to {self.high:g}"
 
 
+Count = Annotated[int, Interval(1)]
+
 NonNegative = Annotated[float, Interval(0)]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.report.paper import FOLDER as PRINTED
+from benchmarks.report.tables.paper import FOLDER as PRINTED
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"

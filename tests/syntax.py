@@ -9,10 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("msam", "baselines", "datasets", "benchmarks")
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_SCOPES = (*_FUNCTIONS, ast.ClassDef)
-_BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def sources(*packages: str, root: Path = ROOT) -> list[Path]:
@@ -41,35 +38,20 @@ def imports(path: Path) -> Iterator[tuple[ast.AST, str]]:
             yield node, "." * node.level + (node.module or "")
 
 
-def functions(path: Path) -> Iterator[Function]:
-    """Every function and method, nested ones too."""
-    return (node for node in ast.walk(tree(path)) if isinstance(node, _FUNCTIONS))
-
-
-def length(function: Function) -> int:
-    """Lines from `def` to the end without the docstring."""
-    total = function.end_lineno - function.lineno + 1
-    text = ast.get_docstring(function, clean=False)
-    if text is None:
-        return total
-    docstring = function.body[0]
-    return total - (docstring.end_lineno - docstring.lineno + 1)
-
-
-def depth(node: ast.AST) -> int:
-    """How many if, for, while, with, try and match enclose the deepest statement.
-
-    An `elif` is as deep as its `if`; a nested function or class starts again at zero.
-    """
-    return max((_depth_of(child, node) for child in ast.iter_child_nodes(node)), default=0)
-
-
-def _depth_of(child: ast.AST, parent: ast.AST) -> int:
-    if isinstance(child, _SCOPES):
-        return 0
-    chained = isinstance(parent, ast.If) and isinstance(child, ast.If) and parent.orelse == [child]
-    own = isinstance(child, _BLOCKS) and not chained
-    return own + depth(child)
+def imported_files(path: Path, root: Path = ROOT) -> Iterator[Path]:
+    """The files of ours that a file imports: of `from a import b` the file of b, else that of a."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            place = root / Path(*name.split("."))
+            options = (place.with_suffix(".py"), place / "__init__.py")
+            options += (place.parent.with_suffix(".py"), place.parent / "__init__.py")
+            yield from [option for option in options if option.is_file()][:1]
 
 
 def words(path: Path) -> Iterator[tuple[ast.AST, str]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from baselines import METHODS
+from baselines.registry import METHODS
 from msam.parameters import hyperparameters
 
 ROOT = Path(__file__).parents[1]

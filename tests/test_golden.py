@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines import build_method
+from baselines.registry import build_method
 from benchmarks.models import build_model
 from msam.model import EarlyFusion, LateFusion, Maxout, MultimodalModel
 from msam.optim import OptimConfig

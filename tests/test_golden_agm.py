@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines import build_method
 from baselines.agm import modulated, ratios, response_scores
 from baselines.mses import MSES
+from baselines.registry import build_method
 from msam.method import Method
 from msam.model import Features, LateFusion, MultimodalModel
 from msam.optim import OptimConfig

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.nn import functional as F
 
-from baselines import build_method
+from baselines.registry import build_method
 from tests.golden_format import Trajectory, assert_golden, assert_parameters, golden
 from tests.tiny import watched_passes
 

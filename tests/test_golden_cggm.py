@@ -10,14 +10,7 @@ from torch import Tensor, nn
 from baselines.cggm import CGGM, direction_loss, modulation_factors
 from msam.model import Features, MultimodalModel
 from msam.optim import OptimConfig
-from tests.golden_format import (
-    ConvEncoder,
-    assert_golden,
-    assert_parameters,
-    f64,
-    golden,
-    load,
-)
+from tests.golden_format import ConvEncoder, assert_golden, assert_parameters, f64, golden, load
 
 Case = dict[str, Any]
 SCORES = {

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines import build_method
 from baselines.alignment import ascent, first_largest, loss_decay
 from baselines.masam import MASAM
+from baselines.registry import build_method
 from msam.model import Features, LateFusion, MultimodalModel
 from msam.optim import OptimConfig
 from msam.sharpness import perturbed

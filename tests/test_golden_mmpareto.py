@@ -11,14 +11,7 @@ from baselines.gradients import min_norm_weight
 from baselines.mmpareto import MMPareto, integrated
 from msam.model import MultimodalModel
 from msam.optim import OptimConfig
-from tests.golden_format import (
-    ConvEncoder,
-    assert_golden,
-    assert_parameters,
-    f64,
-    golden,
-    load,
-)
+from tests.golden_format import ConvEncoder, assert_golden, assert_parameters, f64, golden, load
 from tests.tiny import ConcatFusion
 
 Case = dict[str, Any]

@@ -10,14 +10,7 @@ from torch import Tensor, nn
 from baselines.reconboost import ReconBoost, boosting_loss, consolidation_loss
 from msam.model import LateFusion, MultimodalModel
 from msam.optim import OptimConfig
-from tests.golden_format import (
-    ConvEncoder,
-    assert_golden,
-    assert_parameters,
-    f64,
-    golden,
-    load,
-)
+from tests.golden_format import ConvEncoder, assert_golden, assert_parameters, f64, golden, load
 
 Case = dict[str, Any]
 

@@ -55,7 +55,7 @@ def test_the_baseline_example_registers_and_is_neutral_where_it_says_so():
 
 
 def test_the_verbs_of_the_readme_are_those_of_the_help_in_its_order():
-    from benchmarks.arguments import VERBS
+    from benchmarks.cli.verbs import VERBS
 
     cells = re.search(r"^\| verb \| does \|\n\|---\|---\|\n((?:\|.*\n)+)", README, re.MULTILINE)
     first = [line.split("|")[1] for line in cells[1].splitlines()]
@@ -63,13 +63,13 @@ def test_the_verbs_of_the_readme_are_those_of_the_help_in_its_order():
 
 
 def test_every_profile_has_a_line_in_the_readme():
-    from benchmarks.config import load_config
+    from benchmarks.configs.load import load_config
 
     assert all(f"--profile {name}" in README for name in load_config().profiles)
 
 
 def test_the_baseline_entry_is_a_valid_config():
-    from benchmarks.config import MethodConfig
+    from benchmarks.configs.schema import MethodConfig
     from msam.parameters import field_problems
 
     entry = yaml.safe_load(block("yaml", "scaled_loss"))["scaled_loss"]
@@ -78,7 +78,7 @@ def test_the_baseline_entry_is_a_valid_config():
 
 @pytest.mark.parametrize("words", re.findall(r"^\./reproduce\.sh ([^#\n]+)", README, re.MULTILINE))
 def test_every_command_of_the_readme_is_understood(words):
-    from benchmarks.arguments import parse
+    from benchmarks.cli.verbs import parse
 
     if words.split()[0] != "test":
         parse(words.split())

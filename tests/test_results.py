@@ -5,10 +5,9 @@ import shutil
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.folders import Folders
-from benchmarks.record import RunRecord
-from benchmarks.seal import is_sealed
-from benchmarks.standing import standings
+from benchmarks.records.folders import Folders
+from benchmarks.records.record import RunRecord, is_sealed
+from benchmarks.records.status import standings
 from tests.committed import RESULTS, files
 
 RECORDS = [path for path in files() if path.parent.name == "runs"]

@@ -19,11 +19,11 @@ import pytest
 import torch
 import yaml
 
-from benchmarks.checkpoint import load_checkpoint, load_weights, save_checkpoint
-from benchmarks.report.predictions import Predictions
-from benchmarks.yaml_files import read_mapping
+from benchmarks.configs.load import read_mapping
+from benchmarks.records.predictions import Predictions
+from benchmarks.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from datasets.avmnist.recordings import read_recordings
 from datasets.errors import DataError
-from datasets.recordings import read_recordings
 from tests import syntax
 from tests.fuzz.targets import RECORD
 from tests.syntax import PACKAGES, sources, where
@@ -95,7 +95,7 @@ def test_what_is_forbidden_is_noticed(code: str) -> None:
 
 
 def test_the_yaml_loader_is_the_safe_one() -> None:
-    from benchmarks.yaml_files import _UniqueKeys
+    from benchmarks.configs.load import _UniqueKeys
 
     assert issubclass(_UniqueKeys, yaml.SafeLoader)
 

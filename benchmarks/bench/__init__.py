@@ -1,1 +1,1 @@
-"""What training costs on this machine: every claim is a ratio measured within one run."""
+"""Step times and memory, as ratios measured in one run."""

@@ -10,12 +10,13 @@ from torch.nn import functional as F
 
 from benchmarks.bench.subjects import PAPER, SMALL, Batch, Subject
 from benchmarks.bench.timing import Row, Setting, interleaved, ratio
-from benchmarks.capture import make_step
-from benchmarks.epoch import Reporter, train_epoch
-from benchmarks.experiment import Experiment
-from benchmarks.training import Training
-from datasets.spec import SplitTensors
-from datasets.tensors import Indexed, LowRank
+from benchmarks.plan.experiment import Experiment
+from benchmarks.training.capture import make_step
+from benchmarks.training.epoch import train_epoch
+from benchmarks.training.execution import Reporter
+from benchmarks.training.state import Training
+from datasets.tensors.dataset import SplitTensors
+from datasets.tensors.sources import Indexed, LowRank
 from msam.model import MultimodalModel
 from msam.optim import OptimConfig
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from baselines import build_method
+from baselines.registry import build_method
 from benchmarks.bench.subjects import PAPER, SMALL, Subject
 from benchmarks.bench.timing import Row, Setting, interleaved, ratio
 from msam.method import Method

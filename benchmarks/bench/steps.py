@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 
-from benchmarks.bench.networks import ALONE, networks
-from benchmarks.bench.passes import Passes
 from benchmarks.bench.subjects import Batch, Subject
 from benchmarks.bench.timing import Row, Seconds, Setting, interleaved, ratio
-from benchmarks.bench.turns import work_of
-from benchmarks.config import load_config
+from benchmarks.bench.work import Passes, work_of
+from benchmarks.configs.load import load_config
+from benchmarks.plan.networks import ALONE, networks
 from msam.model import Inputs, MultimodalModel, evaluating
 
 REFERENCES = (ALONE, "sam")

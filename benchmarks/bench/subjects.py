@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baselines import METHODS, build_method
-from benchmarks.bench.networks import Network
+from baselines.registry import METHODS, build_method
 from benchmarks.models import build_model
+from benchmarks.plan.networks import Network
 from msam.method import Method
 from msam.optim import OptimConfig
 

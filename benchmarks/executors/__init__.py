@@ -1,1 +1,1 @@
-"""Executors: ways to run a list of experiments."""
+"""Ways to run a list of experiments: in this process, in a pool, on Slurm."""

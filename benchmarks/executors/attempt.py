@@ -9,21 +9,19 @@ from dataclasses import dataclass
 
 import torch
 
-from baselines import method_class
-from benchmarks.checkpoint import previous
-from benchmarks.claim import ClaimLost
-from benchmarks.codehash import code_of
-from benchmarks.determinism import deterministic
-from benchmarks.environment import describe_environment
-from benchmarks.epoch import Reporter, Stopped
-from benchmarks.execution import DEFAULT, Execution
-from benchmarks.executors.planned import OtherData, load_planned
-from benchmarks.experiment import Experiment
-from benchmarks.files import Unwritable, write_text
-from benchmarks.folders import Folders
-from benchmarks.harness import run
-from benchmarks.record import RunRecord
-from benchmarks.unfinished import saved_seconds
+from baselines.registry import method_class
+from benchmarks.executors.data import OtherData, load_planned
+from benchmarks.plan.experiment import Experiment
+from benchmarks.records.code import code_of
+from benchmarks.records.files import Unwritable, write_text
+from benchmarks.records.folders import Folders
+from benchmarks.records.leases import ClaimLost
+from benchmarks.records.record import RunRecord
+from benchmarks.training.checkpoint import previous, saved_seconds
+from benchmarks.training.environment import describe_environment
+from benchmarks.training.execution import DEFAULT, Execution, Reporter, Stopped
+from benchmarks.training.numerics import deterministic
+from benchmarks.training.run import run
 from datasets.errors import DataError
 
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)

@@ -8,20 +8,18 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from benchmarks import sweep
-from benchmarks.check import check
-from benchmarks.checkpoint import previous
-from benchmarks.claim import Claim, ClaimLost
-from benchmarks.claims import Claims
-from benchmarks.codehash import code_of
-from benchmarks.epoch import Reporter, Stopped
-from benchmarks.execution import DEFAULT, Execution
 from benchmarks.executors.attempt import Attempt, Crowded
-from benchmarks.experiment import Experiment
-from benchmarks.files import remove_litter
-from benchmarks.folders import Folders
-from benchmarks.record import RunRecord
-from benchmarks.signals import Stop
+from benchmarks.executors.stop import Stop
+from benchmarks.plan.check import check
+from benchmarks.plan.experiment import Experiment
+from benchmarks.records import status
+from benchmarks.records.code import code_of
+from benchmarks.records.files import remove_litter
+from benchmarks.records.folders import Folders
+from benchmarks.records.leases import Claim, ClaimLost, Claims
+from benchmarks.records.record import RunRecord
+from benchmarks.training.checkpoint import previous
+from benchmarks.training.execution import DEFAULT, Execution, Reporter, Stopped
 
 ATTEMPTS = 3  # processes that may die on a run, without a checkpoint in between, until it failed
 _LOOK_AGAIN_SECONDS = 2
@@ -51,12 +49,12 @@ class LocalExecutor:
         remove_litter(self.folders.root)
         for e in experiments:  # now, as somebody may edit the code while it runs
             code_of(e.method, e.dataset)
-        before = before or sweep.marks(experiments, self.folders)
+        before = before or status.marks(experiments, self.folders)
         claims, records = Claims(self.folders.claims), []
         while not self.stop.wanted():
             done = self._pass(experiments, before, claims)
             records += done
-            left = sweep.untouched(experiments, self.folders, before)
+            left = status.untouched(experiments, self.folders, before)
             unknown = any(claims.pulse(e.run_id) == "unknown" for e in left)
             if not left or not (done or unknown):
                 break
@@ -72,15 +70,15 @@ class LocalExecutor:
         for number, experiment in enumerate(experiments):
             if self.stop.wanted():
                 break
-            if not sweep.untouched([experiment], self.folders, before):
+            if not status.untouched([experiment], self.folders, before):
                 continue
             checkpoint = self.folders.checkpoint(experiment.run_id)
-            progress = sweep.file_mark(checkpoint) or sweep.file_mark(previous(checkpoint))
+            progress = status.file_mark(checkpoint) or status.file_mark(previous(checkpoint))
             limit = None if self.alone else ATTEMPTS - 1
             claim = claims.take(experiment.run_id, progress, limit)
             if claim is None:
                 continue
-            if not sweep.untouched([experiment], self.folders, before):
+            if not status.untouched([experiment], self.folders, before):
                 claim.release()  # ended between the look and the claim
                 continue
             left = _time_left(time.monotonic() - started, number, len(experiments))

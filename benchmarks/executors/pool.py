@@ -11,15 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from benchmarks import sweep
-from benchmarks.execution import Execution
-from benchmarks.experiment import Experiment
-from benchmarks.folders import Folders
-from benchmarks.jobs import thread_count
-from benchmarks.signals import EXIT_ERROR, Stop
-from benchmarks.workspace import ROOT
+from benchmarks.executors.jobs import thread_count
+from benchmarks.executors.local import LocalExecutor
+from benchmarks.executors.progress import lines_only, pick_device
+from benchmarks.executors.stop import EXIT_ERROR, Stop
+from benchmarks.plan.experiment import Experiment
+from benchmarks.plan.workspace import ROOT
+from benchmarks.records import status as sweep
+from benchmarks.records.folders import Folders
+from benchmarks.training.execution import Execution
 
 _LOOK_SECONDS = 0.2
 _PATIENCE = 3  # processes per job that may die one after the other with no run ended
@@ -87,7 +90,7 @@ class Pool:
         threads = {"OMP_NUM_THREADS": str(thread_count(self.execution.jobs))}
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.executors.worker"],
+            [sys.executable, "-m", "benchmarks.executors.pool"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -119,3 +122,32 @@ class Pool:
         how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
         self.say(f"process {worker.process.pid} died ({how}); its run goes on in another")
         return True
+
+
+def work(plan: Mapping[str, Any]) -> None:
+    """Runs what of the plan no other process does; `plan` is what `pool.Pool` wrote."""
+    stop = Stop(plan["deadline"], plan["parent"])
+    execution = Execution(**plan["execution"])
+    folders = Folders(Path(plan["root"]))
+    experiments = [Experiment.from_dict(values) for values in plan["experiments"]]
+    with stop.listening():
+        place = folders, pick_device(execution.device), lines_only(_say)
+        executor = LocalExecutor(*place, stop, plan["alone"], execution)
+        executor.execute(experiments, plan["before"])
+
+
+def _say(text: str) -> None:
+    """A line for the parent process; none if that is gone."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return
+
+
+if __name__ == "__main__":
+    try:
+        work(json.load(sys.stdin))
+    except (ValueError, OSError) as error:
+        _say(f"error: {error}")
+        sys.exit(EXIT_ERROR)

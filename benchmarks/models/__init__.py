@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from benchmarks.models import resnet, segments, small, transformer
+from benchmarks.models import cnn, segments, transformer
 from msam.model import EarlyFusion, LateFusion, MultimodalModel
 
 Shape = tuple[int, ...]
@@ -28,8 +28,8 @@ class Architecture:
 
 
 ENCODERS = {
-    "resnet18": Architecture(resnet.resnet18_trunk, resnet.WIDTH, (2048, 1024)),
-    "small_cnn": Architecture(small.small_cnn, small.WIDTH, (128, 64)),
+    "resnet18": Architecture(cnn.resnet18_trunk, cnn.WIDTH, (2048, 1024)),
+    "small_cnn": Architecture(cnn.small_cnn, cnn.SMALL_WIDTH, (128, 64)),
     "segment_lstm": Architecture(
         segments.segment_lstm, 2 * segments.HIDDEN, segments.MAXOUT, (2, 4)
     ),

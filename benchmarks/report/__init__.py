@@ -1,5 +1,1 @@
-"""The report: from records to tables and verdicts. Free of torch."""
-
-from benchmarks.report.write import Report, write_report
-
-__all__ = ["Report", "write_report"]
+"""From records to tables, figures and the page. Never imports torch."""

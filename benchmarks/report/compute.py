@@ -8,10 +8,42 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from benchmarks.files import write_text
-from benchmarks.record import RunRecord
-from benchmarks.report.evidence import NEVER_STARTED
-from benchmarks.report.tables import csv_text
+from benchmarks.plan import measurements
+from benchmarks.plan.costs import SizeOf, estimates, sources
+from benchmarks.plan.measurements import Figures, prepared_sizes
+from benchmarks.records.evidence import NEVER_STARTED
+from benchmarks.records.files import csv_text, write_text
+from benchmarks.records.record import RunRecord
+from datasets.errors import counted
+
+
+def reality_line(
+    records: Iterable[RunRecord], figures: Figures, size_of: SizeOf = prepared_sizes
+) -> str | None:
+    """Estimated against measured hours of the runs that have both; None if there is none."""
+    done = [r for r in records if r.status == "done" and r.timing.get("seconds")]
+    guesses = estimates([r.experiment for r in done], figures, size_of)
+    both = [(g, r) for g, r in zip(guesses, done, strict=True) if g.seconds is not None]
+    if not both:
+        return None
+    guess = sum(g.seconds or 0.0 for g, _ in both)
+    real = sum(float(r.timing["seconds"]) for _, r in both)
+    return (
+        f"{counted(len(both), 'run')} took {real / 3600:.3f} h; "
+        f"estimated were {guess / 3600:.3f} h "
+        f"({guess / real:.2f} of it), from figures of {sources(g for g, _ in both)}"
+    )
+
+
+def reality(records: Iterable[RunRecord]) -> str | None:
+    """`reality_line` with what `bench` measured, or what is wrong with its files: a sentence beside
+    the results must not cost them."""
+    try:
+        figures = measurements.load_figures()
+    except ValueError as error:
+        return " ".join(str(error).split())
+    return reality_line(records, figures)
+
 
 UNFINISHED = "unfinished"  # interrupted, or still running
 

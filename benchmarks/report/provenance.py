@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.files import write_text
-from benchmarks.plan import Cell
-from benchmarks.record import LeftOut, RunRecord
-from benchmarks.report.evidence import fingerprint_of
-from benchmarks.report.table import Table
-from benchmarks.report.tables import csv_text
-from benchmarks.selection import RULES, choose
+from benchmarks.plan.suites import Cell
+from benchmarks.records.evidence import fingerprint_of
+from benchmarks.records.files import csv_text, write_text
+from benchmarks.records.record import LeftOut, RunRecord
+from benchmarks.records.selection import RULES, choose
+from benchmarks.report.tables.table import Table
 
 NAMED = 3  # records per reason on the terminal; the file has all of them
 

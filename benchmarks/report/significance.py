@@ -9,13 +9,13 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.files import write_text
-from benchmarks.report.contrast import Contrast, adjust, contrast
-from benchmarks.report.entry import Entry
-from benchmarks.report.predictions import Predictions
-from benchmarks.report.table import Table
-from benchmarks.report.tables import csv_text, number, p_value
-from datasets.label_noise import OPTION as LABEL_NOISE
+from benchmarks.records.files import csv_text, write_text
+from benchmarks.records.predictions import Predictions
+from benchmarks.report.tables.contrast import Contrast, adjust, contrast
+from benchmarks.report.tables.entry import Entry
+from benchmarks.report.tables.table import Table
+from benchmarks.report.wording import number, p_value
+from datasets.tensors.label_noise import OPTION as LABEL_NOISE
 
 SUBJECT = "msam"  # the paper's method, the reference of every column that it is in
 

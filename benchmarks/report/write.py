@@ -7,24 +7,24 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from benchmarks.config import lookup
-from benchmarks.config_schema import Config
-from benchmarks.plan import Cell, make_experiment
-from benchmarks.record import LeftOut, RunRecord
-from benchmarks.report import paper, text
-from benchmarks.report.cells import collect
-from benchmarks.report.claims import Answer, answers
-from benchmarks.report.claims_text import claims_grid, write_claims
-from benchmarks.report.compare import comparison_text, exit_status, write_comparison
-from benchmarks.report.contrast import contrast
-from benchmarks.report.paper import load_paper
-from benchmarks.report.policies import write_policies
-from benchmarks.report.predictions import Predictions
+from benchmarks.configs.load import lookup
+from benchmarks.configs.schema import Config
+from benchmarks.plan.suites import Cell, chosen, make_experiment
+from benchmarks.records.predictions import Predictions
+from benchmarks.records.record import LeftOut, RunRecord
+from benchmarks.report.claims.answers import Answer, answers
+from benchmarks.report.claims.text import claims_grid, write_claims
+from benchmarks.report.comparison import comparison_text, exit_status, write_comparison
 from benchmarks.report.provenance import left_out_text, unused, write_left_out, write_runs
+from benchmarks.report.selection import write_policies
 from benchmarks.report.significance import contrasts, write_significance
-from benchmarks.report.table import Table
-from benchmarks.report.tables import write_table
-from benchmarks.report.verdict import departures, judge
+from benchmarks.report.tables import markdown, paper
+from benchmarks.report.tables.cells import collect
+from benchmarks.report.tables.contrast import contrast
+from benchmarks.report.tables.paper import load_paper
+from benchmarks.report.tables.table import Table
+from benchmarks.report.tables.verdict import departures, judge
+from benchmarks.report.tables.write import write_table
 
 PAPER_PROFILE = "paper"  # the profile that trains as the paper did
 
@@ -74,7 +74,7 @@ def write_report(
     found = answers(tables, compare)
     left_out = [*unreadable, *unused(records, suites)]
     return Report(
-        pages={table.name: text.render(table, text.TERMINAL) for table in tables},
+        pages={table.name: markdown.render(table, markdown.TERMINAL) for table in tables},
         comparison=f"{comparison_text(tables)}\n\nThe paper's claims\n{claims_grid(found)}",
         exit_status=exit_status(tables),
         files=tuple(_write_files(tables, found, left_out, out)),
@@ -132,3 +132,33 @@ def _departures(config: Config, cell: Cell) -> list[str]:
         changes=cell.row.changes,
     )
     return departures(ours, papers)
+
+
+def narrowed(report: Report, datasets: Sequence[str], methods: Sequence[str]) -> Report:
+    """The report with texts and exit status of these datasets and methods only; empty means all.
+
+    The paper's claims, which are about whole tables, are left out then. ValueError for an unknown
+    word, and if no table has such a row.
+    """
+    if not (datasets or methods):
+        return report
+    tables = [
+        found for table in report.tables if (found := _part(table, datasets, methods)).entries
+    ]
+    if not tables:
+        raise ValueError(f"no row of a table has {' '.join((*datasets, *methods))}")
+    return replace(
+        report,
+        pages={table.name: markdown.render(table, markdown.TERMINAL) for table in tables},
+        comparison=comparison_text(tables),
+        exit_status=exit_status(tables),
+    )
+
+
+def _part(table: Table, datasets: Sequence[str], methods: Sequence[str]) -> Table:
+    for name in datasets:
+        lookup("dataset", name, table.config.datasets)
+    for name in methods:
+        lookup("method", name, table.config.methods)
+    wanted = [e for e in table.entries if chosen([e.cell], tuple(datasets), tuple(methods))]
+    return replace(table, entries=wanted)

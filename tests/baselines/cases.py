@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from baselines import METHODS, build_method
+from baselines.registry import METHODS, build_method
 from msam.method import Method
 from msam.model import MultimodalModel
 from msam.optim import OptimConfig

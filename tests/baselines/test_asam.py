@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from baselines import build_method
+from baselines.registry import build_method
 from msam.model import LateFusion, MultimodalModel
 from tests.tiny import OPTIM, changed, deviation, tiny_batches, tiny_model, watched_passes, weights
 

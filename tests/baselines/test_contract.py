@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines import METHODS, build_method
+from baselines.registry import METHODS, build_method
 from msam.method import Method
 from tests.baselines.cases import Case, every_case, train_epochs
 from tests.tiny import (

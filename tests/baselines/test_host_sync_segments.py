@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from baselines import METHODS, build_method
+from baselines.registry import METHODS, build_method
 from msam.model import EarlyFusion, LateFusion, MultimodalModel
 from tests.baselines.host_sync import forbidden_host_sync
 from tests.tiny import OPTIM

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines import build_method
 from baselines.alignment import ascent, first_largest, loss_decay
 from baselines.masam import MASAM
+from baselines.registry import build_method
+from msam.losses import modality_losses
 from msam.model import MultimodalModel
-from msam.splits import modality_losses
 from tests.baselines.host_sync import forbidden_host_sync
 from tests.tiny import (
     OPTIM,

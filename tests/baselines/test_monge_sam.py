@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from baselines import build_method
+from baselines.registry import build_method
 from msam.model import LateFusion, MultimodalModel
 from msam.optim import OptimConfig
 from tests.tiny import OPTIM, deviation, tiny_batches, tiny_model, watched_passes, weights

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines import build_method
 from baselines.msam_random import RandomMSAM
+from baselines.registry import build_method
 from tests.baselines.host_sync import forbidden_host_sync
 from tests.tiny import OPTIM, changed, deviation, tiny_batches, tiny_model, train, weights
 

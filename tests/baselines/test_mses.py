@@ -13,16 +13,7 @@ from baselines.mses import MSES, Watch
 from msam.optim import OptimConfig
 from tests.baselines.host_sync import forbidden_host_sync
 from tests.baselines.resuming import differences_after_resuming
-from tests.tiny import (
-    OPTIM,
-    STILL,
-    changed,
-    snapshot,
-    tiny_batches,
-    tiny_model,
-    train,
-    weights,
-)
+from tests.tiny import OPTIM, STILL, changed, snapshot, tiny_batches, tiny_model, train, weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected call of")  # epochs without steps
 OPTIONS = [

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines import build_method
 from baselines.reconboost import ReconBoost, boosting_loss, consolidation_loss
+from baselines.registry import build_method
 from msam.model import LateFusion, MultimodalModel
 from tests.baselines.cases import train_epochs
 from tests.baselines.host_sync import forbidden_host_sync

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import baselines
-from baselines import METHODS, build_method, method_class, register
 from baselines.joint_train import JointTrain
+from baselines.registry import METHODS, build_method, method_class, register
 from msam.method import Method
 from msam.msam import MSAM
 from msam.parameters import hyperparameters, parameter_problems

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from baselines import build_method
+from baselines.registry import build_method
 from msam.model import LateFusion, MultimodalModel
 from tests.tiny import (
     OPTIM,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from baselines import METHODS, build_method
+from baselines.registry import METHODS, build_method
 from benchmarks.models import build_model
 from msam.model import EarlyFusion, Inputs, LateFusion, MultimodalModel, evaluating
 from tests.baselines.cases import ALL, Case, train_epochs

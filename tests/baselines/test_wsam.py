@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from baselines import build_method
+from baselines.registry import build_method
 from tests.tiny import OPTIM, Batch, deviation, fixed_msam, tiny_batches, tiny_model, train, weights
 
 BATCHES = tiny_batches(4)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.epoch import Reporter
-from benchmarks.experiment import Experiment
-from benchmarks.sweep import Folders
+from benchmarks.plan.experiment import Experiment
+from benchmarks.records.folders import Folders
+from benchmarks.training.execution import Reporter
 from datasets import registry
-from datasets.spec import Dataset
+from datasets.tensors.dataset import Dataset
 from msam.optim import OptimConfig
 
 OPTIONS = {"pairing": "aligned", "components": 4}

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.config import load_config
-from benchmarks.plan import Cell, DataState, plan_suite
-from benchmarks.record import RunRecord
-from benchmarks.report.paper import load_paper
-from benchmarks.selection import candidate_epochs
-from benchmarks.sweep import Folders
+from benchmarks.configs.load import load_config
+from benchmarks.plan.suites import Cell, DataState, plan_suite
+from benchmarks.records.folders import Folders
+from benchmarks.records.record import RunRecord
+from benchmarks.records.selection import candidate_epochs
+from benchmarks.report.tables.paper import load_paper
 
 CONFIG = load_config()
 ENVIRONMENT = {
@@ -107,7 +107,7 @@ def make_record(cell: Cell, seed: int, epochs: int = 100) -> RunRecord:
 
 
 def predictions(record: RunRecord) -> dict[str, np.ndarray]:
-    """The arrays of the run's predictions file, see `benchmarks.outcome.save_predictions`."""
+    """The arrays of the run's predictions file, see `save_predictions`."""
     test_set = TEST_SETS[record.experiment.dataset]
     count = test_set.samples * test_set.segments
     shared = _generator(record.experiment.dataset, "labels")

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.commands.session import open_session
-from benchmarks.folders import Folders
-from benchmarks.record import RunRecord
+from benchmarks.cli.session import open_session
+from benchmarks.records.folders import Folders
+from benchmarks.records.record import RunRecord
 
 ROOT = Path(__file__).parents[2]
 

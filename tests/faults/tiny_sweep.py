@@ -7,15 +7,15 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.commands.execution import execute
-from benchmarks.commands.session import Session
-from benchmarks.config import load_config
-from benchmarks.execution import Execution
-from benchmarks.experiment import Experiment
-from benchmarks.folders import Folders
-from benchmarks.signals import Stop
-from benchmarks.sweep import pending, set_damaged_aside
-from benchmarks.workspace import prepared_folder
+from benchmarks.cli.execute import execute
+from benchmarks.cli.session import Session
+from benchmarks.configs.load import load_config
+from benchmarks.executors.stop import Stop
+from benchmarks.plan.experiment import Experiment
+from benchmarks.plan.workspace import prepared_folder
+from benchmarks.records.folders import Folders
+from benchmarks.records.status import pending, set_damaged_aside
+from benchmarks.training.execution import Execution
 from datasets import registry
 from msam.optim import OptimConfig
 

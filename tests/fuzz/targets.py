@@ -17,23 +17,28 @@ import h5py
 import numpy as np
 import yaml
 
-from benchmarks.config import CONFIGS, load_config
-from benchmarks.experiment import Experiment
-from benchmarks.record import RunRecord
-from benchmarks.report.paper import FOLDER, load_paper
-from benchmarks.report.predictions import Predictions
-from benchmarks.seal import sealed
-from benchmarks.sharpness_files import BlockCurvature, Curvature, CurvatureSettings, file_stem
-from benchmarks.surface_file import Surface, SurfaceSettings
-from datasets import cremad_lists, idx, wav
-from datasets.ave_annotations import read_annotations
-from datasets.ave_h5 import read_chunks
-from datasets.cremad import LABELS
-from datasets.flv import missing_bytes, read_frame
-from datasets.manifest import ArrayEntry, Manifest, digest_of, read_manifest
-from datasets.recordings import read_recordings
-from datasets.unpickle import unpickle
-from tests.datasets.test_recordings import write_tar, write_zip
+from benchmarks.configs.load import CONFIGS, load_config
+from benchmarks.plan.experiment import Experiment
+from benchmarks.records.predictions import Predictions
+from benchmarks.records.record import RunRecord, sealed
+from benchmarks.report.tables.paper import FOLDER, load_paper
+from benchmarks.studies.sharpness.curvature_file import (
+    BlockCurvature,
+    Curvature,
+    CurvatureSettings,
+    file_stem,
+)
+from benchmarks.studies.sharpness.surface_file import Surface, SurfaceSettings
+from datasets.ave.release import read_annotations
+from datasets.avmnist.recordings import read_recordings
+from datasets.cremad import lists
+from datasets.cremad.spec import LABELS
+from datasets.raw import idx, wav
+from datasets.raw.flv import missing_bytes, read_frame
+from datasets.raw.hdf5 import read_chunks
+from datasets.raw.unpickle import unpickle
+from datasets.store.manifest import ArrayEntry, Manifest, digest_of, read_manifest
+from tests.datasets.avmnist.test_recordings import write_tar, write_zip
 from tests.fuzz.verdict import Target
 
 EXPERIMENT = Experiment(
@@ -190,7 +195,7 @@ def _summed(tar: bytes) -> bytes:
 
 
 def _images_and_sounds(folder: Path) -> list[Target]:
-    from datasets.cremad_generated import write_video
+    from datasets.cremad.stand_in import write_video
 
     images = idx.pack_idx(np.arange(32, dtype=np.uint8).reshape(2, 4, 4))
     members = {f"fsdd/recordings/{d}_theo_3.wav": CLIP for d in range(3)}
@@ -228,10 +233,10 @@ def _lists() -> list[Target]:
     sums = "clip,wav_bytes,wav_sha256,flv_bytes,flv_sha256\n1001_DFA_ANG_XX,7,ab,8,cd\n"
     annotations = b"Category&id&q&s&e\nDog&a1&good&0&10\nCat&b2&good&3&5\n"
     labels = "\r\n".join(LABELS).encode("utf-8-sig")
-    pointers = cremad_lists.read_pointers
+    pointers = lists.read_pointers
     return [
         Target("split lists", "train.csv", clips.encode(), _split_lists),
-        Target("label list", "stat.csv", labels, cremad_lists.check_label_list),
+        Target("label list", "stat.csv", labels, lists.check_label_list),
         Target("official sums", "sums.csv", sums.encode(), pointers),
         Target("official sums packed", "sums.csv.gz", gzip.compress(sums.encode()), pointers),
         Target("annotations", "Annotations.txt", annotations, read_annotations),
@@ -241,7 +246,7 @@ def _lists() -> list[Target]:
 def _split_lists(path: Path) -> object:
     test = path.with_name("test.csv")
     test.write_text("1091_MTI_SAD_XX,SAD\n")
-    return cremad_lists.read_split_lists({"train": path, "test": test})
+    return lists.read_split_lists({"train": path, "test": test})
 
 
 def _large() -> list[Target]:

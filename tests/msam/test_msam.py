@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines import build_method
+from baselines.registry import build_method
 from msam.model import MultimodalModel
 from msam.msam import MSAM
 from msam.optim import OptimConfig

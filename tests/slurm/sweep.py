@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks.commands.execution import execute, submit
-from benchmarks.execution import Execution
-from benchmarks.executors.slurm_request import Request
-from benchmarks.experiment import Experiment
-from benchmarks.folders import Folders
-from benchmarks.signals import Stop
-from benchmarks.sweep import pending
+from benchmarks.cli.execute import execute, submit
+from benchmarks.executors.slurm import Request
+from benchmarks.executors.stop import Stop
+from benchmarks.plan.experiment import Experiment
+from benchmarks.records.folders import Folders
+from benchmarks.records.status import pending
+from benchmarks.training.execution import Execution
 from tests.faults.tiny_sweep import tiny_session
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.claims import Claims
-from benchmarks.executors.slurm_request import Request
-from benchmarks.folders import Folders
-from benchmarks.record import RunRecord
+from benchmarks.executors.slurm import Request
+from benchmarks.records.folders import Folders
+from benchmarks.records.leases import Claims
+from benchmarks.records.record import RunRecord
 from datasets import registry
 from tests.faults.proofs import leftovers, results
 from tests.faults.tiny_sweep import tiny_experiments

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report.figures.figure import Figure, Panel
-from benchmarks.report.figures.palette import Look
-from benchmarks.report.protocol import LABEL
+from benchmarks.report.figures.style import Look
+from benchmarks.report.wording import LABEL
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -23,32 +22,6 @@ MM = 1 / 25.4
 _LEGEND_LINE = 4.2
 _TOP, _RIGHT, _BOTTOM = 6.0, 3.0, 10.0
 
-_STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "pdf.fonttype": 42,
-    "svg.fonttype": "none",
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.5,
-    "lines.linewidth": 1.0,
-    "lines.markersize": 3.6,
-    "lines.markeredgewidth": 0.4,
-}
-
 
 @dataclass(frozen=True)
 class Sizes:
@@ -58,16 +31,6 @@ class Sizes:
     left: float = 13.0
     gap: float = 6.0
     entry: float = 29.0
-
-
-@contextmanager
-def typography(salt: str) -> Iterator[None]:
-    """The style of all figures, whatever the user's own settings; ids in SVG hang on `salt`."""
-    import matplotlib
-
-    defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
-    with matplotlib.rc_context({**defaults, **_STYLE, "svg.hashsalt": salt}):
-        yield
 
 
 def canvas(

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.config import lookup
-from benchmarks.config_schema import Config
-from benchmarks.plan import Cell
-from benchmarks.record import RunRecord
-from benchmarks.report.cells import collect
-from benchmarks.report.entry import Entry
-from benchmarks.report.evidence import Evidence, evidence
+from benchmarks.configs.load import lookup
+from benchmarks.configs.schema import Config
+from benchmarks.plan.suites import Cell
+from benchmarks.records.evidence import Evidence, evidence
+from benchmarks.records.record import RunRecord
 from benchmarks.report.figures.figure import Figure, Panel
-from benchmarks.report.figures.palette import Look, looks
-from benchmarks.report.paper import load_paper
-from benchmarks.report.protocol import published_warning
+from benchmarks.report.figures.style import Look, looks
+from benchmarks.report.tables.cells import collect
+from benchmarks.report.tables.entry import Entry
+from benchmarks.report.tables.paper import load_paper
+from benchmarks.report.wording import published_warning
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from benchmarks.record import RunRecord
-from benchmarks.report.entry import Entry
+from benchmarks.records.record import RunRecord
 from benchmarks.report.figures.spread import DECIMALS, spread
+from benchmarks.report.tables.entry import Entry
 
 BASELINE = "joint_train"  # of Eq. 21, and of the cost
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from benchmarks.statistics import CONFIDENCE
+from benchmarks.report.statistics import CONFIDENCE
 
 T_INTERVAL, RANGE, NO_SPREAD = "95 % t interval", "min to max", "none"
 DECIMALS = 4  # of every number that is written and drawn

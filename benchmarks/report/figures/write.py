@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.config_schema import Config
-from benchmarks.plan import Cell
-from benchmarks.record import RunRecord
-from benchmarks.report.figures import kinds
+from benchmarks.configs.schema import Config
+from benchmarks.plan.suites import Cell
+from benchmarks.records.record import RunRecord
+from benchmarks.report.figures import paper_figures
 from benchmarks.report.figures.figure import Figure
 from benchmarks.report.figures.material import gather
 
@@ -66,9 +66,9 @@ def make_figures(
     made: list[Figure] = []
     for suite, planned in cells.items():
         material = gather(config, profile_name, suite, planned, records, selection)
-        made += [kinds.overfitting_gap(material), *kinds.learning_curves(material)]
-        made += [kinds.relative_gain(material), *kinds.seeds(material)]
-        made += [kinds.contributions(material), kinds.cost(material)]
+        made += [paper_figures.overfitting_gap(material), *paper_figures.learning_curves(material)]
+        made += [paper_figures.relative_gain(material), *paper_figures.seeds(material)]
+        made += [paper_figures.contributions(material), paper_figures.cost(material)]
     return made
 
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.report.claims import Answer
-from benchmarks.report.claims_text import claim_row
-from benchmarks.report.tables import p_value
+from benchmarks.report.claims.answers import Answer
+from benchmarks.report.claims.text import claim_row
+from benchmarks.report.wording import p_value
 
 
 @dataclass(frozen=True)

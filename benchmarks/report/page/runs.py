@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.config_schema import Config
-from benchmarks.record import LeftOut, RunRecord
-from benchmarks.report.evidence import fingerprint_of
-from benchmarks.report.table import Table
-from benchmarks.selection import RULES, choose
+from benchmarks.configs.schema import Config
+from benchmarks.records.evidence import fingerprint_of
+from benchmarks.records.record import LeftOut, RunRecord
+from benchmarks.records.selection import RULES, choose
+from benchmarks.report.tables.table import Table
 
 
 class Pool:

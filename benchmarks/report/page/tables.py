@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup, escape
 
-from benchmarks.report.caption import notes, warnings
-from benchmarks.report.entry import NO_RECORD, NOT_RUN
-from benchmarks.report.paper import short_name
-from benchmarks.report.style import Style, interval, ours, papers
-from benchmarks.report.table import Table
-from benchmarks.report.verdict import OTHER_PROTOCOL, judge
-from benchmarks.selection import RULES
+from benchmarks.records.evidence import NO_RECORD, NOT_RUN
+from benchmarks.records.selection import RULES
+from benchmarks.report.tables.caption import notes, warnings
+from benchmarks.report.tables.cell_text import Style, interval, ours, papers
+from benchmarks.report.tables.paper import short_name
+from benchmarks.report.tables.table import Table
+from benchmarks.report.tables.verdict import OTHER_PROTOCOL, judge
 
 HTML = Style(
     escape=escape,

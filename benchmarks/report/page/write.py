@@ -12,21 +12,21 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks import costs
-from benchmarks.config_schema import Config
-from benchmarks.files import write_text
-from benchmarks.record import LeftOut, RunRecord
-from benchmarks.report.caption import warnings
-from benchmarks.report.figures import Figures
+from benchmarks.configs.schema import Config
+from benchmarks.records.files import write_text
+from benchmarks.records.record import LeftOut, RunRecord
+from benchmarks.records.selection import RULES
+from benchmarks.report import compute
+from benchmarks.report.figures.write import Figures
 from benchmarks.report.page.claims import COLUMNS, claim_views
 from benchmarks.report.page.ledger import read_ledgers
 from benchmarks.report.page.runs import run_data
 from benchmarks.report.page.tables import rules_of, table_view, verdict_matrix
-from benchmarks.report.sharpness import SharpnessRow
+from benchmarks.report.tables.caption import warnings
 from benchmarks.report.write import Report
-from benchmarks.selection import RULES
+from benchmarks.studies.sharpness.table import SharpnessRow
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 LEDGERS = Path(__file__).parents[3] / "REPRODUCE.md"
 
 
@@ -93,7 +93,7 @@ def _words(contents: Contents) -> dict[str, Any]:
         "compute": contents.compute,
         "failed": [record for record in records if record.status != "done"],
         "left_out": _left_out(contents.report.unused, records),
-        "reality": costs.reality(records),
+        "reality": compute.reality(records),
         "runs": run_data(contents.config, tables, records, contents.report.unused),
     }
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks.epoch import Reporter
 from benchmarks.executors.local import LocalExecutor
+from benchmarks.training.execution import Reporter
 from tests.faults.tiny_sweep import tiny_session
 
 

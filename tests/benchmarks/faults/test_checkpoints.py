@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import harness, sweep
-from benchmarks.checkpoint import previous
-from benchmarks.epoch import Reporter
-from benchmarks.harness import run
+from benchmarks.records import status
+from benchmarks.training import run as harness
+from benchmarks.training.checkpoint import previous
+from benchmarks.training.execution import Reporter
+from benchmarks.training.run import run
 from tests.benchmarks.faults.shared import named, out_of_memory
-from tests.benchmarks.test_harness import Interrupted, interrupt_after, without_timing
+from tests.benchmarks.training.test_run import Interrupted, interrupt_after, without_timing
 
 
 @pytest.mark.parametrize("loss", [lambda p: p.unlink(), lambda p: p.write_bytes(b"short")])
@@ -21,7 +22,7 @@ def test_without_the_newest_checkpoint_the_one_before_is_gone_on_from(
     with pytest.raises(Interrupted):
         run(what, dataset, folders, cpu, interrupt_after(2))
     loss(folders.checkpoint(what.run_id))
-    assert sweep.state(what, folders) == "interrupted"
+    assert status.state(what, folders) == "interrupted"
     again = run(what, dataset, folders, cpu, Reporter(lines.append, lambda b, title: b))
     assert named(lines, "resuming after epoch 1")
     assert without_timing(again) == without_timing(alone)

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.executors import planned
-from benchmarks.harness import run
-from benchmarks.signals import Stop
-from benchmarks.workspace import with_fingerprint
+from benchmarks.executors import data
+from benchmarks.executors.stop import Stop
+from benchmarks.plan.workspace import with_fingerprint
+from benchmarks.training.run import run
 from datasets.errors import DataError
 from tests.benchmarks.faults.shared import named
-from tests.benchmarks.test_harness import without_timing
+from tests.benchmarks.training.test_run import without_timing
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_data_damaged_between_runs_is_noticed(executor, tiny, own_data):
 
 
 def test_damaged_data_of_one_dataset_stops_no_run_on_another(executor, tiny, own_data, monkeypatch):
-    load, other = planned.registry.load, tiny(seed=1, data={**tiny().data, "pairing": "scrambled"})
+    load, other = data.registry.load, tiny(seed=1, data={**tiny().data, "pairing": "scrambled"})
     other = with_fingerprint(other)
 
     def load_or_fail(name, folder, options):
@@ -85,7 +85,7 @@ def test_damaged_data_of_one_dataset_stops_no_run_on_another(executor, tiny, own
             raise DataError("audio_train.npy is damaged")
         return load(name, folder, options)
 
-    monkeypatch.setattr(planned.registry, "load", load_or_fail)
+    monkeypatch.setattr(data.registry, "load", load_or_fail)
     found = executor.execute([tiny(), other])
     assert [r.status for r in found] == ["failed", "done"]
     assert found[0].reason == "DataError: audio_train.npy is damaged"

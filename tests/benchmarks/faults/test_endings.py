@@ -7,13 +7,12 @@ import sys
 import time
 
 from baselines.sam import SAM
-from benchmarks import sweep
-from benchmarks.commands.execution import execute
-from benchmarks.execution import Execution
-from benchmarks.files import remove_litter
-from benchmarks.hosts import machine
-from benchmarks.record import RunRecord
-from benchmarks.signals import EXIT_UNFINISHED, Stop
+from benchmarks.cli.execute import execute
+from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.records import status as sweep
+from benchmarks.records.files import machine, remove_litter
+from benchmarks.records.record import RunRecord
+from benchmarks.training.execution import Execution
 from tests.benchmarks.faults.shared import named
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from baselines.sam import SAM
-from benchmarks import sweep
+from benchmarks.records import status
 from tests.benchmarks.faults.shared import named, out_of_memory
 
 
@@ -18,7 +18,7 @@ def test_beside_others_it_is_left_for_later_and_then_run_alone(
     executor, tiny, folders, lines, monkeypatch
 ):
     plan = [tiny(method="sam"), tiny()]
-    before = sweep.marks(plan, folders)
+    before = status.marks(plan, folders)
     with monkeypatch.context() as patch:
         patch.setattr(SAM, "step", out_of_memory)
         crowd = replace(executor, alone=False)

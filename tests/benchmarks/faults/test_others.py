@@ -6,13 +6,13 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from benchmarks import sweep
-from benchmarks.claim import Owner
-from benchmarks.commands.execution import execute
-from benchmarks.execution import Execution
+from benchmarks.cli.execute import execute
 from benchmarks.executors.local import ATTEMPTS
-from benchmarks.signals import EXIT_UNFINISHED, Stop
-from benchmarks.standing import standings
+from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.records import status as sweep
+from benchmarks.records.leases import Owner
+from benchmarks.records.status import standings
+from benchmarks.training.execution import Execution
 from tests.benchmarks.faults.shared import named
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import sweep
 from benchmarks.__main__ import main
-from benchmarks.execution import Execution
-from benchmarks.standing import standings
+from benchmarks.records import status
+from benchmarks.records.status import standings
+from benchmarks.training.execution import Execution
 from tests.benchmarks.faults.shared import named
-from tests.benchmarks.test_harness import half_of, one_bit_flipped, without_timing
+from tests.benchmarks.training.test_run import half_of, one_bit_flipped, without_timing
 
 
 @pytest.mark.parametrize("damage", [half_of, one_bit_flipped, lambda content: b""])
@@ -24,10 +24,10 @@ def test_a_damaged_result_is_set_aside_and_run_again(
     path = getattr(folders, what)(plan[0].run_id)
     path.write_bytes(damage(path.read_bytes()))
     assert standings(plan, folders)[plan[0].run_id].state == "damaged"
-    sweep.set_damaged_aside(plan, folders, lines.append)
+    status.set_damaged_aside(plan, folders, lines.append)
     assert named(lines, path.name, "done again")
     assert folders.record(f"{plan[0].run_id}.json.damaged").with_suffix("").exists()
-    assert sweep.pending(plan, folders) == [plan[0]]
+    assert status.pending(plan, folders) == [plan[0]]
     assert without_timing(executor.execute(plan[:1])[0]) == without_timing(first[0])
     assert standings(plan, folders)[plan[0].run_id].state == "done"
 
@@ -45,7 +45,7 @@ def test_a_result_that_cannot_be_read_is_damage_of_that_run_alone(
     found = [standings(plan, folders)[e.run_id] for e in plan]
     assert [each.state for each in found] == ["damaged", "done"]
     assert str(path) in found[0].detail
-    sweep.set_damaged_aside(plan, folders, lines.append)
+    status.set_damaged_aside(plan, folders, lines.append)
     assert named(lines, path.name, "done again")
 
 
@@ -54,7 +54,7 @@ def test_a_folder_in_the_way_of_a_file_is_set_aside(what, executor, tiny, folder
     plan = [tiny()]
     path = getattr(folders, what)(plan[0].run_id)
     (path / "inside").mkdir(parents=True)
-    sweep.set_damaged_aside(plan, folders, lines.append)
+    status.set_damaged_aside(plan, folders, lines.append)
     assert lines == [f"{path} is a folder, not a file; it is now {path.name}.damaged"]
     keeping = replace(executor, execution=Execution("cpu", keep_weights=True))
     assert [record.status for record in keeping.execute(plan)] == ["done"]
@@ -83,7 +83,7 @@ def test_deleted_predictions_are_no_damage(executor, tiny, folders):
     plan = [tiny()]
     executor.execute(plan)
     shutil.rmtree(folders.root / "predictions")
-    assert sweep.state(plan[0], folders) == "done"
+    assert status.state(plan[0], folders) == "done"
 
 
 def test_a_record_without_checksum_counts(executor, tiny, folders):
@@ -94,6 +94,6 @@ def test_a_record_without_checksum_counts(executor, tiny, folders):
     for key in ("sha256", "code", "predictions_sha256"):
         del values[key]
     path.write_text(json.dumps(values))
-    assert sweep.state(plan[0], folders) == "done"
+    assert status.state(plan[0], folders) == "done"
     path.write_text(json.dumps({**values, "status": "splendid"}))
-    assert sweep.state(plan[0], folders) == "damaged"
+    assert status.state(plan[0], folders) == "damaged"

@@ -6,11 +6,11 @@ import pytest
 
 from baselines.joint_train import JointTrain
 from benchmarks.executors import attempt
-from benchmarks.harness import run
-from benchmarks.record import RunRecord
-from benchmarks.unfinished import saved_seconds
+from benchmarks.records.record import RunRecord
+from benchmarks.training.checkpoint import saved_seconds
+from benchmarks.training.run import run
 from tests.benchmarks.faults.shared import out_of_memory
-from tests.benchmarks.test_harness import Interrupted, interrupt_after
+from tests.benchmarks.training.test_run import Interrupted, interrupt_after
 
 
 def broken(self, inputs, labels):

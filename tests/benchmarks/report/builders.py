@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.config import load_config
-from benchmarks.plan import Cell, DataState, plan_suite
-from benchmarks.record import RunRecord
-from benchmarks.report.entry import Entry
-from benchmarks.report.table import Table
+from benchmarks.configs.load import load_config
+from benchmarks.plan.suites import Cell, DataState, plan_suite
+from benchmarks.records.record import RunRecord
+from benchmarks.report.tables.entry import Entry
+from benchmarks.report.tables.table import Table
 from benchmarks.report.write import make_table
-from datasets.label_noise import noisy_fingerprint
+from datasets.tensors.label_noise import noisy_fingerprint
 
 CONFIG = load_config()
 PAPERS = tuple(name for name, suite in CONFIG.suites.items() if suite.source == "paper")

@@ -9,9 +9,9 @@ import pandas as pd
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.record import RunRecord
-from benchmarks.report import write_report
-from benchmarks.selection import RULES
+from benchmarks.records.record import RunRecord
+from benchmarks.records.selection import RULES
+from benchmarks.report.write import write_report
 from tests.benchmarks.report.builders import CONFIG, PAPERS, READY, epoch, plan, record
 
 SUITES = {name: plan(name, avmnist=READY) for name in PAPERS}

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.report import Report, write_report
-from benchmarks.report.choice import narrowed
+from benchmarks.report.write import Report, narrowed, write_report
 from tests.benchmarks.report.builders import CONFIG, READY, cell_of, plan, runs
 
 CELLS = plan(avmnist=READY, cremad=READY)

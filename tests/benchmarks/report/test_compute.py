@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.record import RunRecord
+from benchmarks.records.record import RunRecord
 from benchmarks.report.compute import compute_line, compute_rows, write_compute
 from tests.benchmarks.report.builders import READY, cell_of, plan, record
 

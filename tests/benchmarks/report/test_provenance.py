@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.record import LeftOut, RunRecord
-from benchmarks.report import Report, text, write_report
-from benchmarks.report.caption import warnings
-from benchmarks.report.verdict import judge
-from benchmarks.sweep import Folders
+from benchmarks.records.folders import Folders
+from benchmarks.records.record import LeftOut, RunRecord
+from benchmarks.report.tables import markdown
+from benchmarks.report.tables.caption import warnings
+from benchmarks.report.tables.verdict import judge
+from benchmarks.report.write import Report, write_report
 from tests.benchmarks.report.builders import (
     CONFIG,
     PAPERS,
@@ -84,7 +85,7 @@ def test_the_gain_of_choosing_on_the_test_set_by_hand(tmp_path: Path) -> None:
     assert (line["oracle_gain"], line["n"]) == (1.5, 2)
     # sd 0.707107, t(0.975, 1) = 12.706205: 1.5 +- 6.353
     assert (line["ci_low"], line["ci_high"]) == pytest.approx((-4.853, 7.853), abs=1e-3)
-    page = text.render(table(CELLS, records), text.MARKDOWN)
+    page = markdown.render(table(CELLS, records), markdown.MARKDOWN)
     section = page.partition("## What choosing on the test set would have gained")[2]
     row = next(x for x in section.splitlines() if x.startswith("| M-SAM"))
     assert [c.strip() for c in row.strip("|").split("|")] == ["M-SAM", "+1.50", "", "", ""]

@@ -1,0 +1,174 @@
+"""The verb `data`: what is prepared, prepare it, what leaks in it, where it comes from."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+from tqdm import tqdm
+
+from benchmarks.cli.session import Say
+from benchmarks.configs.load import load_config, lookup
+from benchmarks.plan import workspace
+from benchmarks.records.files import write_json
+from datasets import registry
+from datasets.raw.fetch import OTHER_VERSIONS, RawSource, sources_of
+from msam.parameters import nearest
+
+
+def data(arguments: Namespace, say: Say) -> int:
+    """data status [NAME ...], data prepare NAME, data audit [NAME ...], data sources [NAME ...]."""
+    actions = {"status": _status, "prepare": _prepare, "audit": _audit, "sources": _sources}
+    if arguments.action not in actions:
+        hint = nearest(arguments.action, actions)
+        raise ValueError(f"no action '{arguments.action}'{hint}; known: {', '.join(actions)}")
+    for name in arguments.names:
+        lookup("dataset", name, load_config().datasets)
+    if arguments.out and arguments.action != "audit":
+        raise ValueError(f"--out is for data audit; data {arguments.action} writes no file")
+    actions[arguments.action](arguments, say)
+    return 0
+
+
+def _status(arguments: Namespace, say: Say) -> None:
+    say(f"data folder: {workspace.data_folder()}")
+    for name in arguments.names or load_config().datasets:
+        say(f"  {name:<8} protocols {', '.join(registry.protocols(name))}")
+        real = registry.prepared_state(name, workspace.prepared_folder(name, stand_in=False))
+        say(f"  {'':<8} real      {real.state}: {real.detail}")
+        made = registry.prepared_state(name, workspace.prepared_folder(name, stand_in=True))
+        later = "the demo profile generates it when it needs it"
+        detail = later if made.state == "missing" else made.detail
+        say(f"  {'':<8} stand-in  {made.state}: {detail}")
+
+
+def _prepare(arguments: Namespace, say: Say) -> None:
+    if len(arguments.names) != 1:
+        problem = "prepare one at a time" if arguments.names else "name the dataset to prepare"
+        raise ValueError(f"{problem}: {', '.join(registry.LOADERS)}")
+    (name,) = arguments.names
+    folder = workspace.prepared_folder(name, stand_in=False)
+    with stage_progress(say) as progress:
+        report = registry.prepare(
+            name, _raw_places(arguments), folder, progress=progress, force=arguments.force
+        )
+    say(str(report))
+
+
+def _audit(arguments: Namespace, say: Say) -> None:
+    from datasets.registry import audit  # numpy, which no other action needs
+
+    found = {}
+    for name in arguments.names or load_config().datasets:
+        fetched = workspace.data_folder() / "raw" / name
+        places = _raw_places(arguments) or [place for place in [fetched] if place.is_dir()]
+        found[name] = audit(name, places, workspace.prepared_folder(name, stand_in=False))
+        say(audited(load_config().datasets[name].label, found[name]))
+    if arguments.out:
+        findings = {name: [asdict(one) for one in answers] for name, answers in found.items()}
+        write_json(arguments.out, {"format": 1, "findings": findings})
+        say(f"written: {arguments.out}")
+
+
+def _sources(arguments: Namespace, say: Say) -> None:
+    for name in arguments.names or load_config().datasets:
+        say(sources(name, load_config().datasets[name].label))
+
+
+def _raw_places(arguments: Namespace) -> list[Path]:
+    """What `--raw` names, else MSAM_RAW_DIR, else nothing."""
+    return arguments.raw or [Path(p) for p in [os.environ.get("MSAM_RAW_DIR")] if p]
+
+
+@contextmanager
+def stage_progress(say: Say) -> Iterator[Callable[[str, int, int], None]]:
+    """A callback (stage, done, total): a bar per stage on a terminal, else a line per stage."""
+    interactive = sys.stderr.isatty()
+    bars: dict[str, tqdm] = {}
+
+    def show(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            bars[stage] = tqdm(desc=stage, total=total or None, disable=not interactive)
+            if not interactive:
+                say(stage)
+        bars[stage].update(done - bars[stage].n)
+
+    try:
+        yield show
+    finally:
+        for bar in bars.values():
+            bar.close()
+
+
+if TYPE_CHECKING:
+    from datasets.audit.findings import Finding
+
+COLUMNS = 100
+SEVERITIES = ("leak", "note", "ok", "not checked")
+"""The worst first; see `datasets.audit.findings.Severity`."""
+
+
+def audited(label: str, findings: Sequence[Finding]) -> str:
+    """The findings of one dataset, the worst first, below a line that counts them."""
+    counts = Counter(finding.severity for finding in findings)
+    told = ", ".join(f"{counts[severity]} {severity}" for severity in SEVERITIES)
+    ordered = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+    return "\n".join([f"{label}: {told}", *map(_finding, ordered)])
+
+
+def sources(dataset: str, label: str) -> str:
+    """Where each raw file of a dataset comes from, and what else is called by its name."""
+    used = sources_of(dataset)
+    others = [source for source in OTHER_VERSIONS if source.dataset == dataset]
+    rows = [[source.file, _size(source), *_rights(source)] for source in used]
+    head = ["file", "size", "fetched", "share", "licence"]
+    table = tabulate(rows, head, tablefmt="simple", maxcolwidths=[34, 16, None, None, 24])
+    by_hand = not all(source.automatic for source in used)
+    words = " --raw DIR, where DIR holds the files" if by_hand else " (downloads what is missing)"
+    parts = [label, table, *map(_details, used)]
+    parts.append(f"then type: ./reproduce.sh data prepare {dataset}{words}")
+    if others:
+        parts += ["other versions, which are not read:", *map(_details, others)]
+    citations = dict.fromkeys(source.citation for source in (*used, *others))
+    parts += [_wrapped(f"cite: {citation}", "") for citation in citations]
+    return "\n".join(parts) + "\n"
+
+
+def _finding(finding: Finding) -> str:
+    protocols = f" ({', '.join(finding.protocols)})" if finding.protocols else ""
+    start = f"  {finding.severity:<11} "
+    text = f"{finding.check}{protocols}: {finding.text}"
+    return fill(text, COLUMNS, initial_indent=start, subsequent_indent=" " * len(start))
+
+
+def _size(source: RawSource) -> str:
+    return source.size if source.bytes is None else f"{source.bytes:,} bytes"
+
+
+def _rights(source: RawSource) -> list[str]:
+    fetched = "data prepare" if source.automatic else "by a person"
+    return [fetched, "yes" if source.redistributable else "no", source.licence]
+
+
+def _details(source: RawSource) -> str:
+    """Addresses, checksum and notes: what does not fit into a table."""
+    facts = [*source.urls]
+    facts += [f"sha256 {source.sha256}"] if source.sha256 else []
+    facts += [source.note] if source.note else []
+    return "\n".join([f"  {source.file}", *(_wrapped(fact, "    ") for fact in facts)])
+
+
+def _wrapped(text: str, indent: str) -> str:
+    further = f"{indent}  "
+    return fill(
+        text, COLUMNS, initial_indent=indent, subsequent_indent=further, break_long_words=False
+    )

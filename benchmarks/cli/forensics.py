@@ -1,0 +1,87 @@
+"""The verb `forensics`: which way of making AV-MNIST gives the published accuracies."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+
+from benchmarks.cli.execute import execute
+from benchmarks.cli.session import Say, Session
+from benchmarks.cli.train import asked_execution, deadline
+from benchmarks.configs.load import load_config
+from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.plan import workspace
+from benchmarks.records import status as sweep
+from benchmarks.records.files import csv_text, write_json, write_text
+from benchmarks.records.folders import Folders
+from benchmarks.records.record import RunRecord
+from benchmarks.report.compute import write_compute
+from benchmarks.studies.forensics import archive, cases
+from benchmarks.studies.forensics.figure import forensics_figure
+from datasets.errors import counted
+
+SHARES = "shares.json"  # beside the table: what it says of the data, for those without the data
+
+
+def forensics(arguments: Namespace, say: Say) -> int:
+    """Trains what is missing and writes `forensics.csv` and `.md`; 1 if a run failed.
+
+    Where the data is not prepared, the table is made from the records at hand alone; 1 and no table
+    if one of them is damaged.
+    """
+    if arguments.seeds is not None and arguments.seeds < 1:
+        raise ValueError(f"--seeds is {arguments.seeds}; it must be at least 1")
+    config = load_config()
+    folders = Folders(arguments.out or workspace.ROOT / "results" / "forensics")
+    session = Session(config, cases.PROFILE, folders, say)
+    seeds = arguments.seeds or session.profile.seeds
+    if not cases.is_prepared(config) and (folders.root / SHARES).exists():
+        say("the data is not prepared: this is the table of the records at hand")
+        return _write_recorded(session, seeds)
+    planned = [
+        experiment
+        for case in cases.CASES
+        for seed in range(seeds)
+        for experiment in cases.experiments(config, case, seed).values()
+    ]
+    missing = sweep.pending(planned, folders, arguments.rerun_stale)
+    runs = counted(len({e.run_id for e in planned}), "run")
+    say(f"{runs} planned, {len(missing)} of them to do")
+    stop = Stop(deadline(arguments.max_hours))
+    status = execute(missing, session, asked_execution(arguments), stop) if missing else 0
+    if status == EXIT_UNFINISHED:
+        return status
+    write_json(folders.root / SHARES, cases.shares(config))
+    _write(session, [RunRecord.load(folders.record(e.run_id)) for e in planned], seeds)
+    return status
+
+
+def _write_recorded(session: Session, seeds: int) -> int:
+    """The table of the records at hand; 1 and no table if what it needs is lost."""
+    records, left_out = session.archive()
+    for each in left_out:
+        session.say(f"left out: {each.name}.json: {each.reason}")
+    planned = cases.drafts(session.config, seeds)
+    if lost := archive.lost(planned, records, left_out):
+        count = counted(len(lost), "record")
+        session.say(f"nothing is written: {count} of the table lost; restore or delete the files")
+        return 1
+    if not archive.chosen(records, planned):
+        session.say("nothing is written: there is no record of the table")
+        return 1
+    _write(session, records, seeds)
+    return 0
+
+
+def _write(session: Session, records: Sequence[RunRecord], seeds: int) -> None:
+    root = session.folders.root
+    pairings = [case.pairing for case in cases.CASES]
+    shares = archive.load_shares(root / SHARES, pairings)
+    table = cases.rows(session.config, records, shares, seeds)
+    write_text(root / "forensics.csv", csv_text(cases.csv_lines(table)))
+    write_text(root / "forensics.md", cases.markdown(table))
+    write_compute(records, {}, root / "compute.csv")
+    figure = forensics_figure(table)
+    files = figure.write(root / "figures") if figure.points else []
+    session.say(cases.markdown(table))
+    session.say("\n  ".join([f"written: {root / 'forensics.csv'} and .md", *map(str, files)]))

@@ -1,0 +1,152 @@
+"""What every verb on experiments needs: configuration, profile, folders."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import Namespace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.configs.load import load_config, lookup
+from benchmarks.configs.schema import Config, ProfileConfig
+from benchmarks.plan import suites, workspace
+from benchmarks.plan.suites import Cell
+from benchmarks.records.folders import Folders
+from benchmarks.records.record import LeftOut, RunRecord, load_records
+from benchmarks.records.selection import RULES
+from benchmarks.studies.tuning import choices
+from benchmarks.studies.tuning.grid import searches
+from datasets import registry
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One call of the command line. `say` prints a line; `protocol` and `out` are as typed."""
+
+    config: Config
+    profile_name: str
+    folders: Folders
+    say: Say
+    protocol: str | None = None
+    out: Path | None = None
+
+    @property
+    def words(self) -> str:
+        """The options that name the same results again, such as `--profile demo --out DIR`."""
+        options = {"--profile": self.profile_name, "--protocol": self.protocol, "--out": self.out}
+        typed = {option: str(value) for option, value in options.items() if value is not None}
+        return shlex.join(word for pair in typed.items() for word in pair)
+
+    @property
+    def profile(self) -> ProfileConfig:
+        return self.config.profiles[self.profile_name]
+
+    def cells(self, suite: str) -> list[Cell]:
+        """The cells of a table under this profile and the data that is prepared."""
+        states = workspace.data_states(self.config, self.profile)
+        return suites.plan_suite(self.config, suite, self.profile, states)
+
+    def grids(self) -> dict[str, list[Cell]]:
+        """The cells of every grid of `tune` under this profile."""
+        states = workspace.data_states(self.config, self.profile)
+        found = searches(self.config, self.profile, states)
+        return {"tune": [cell for search in found for cell in search.cells]}
+
+    def tables(self, records: Iterable[RunRecord] = ()) -> dict[str, list[Cell]]:
+        """The cells of the paper's tables, and of our own where a run has ended.
+
+        A run that several tables show counts for the first. Without the data, as in a checkout of
+        published records, only `records` say which have ended.
+        """
+        recorded = {record.experiment.cell_id for record in records}
+        shown, seen = {}, set()
+        for name, suite in self.config.suites.items():
+            cells = self.cells(name)
+            own = [cell for cell in cells if _id(cell) not in seen]
+            if suite.source == "paper" or any(self._begun(cell, recorded) for cell in own):
+                shown[name] = cells
+            seen |= {_id(cell) for cell in cells}
+        return shown
+
+    def _begun(self, cell: Cell, recorded: set[str]) -> bool:
+        runs = cell.experiments(self.profile.seeds)
+        there = any(self.folders.record(run.run_id).exists() for run in runs)
+        return there or _id(cell) in recorded
+
+    def gaps(self, cells: Iterable[Cell]) -> list[str]:
+        """A line for each dataset of these cells that cannot be used: why, and what to type."""
+        found = []
+        for name in dict.fromkeys(cell.dataset for cell in cells if cell.reason):
+            folder = workspace.prepared_folder(name, self.profile.stand_in)
+            detail = registry.prepared_state(name, folder).detail
+            found.append(f"{self.config.datasets[name].label} cannot be run: {detail}")
+        return found
+
+    def prepare_stand_in(self, datasets: Iterable[str]) -> None:
+        """Generates the stand-in data that is missing, if the profile trains on that."""
+        if self.profile.stand_in:
+            workspace.ensure_stand_in(datasets, self.say)
+
+    def records(self) -> list[RunRecord]:
+        """Every record of this profile that can be read."""
+        return self.archive()[0]
+
+    def archive(self) -> tuple[list[RunRecord], list[LeftOut]]:
+        """The records of this profile, and the files among them that hold none."""
+        return load_records(self.folders.root / "runs")
+
+
+def _id(cell: Cell) -> str:
+    return cell.template.cell_id
+
+
+def open_session(arguments: Namespace, say: Say) -> Session:
+    """Reads the configuration and settles profile and results folder; ValueError for bad words."""
+    config = load_config()
+    name = arguments.profile
+    if name is None:
+        name, why = workspace.default_profile(config, _asked(arguments))
+        say(why)
+    lookup("profile", name, config.profiles)
+    lookup("selection rule", getattr(arguments, "selection", "val-best"), RULES)
+    if arguments.protocol is not None:
+        _check_protocol(arguments, config)
+        config = _with_protocol(config, name, arguments.protocol)
+    if config.profiles[name].params == "tuned":
+        config, which = choices.with_choices(config, workspace.CHOICES, arguments.protocol)
+        say(which)
+    root: Path = arguments.out or workspace.ROOT / "results" / name
+    return Session(config, name, Folders(root), say, arguments.protocol, arguments.out)
+
+
+def _asked(arguments: Namespace) -> list[str]:
+    """The datasets that the command line names."""
+    single = getattr(arguments, "dataset", None)
+    return [single] if single else list(getattr(arguments, "datasets", ()))
+
+
+def _check_protocol(arguments: Namespace, config: Config) -> None:
+    """ValueError for an unknown protocol, and where a dataset to be trained on lacks it."""
+    protocol, asked = arguments.protocol, _asked(arguments)
+    known = {name: registry.protocols(name) for name in registry.LOADERS}
+    lookup("protocol", protocol, dict.fromkeys(p for several in known.values() for p in several))
+    having = [name for name in config.datasets if protocol in known[name]]
+    meant = asked or (config.datasets if hasattr(arguments, "jobs") else ())
+    lacking = [name for name in meant if name in known and name not in having]
+    if lacking:
+        hint = "" if asked else f"; add --datasets {' '.join(having)}"
+        raise ValueError(
+            f"protocol '{protocol}' exists for {', '.join(having)} only, not for "
+            f"{', '.join(lacking)}{hint}"
+        )
+
+
+def _with_protocol(config: Config, profile_name: str, protocol: str) -> Config:
+    """The same configuration with every dataset split in another way."""
+    profile = config.profiles[profile_name]
+    options = {d: {**profile.options.get(d, {}), "protocol": protocol} for d in config.datasets}
+    profiles = {**config.profiles, profile_name: replace(profile, options=options)}
+    return replace(config, profiles=profiles)

@@ -1,0 +1,123 @@
+"""The verb sharpness: curvature and loss surface of the runs at hand whose weights were kept."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
+
+from benchmarks.cli.session import Say, Session, open_session
+from benchmarks.configs.checks import unknown_words
+from benchmarks.records.files import check_writable
+from benchmarks.records.record import RunRecord
+from benchmarks.studies.sharpness.curvature_file import Curvature, CurvatureSettings, readable
+from benchmarks.studies.sharpness.surface_file import Surface, SurfaceSettings
+
+
+def sharpness(arguments: Namespace, say: Say) -> int:
+    """Measures what is not measured yet, then writes the table and the figure.
+
+    Exit status 1 if the weights of a run were not kept, or it could not be measured.
+    """
+    session = open_session(arguments, say)
+    curvature, surface = _settings(arguments, session)
+    runs = _runs(arguments, session)
+    kept = [run for run in runs if session.folders.weights(run.run_id).exists()]
+    for run in runs:
+        if run not in kept:
+            say(f"{run.run_id}  done, but its weights were not kept; {_how_to_keep(run, session)}")
+    measured = _measure(kept, curvature, surface, arguments.device, session) if kept else []
+    if measured:
+        _report(measured, curvature, session)
+    return 0 if len(measured) == len(runs) else 1
+
+
+def _settings(arguments: Namespace, session: Session) -> tuple[CurvatureSettings, SurfaceSettings]:
+    """The settings of the command line; ValueError for words that are unknown."""
+    problems = [
+        *unknown_words("dataset", [arguments.dataset], session.config.datasets),
+        *unknown_words("fusion", [arguments.fusion], ("late", "early")),
+        *unknown_words("method", arguments.methods, session.config.methods),
+    ]
+    if problems:
+        raise ValueError("\n  ".join(problems))
+    rows = {"split": arguments.split, "samples": arguments.samples}
+    curvature = CurvatureSettings(**rows, rho=arguments.rho, probes=arguments.probes)
+    return curvature, SurfaceSettings(**rows, grid=arguments.grid, span=arguments.span)
+
+
+def _runs(arguments: Namespace, session: Session) -> list[RunRecord]:
+    """The finished runs asked for, on all modalities; ValueError if there is none."""
+    wanted = arguments.methods or list(session.config.methods)
+    runs = [
+        record
+        for record in session.records()
+        if record.status == "done"
+        and not record.experiment.modalities
+        and record.experiment.dataset == arguments.dataset
+        and record.experiment.fusion == arguments.fusion
+        and record.experiment.method in wanted
+    ]
+    if not runs:
+        raise ValueError(
+            f"no finished run of {arguments.dataset}, {arguments.fusion} fusion, in "
+            f"{session.folders.root}; train with ./reproduce.sh table1 (late) or table2 (early), "
+            f"and {session.words} --keep-weights"
+        )
+    return sorted(runs, key=lambda r: (wanted.index(r.experiment.method), r.experiment.seed))
+
+
+def _how_to_keep(run: RunRecord, session: Session) -> str:
+    experiment = run.experiment
+    table = "table1" if experiment.fusion == "late" else "table2"
+    words = replace(session, protocol=experiment.data.get("protocol")).words
+    return (
+        f"train it again: the same command with --keep-weights, such as ./reproduce.sh {table} "
+        f"{words} --datasets {experiment.dataset} --methods {experiment.method} --keep-weights"
+    )
+
+
+def _report(runs: Sequence[RunRecord], settings: CurvatureSettings, session: Session) -> None:
+    """Shows the table of these runs; the files have everything that was ever measured."""
+    from benchmarks.studies.sharpness.figure import surface_figures
+    from benchmarks.studies.sharpness.table import sharpness_rows, sharpness_text, write_sharpness
+
+    config, folders, records = session.config, session.folders, session.records()
+    paths = [folders.curvature(run.run_id, settings) for run in runs]
+    session.say(sharpness_text(sharpness_rows(config, runs, paths)))
+    table = folders.tables / "sharpness.csv"
+    every = sorted((folders.root / "sharpness").glob("*.json"))
+    every = readable(Curvature.load, every, session.say)
+    write_sharpness(sharpness_rows(config, records, every), table)
+    surfaces = sorted((folders.root / "landscape").glob("*.csv"))
+    surfaces = readable(Surface.load, surfaces, session.say)
+    figures = surface_figures(config, records, surfaces)
+    files = [file for figure in figures for file in figure.write(folders.root / "figures")]
+    session.say("\n  ".join(["Written:", *map(str, [table, *files])]))
+
+
+def _measure(
+    runs: Sequence[RunRecord],
+    curvature: CurvatureSettings,
+    surface: SurfaceSettings,
+    device: str | None,
+    session: Session,
+) -> list[RunRecord]:
+    """Measures the runs one by one; names those that it cannot measure and returns the others."""
+    check_writable(session.folders.root)
+    # Torch takes seconds to import: a mistake in the words should not wait for it.
+    from benchmarks.executors.progress import pick_device, reporter
+    from benchmarks.studies.sharpness.probe import Prober
+
+    prober = Prober(session.folders, pick_device(device), reporter(session.say))
+    measured = []
+    for number, run in enumerate(runs, 1):
+        session.say(f"run {number}/{len(runs)}  {run.run_id}")
+        try:
+            prober.curvature(run, curvature)
+            prober.surface(run, surface)
+        except ValueError as error:
+            session.say(f"{run.run_id}  not measured: {error}")
+            continue
+        measured.append(run)
+    return measured

@@ -1,0 +1,171 @@
+"""The verbs that name a table: train what is missing of it, then write it."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+
+from benchmarks.cli.execute import execute, fill
+from benchmarks.cli.report import report, write_tables
+from benchmarks.cli.session import Say, Session, open_session
+from benchmarks.configs.checks import unknown_words
+from benchmarks.executors.jobs import job_count
+from benchmarks.executors.slurm import asked_of_slurm
+from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.plan import suites, workspace
+from benchmarks.plan.experiment import Experiment
+from benchmarks.plan.suites import Cell
+from benchmarks.records import contribution, status
+from benchmarks.records.record import RunRecord
+from benchmarks.training.execution import Execution
+
+
+def table(arguments: Namespace, say: Say) -> int:
+    """The verb that names a suite: trains what is missing of it and writes its table.
+
+    Exit status 1 if a run failed or nothing can be run nor reported, 75 if some are left; 0 without
+    a table if they were submitted.
+    """
+    request = asked_of_slurm(arguments)
+    execution, stop = asked_execution(arguments), Stop(deadline(arguments.max_hours))
+    session = open_session(arguments, say)
+    cells = _chosen_cells(arguments, session)
+    experiments = planned_runs(cells, arguments.seeds or session.profile.seeds, session)
+    if experiments is None:
+        return 1
+    status = fill(experiments, session, arguments, (execution, stop, request))
+    if status in (None, EXIT_UNFINISHED):  # who asked to stop does not want to wait for tables
+        return status or 0
+    write_tables(session, [arguments.verb], arguments.selection)
+    return status
+
+
+def _chosen_cells(arguments: Namespace, session: Session) -> list[Cell]:
+    """The cells that the command line names; ValueError if there are none."""
+    _check_choice(arguments, session)
+    session.prepare_stand_in(arguments.datasets or session.config.datasets)
+    cells = suites.chosen(session.cells(arguments.verb), arguments.datasets, arguments.methods)
+    if not cells:
+        what = " ".join((*arguments.datasets, *arguments.methods))
+        raise ValueError(f"no row of {arguments.verb} has {what}; the rows are in suites.yaml")
+    return cells
+
+
+def planned_runs(cells: Sequence[Cell], seeds: int, session: Session) -> list[Experiment] | None:
+    """The experiments of these cells; None if there is nothing to run and nothing to report.
+
+    Says which datasets cannot be run.
+    """
+    for gap in session.gaps(cells):
+        session.say(gap)
+    experiments = [e for cell in cells for e in cell.experiments(seeds)]
+    wanted = {cell.template.cell_id for cell in cells}
+    if experiments or any(r.experiment.cell_id in wanted for r in session.records()):
+        return experiments
+    session.say("nothing can be run, and there is no record to report")
+    return None
+
+
+def _check_choice(arguments: Namespace, session: Session) -> None:
+    """Raises ValueError, listing every mistake in the choice of datasets, methods and seeds."""
+    config, problems = session.config, []
+    for kind, words, known in (
+        ("dataset", arguments.datasets, config.datasets),
+        ("method", arguments.methods, config.methods),
+    ):
+        problems += unknown_words(kind, words, known)
+    if arguments.seeds is not None and arguments.seeds < 1:
+        problems.append(f"--seeds is {arguments.seeds}; it must be at least 1")
+    if problems:
+        raise ValueError("\n  ".join(problems))
+
+
+def asked_execution(arguments: Namespace) -> Execution:
+    """How the command line wants runs to be executed; ValueError for impossible `--jobs`."""
+    jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device)
+    names = ("keep_weights", "capture", "deterministic")
+    wanted = {k: v for k, v in vars(arguments).items() if k in names}
+    return Execution(arguments.device, jobs, **wanted)
+
+
+def deadline(hours: float | None) -> float | None:
+    """The time of `time.monotonic` after so many hours."""
+    if hours is None:
+        return None
+    if not hours > 0:
+        raise ValueError(f"--max-hours is {hours:g}; it must be more than 0")
+    return time.monotonic() + 3600 * hours
+
+
+def everything(arguments: Namespace, say: Say) -> int:
+    """Trains what is missing of the paper's tables and writes the report.
+
+    Exit status 1 if a run failed, 75 if some are left, and then without a report; there is none
+    either where Slurm does the work.
+    """
+    session = open_session(arguments, say)
+    words = vars(arguments) | {"profile": session.profile_name}
+    statuses = []
+    papers = [name for name, suite in session.config.suites.items() if suite.source == "paper"]
+    for suite in papers:
+        statuses.append(table(Namespace(**words | {"verb": suite}), say))
+        if statuses[-1] == EXIT_UNFINISHED:
+            return EXIT_UNFINISHED
+    if not arguments.dry_run and arguments.executor == "local":
+        report(Namespace(**words), say)
+    return max(statuses)
+
+
+def run(arguments: Namespace, say: Say) -> int:
+    """Trains one experiment, or shows its record if it was trained before."""
+    session = open_session(arguments, say)
+    experiment = _asked_for(arguments, session)
+    session.prepare_stand_in([experiment.dataset])
+    experiment = workspace.with_fingerprint(experiment)
+    path = session.folders.record(experiment.run_id)
+    status.set_damaged_aside([experiment], session.folders, say)
+    if not status.pending([experiment], session.folders, keep_weights=arguments.keep_weights):
+        say(f"done before: {path}")
+    elif execute([experiment], session, asked_execution(arguments), Stop()) == EXIT_UNFINISHED:
+        return EXIT_UNFINISHED
+    record = RunRecord.load(path)
+    say(_summary(record))
+    say(f"record: {path}")
+    return 0 if record.status == "done" else 1
+
+
+_NAMES = ("dataset", "fusion", "method", "modalities", "seed")
+
+
+def _asked_for(arguments: Namespace, session: Session) -> Experiment:
+    """The experiment of the command line, checked; ValueError lists every mistake."""
+    from benchmarks.plan.check import check_values  # imports torch
+
+    names = {key: getattr(arguments, key) for key in _NAMES}
+    changes = dict(arguments.changes)
+    values = suites.experiment_values(session.config, session.profile, names, changes)
+    if values["params"].get("factor") == contribution.FROM_MSAM:
+        draft = workspace.with_fingerprint(Experiment.from_dict(values))
+        values["params"] = dict(contribution.resolved(draft, session.records()).params)
+    return check_values(values)
+
+
+def _summary(record: RunRecord) -> str:
+    """The last epoch's and the reported epoch's test accuracies, in percent."""
+    from benchmarks.records.selection import RULES, choose
+
+    if record.status != "done":
+        return f"{record.status}: {record.reason}"
+    lines = ["stand-in data: never compare these numbers with the paper"] * record.stand_in
+    if record.experiment.data.get("protocol") == "published":
+        lines.append("published protocol: epochs were chosen on the samples that are reported")
+    for rule in RULES:
+        epoch = choose(rule, record.history)
+        accuracies = "  ".join(
+            f"{name.removeprefix('acc_')} {100 * value:.2f}"
+            for name, value in epoch["test"].items()
+            if name.startswith("acc_")
+        )
+        lines.append(f"{rule:<11} epoch {epoch['epoch']:>3}  test accuracy (%)  {accuracies}")
+    return "\n".join(lines)

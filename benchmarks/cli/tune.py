@@ -1,0 +1,123 @@
+"""The verb tune: chooses hyperparameters from the fixed grids, by validation accuracy."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.cli.execute import fill
+from benchmarks.cli.session import Say, Session, open_session
+from benchmarks.cli.train import asked_execution, deadline, planned_runs
+from benchmarks.configs.checks import unknown_words
+from benchmarks.executors.slurm import asked_of_slurm
+from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.plan import workspace
+from benchmarks.plan.suites import data_options
+from benchmarks.records import code
+from benchmarks.records.files import csv_text, write_text
+from benchmarks.studies.tuning.choices import Choice, choices_text, named_choices
+from benchmarks.studies.tuning.grid import FUSIONS, Search, searches
+from benchmarks.studies.tuning.outcomes import Outcome, csv_lines, markdown, open_line, outcomes
+from datasets.spec import PROTOCOLS
+
+
+def tune(arguments: Namespace, say: Say) -> int:
+    """Trains what is missing of the grids, then writes choices.yaml, .csv and .md from all records.
+
+    Exit status 1 if a run failed or nothing can be run nor read, 75 if some are left, and then no
+    file is written. ValueError if choices would be lost.
+    """
+    request = asked_of_slurm(arguments)
+    execution, stop = asked_execution(arguments), Stop(deadline(arguments.max_hours))
+    session = open_session(arguments, say)
+    _check_words(arguments, session)
+    session.prepare_stand_in(arguments.datasets or session.config.datasets)
+    states = workspace.data_states(session.config, session.profile)
+    planned = searches(session.config, session.profile, states)
+    asked = [search for search in planned if _is_asked_for(search, arguments)]
+    cells = [cell for search in asked for cell in search.cells]
+    experiments = planned_runs(cells, session.profile.seeds, session)
+    if experiments is None:
+        return 1
+    status = fill(experiments, session, arguments, (execution, stop, request))
+    if status in (None, EXIT_UNFINISHED):
+        return status or 0
+    found = outcomes(planned, session.records())
+    if not found:
+        say("no run of a grid is there: nothing to choose from, nothing written")
+        return 1
+    _write(found, session)
+    return status
+
+
+def _check_words(arguments: Namespace, session: Session) -> None:
+    """Raises ValueError, listing every mistake in the words of the command line."""
+    config = session.config
+    grids = [name for name, method in config.methods.items() if method.grid]
+    problems = [
+        *unknown_words("dataset", arguments.datasets, config.datasets),
+        *unknown_words("method with a grid", arguments.methods, grids),
+        *unknown_words("fusion", arguments.fusion, FUSIONS),
+    ]
+    used = {data_options(config, session.profile, name).get("protocol") for name in config.datasets}
+    problems += [
+        f"the protocol is {protocol}; tune needs {PROTOCOLS[0]}, whose samples no table tests on"
+        for protocol in used - {PROTOCOLS[0]}
+    ]
+    if problems:
+        raise ValueError("\n  ".join(problems))
+
+
+def _is_asked_for(search: Search, arguments: Namespace) -> bool:
+    what = search.template
+    return (
+        what.fusion in arguments.fusion
+        and what.dataset in (arguments.datasets or [what.dataset])
+        and what.method in (arguments.methods or [what.method])
+    )
+
+
+def _write(found: Sequence[Outcome], session: Session) -> None:
+    """Writes the three files and says what they hold, and which grids are left without a choice."""
+    root, profile = session.folders.root, session.profile
+    chosen = [outcome.choice for outcome in found if outcome.choice]
+    _check_kept(chosen, root / "choices.yaml")
+    table = markdown(found, session.config, profile.stand_in)
+    contents = {
+        "choices.yaml": choices_text(chosen, session.profile_name, profile.stand_in),
+        "choices.csv": csv_text(csv_lines(found, profile.stand_in)),
+        "choices.md": table,
+    }
+    for name, text in contents.items():
+        write_text(root / name, text)
+    session.say(table)
+    for outcome in found:
+        if outcome.chosen is None:
+            session.say(open_line(outcome))
+    runs = [run for outcome in found for trial in outcome.trials for run in trial.runs]
+    if old := code.footnote(runs):
+        session.say(old)
+    session.say("\n  ".join(["Written:", *(str(root / name) for name in contents)]))
+    session.say(_use(root, session))
+
+
+def _check_kept(chosen: Sequence[Choice], path: Path) -> None:
+    """ValueError names the choices in the file that are not among those to be written."""
+    keys = {choice.key for choice in chosen}
+    if lost := [" ".join(key) for key in named_choices(path) if key not in keys]:
+        raise ValueError(
+            f"{path} holds choices that the records at hand do not give; nothing is written: bring "
+            f"their runs to {path.parent / 'runs'}, or delete the file to choose without them\n  "
+            + "\n  ".join(lost)
+        )
+
+
+def _use(root: Path, session: Session) -> str:
+    """Who uses the file in `root`, and what to do so that somebody does."""
+    if session.profile.stand_in:
+        return "stand-in data: no profile uses these choices"
+    names = [name for name, p in session.config.profiles.items() if p.params == "tuned"]
+    told = f"the profiles {' and '.join(names)} use {workspace.CHOICES}"
+    here = (root / "choices.yaml").resolve() == workspace.CHOICES.resolve()
+    return told if here else f"{told}, which this file must replace to be used"

@@ -1,1 +1,0 @@
-"""What each verb does. Torch is imported only by the verbs that train."""

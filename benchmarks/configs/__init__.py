@@ -1,0 +1,1 @@
+"""The YAML files of the suite, and how they are read and checked."""

@@ -1,0 +1,89 @@
+"""The data that a run was planned on, and whether its files are still what was loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from benchmarks.plan.experiment import Experiment
+from benchmarks.plan.workspace import loader_options, prepared_folder
+from datasets import registry
+from datasets.store.manifest import file_sha256, read_manifest
+from datasets.tensors.dataset import Dataset
+
+Mark = tuple[int, int, int]  # number, size and time of a file
+
+
+class OtherData(ValueError):
+    """What is prepared now is not what the run was planned on."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A loaded dataset and the marks of its files, taken before they were read.
+
+    Arrays are mapped, not copied: what is written into a file shows in the middle of a run.
+    """
+
+    dataset: Dataset
+    marks: dict[Path, Mark]
+    digests: Mapping[str, str]  # sha256 by array, as the manifest says
+
+    def changed(self) -> list[Path]:
+        """The files written into since. One that gave way to another keeps its content here, and
+        one that was only touched, or copied back, has the same."""
+        now = {path: _mark(path) for path in self.marks}
+        return [
+            path
+            for path, mark in self.marks.items()
+            if (found := now[path]) and found[0] == mark[0] and self._differs(path, found)
+        ]
+
+    def _differs(self, path: Path, found: Mark) -> bool:
+        if found == self.marks[path]:
+            return False
+        if file_sha256(path) != self.digests.get(path.stem):
+            return True
+        self.marks[path] = found
+        return False
+
+
+def load_planned(experiment: Experiment) -> Planned:
+    """The experiment's dataset, loaded and verified again if its files were written into.
+
+    Raises OtherData if it is not the one that was planned on, DataError if it is damaged.
+    """
+    place = (
+        experiment.dataset,
+        tuple(sorted(loader_options(experiment.data).items())),
+        prepared_folder(experiment.dataset, bool(experiment.data["stand_in"])),
+    )
+    if _load(*place).changed():
+        _load.cache_clear()
+    planned = _load(*place)
+    wanted, found = experiment.data["fingerprint"], planned.dataset.fingerprint
+    if found != wanted:
+        raise OtherData(
+            f"{experiment.run_id} was planned on data {wanted}, but what is prepared now is "
+            f"{found}; start again"
+        )
+    return planned
+
+
+@lru_cache(maxsize=1)
+def _load(name: str, options: tuple[tuple[str, object], ...], folder: Path) -> Planned:
+    marks = {path: mark for path in sorted(folder.glob("*.npy")) if (mark := _mark(path))}
+    dataset = registry.load(name, folder, dict(options))
+    manifest = read_manifest(folder)
+    arrays = manifest.arrays if manifest else {}
+    return Planned(dataset, marks, {array: entry.sha256 for array, entry in arrays.items()})
+
+
+def _mark(path: Path) -> Mark | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -1,0 +1,64 @@
+"""How many runs fit side by side on this machine, and how many threads each gets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from benchmarks.plan.workspace import has_cuda
+
+# Guesses on the safe side: a run that needs more is done again alone.
+_CPU_RUN_BYTES, _CUDA_RUN_BYTES = 2 * 2**30, 12 * 2**30
+_MOST, CORES_PER_CUDA_RUN = 8, 2
+
+
+def job_count(wanted: str, device: str | None) -> int:
+    """`--jobs` as a number; ValueError if it is neither `auto` nor a whole number from 1 on.
+
+    `auto` is one run per core on a processor, as small models gain more from runs than from
+    threads; on a CUDA device what its free memory holds. At most eight.
+    """
+    if wanted != "auto":
+        if not wanted.isdecimal() or int(wanted) < 1:
+            raise ValueError(f"--jobs is '{wanted}'; it must be auto or a whole number from 1 on")
+        return int(wanted)
+    cores = core_count()
+    if device == "cpu" or (device is None and not has_cuda()):
+        fitting = min(cores, _free_bytes() // _CPU_RUN_BYTES)
+    else:
+        fitting = min(cores // CORES_PER_CUDA_RUN, _free_cuda_bytes(device) // _CUDA_RUN_BYTES)
+    return max(1, min(fitting, _MOST))
+
+
+def thread_count(jobs: int) -> int:
+    """Threads of each of `jobs` runs. Results depend on it in their last digits."""
+    return max(1, core_count() // jobs)
+
+
+def core_count() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _free_bytes() -> int:
+    """Free main memory; 0 if the system does not tell."""
+    table = Path("/proc/meminfo")
+    lines = table.read_text().splitlines() if table.exists() else []
+    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(found[0]) * 1024 if found else 0
+
+
+def _free_cuda_bytes(device: str | None) -> int:
+    """Free memory of the CUDA device; 0 if the driver's tool cannot tell."""
+    number = (device or "cuda").partition(":")[2] or "0"
+    words = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(
+            [*words, f"--id={number}"], capture_output=True, text=True, check=True, timeout=30
+        )
+        return int(done.stdout.split()[0]) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return 0

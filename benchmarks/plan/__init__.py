@@ -1,0 +1,1 @@
+"""What is to be run: experiments, suites, checks, and what they cost."""

@@ -1,0 +1,71 @@
+"""Checks experiments before the first second of training, listing every mistake at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from baselines.registry import METHODS
+from benchmarks.configs.checks import unknown_words
+from benchmarks.models import ENCODERS
+from benchmarks.plan.experiment import Experiment, value_problems
+from benchmarks.plan.workspace import loader_options
+from datasets import registry
+from msam.optim import OptimConfig
+from msam.parameters import field_problems, hyperparameters, parameter_problems
+
+# Stands in for what is wrong with an experiment while the rest of it is checked.
+_PROBE = {"fusion": "late", "seed": 0, "epochs": 1, "batch_size": 2, "encoder": "small_cnn"}
+SETTINGS = ("epochs", "batch_size", "encoder", "train_samples", "precision")
+
+
+def check_values(values: Mapping[str, Any]) -> Experiment:
+    """The experiment of these JSON values; ValueError lists every mistake in them."""
+    problems = value_problems(values)
+    fitting = {k: v for k, v in values.items() if not field_problems(Experiment, {k: v}, "")}
+    probe = Experiment(**{**_PROBE, **fitting, "optim": OptimConfig()})
+    problems += experiment_problems(probe)
+    if problems := list(dict.fromkeys(problems)):
+        apart = "\n  " if len(problems) > 1 else " "
+        raise ValueError(f"this run is not possible:{apart}" + "\n  ".join(problems))
+    return Experiment.from_dict(values)
+
+
+def check(experiments: Sequence[Experiment]) -> None:
+    """Raises ValueError, listing every mistake, if some experiment cannot be run."""
+    problems = list(dict.fromkeys(p for e in experiments for p in experiment_problems(e)))
+    if problems:
+        raise ValueError("\n  ".join(["the plan is not runnable:", *problems]))
+
+
+def dataset_problems(experiment: Experiment) -> list[str]:
+    """What is wrong with the dataset and its modalities."""
+    name = experiment.dataset
+    if problems := unknown_words("dataset", [name], registry.LOADERS):
+        return problems
+    known = registry.spec(name).modalities
+    return unknown_words(f"{name} modality", experiment.modalities, known)
+
+
+def experiment_problems(experiment: Experiment) -> list[str]:
+    """What is wrong with the encoder, the modalities, the method and its hyperparameters."""
+    problems = dataset_problems(experiment)
+    if experiment.encoder or not problems:  # an unknown dataset has no encoder of its own
+        problems += unknown_words("encoder", [experiment.encoder], ENCODERS)
+    if experiment.train_samples is not None and experiment.train_samples < experiment.batch_size:
+        problems.append(
+            f"train_samples is {experiment.train_samples}; it must fill at least one batch of "
+            f"{experiment.batch_size}"
+        )
+    if experiment.method not in METHODS:
+        return problems + unknown_words("method", [experiment.method], METHODS)
+    cls = METHODS[experiment.method]
+    accepted = hyperparameters(cls)
+    settings = [*accepted, *SETTINGS, *(f.name for f in fields(OptimConfig))]
+    settings += loader_options(experiment.data)
+    problems += unknown_words(
+        "setting", [n for n in experiment.params if n not in accepted], settings
+    )
+    fitting = {name: v for name, v in experiment.params.items() if name in accepted}
+    return problems + parameter_problems(cls, fitting)

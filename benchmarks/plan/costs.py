@@ -1,0 +1,120 @@
+"""What runs will cost, from the figures that `bench` measured. Free of torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.plan.experiment import Experiment
+from benchmarks.plan.measurements import Figure, Figures, Sizes, key_for, prepared_sizes
+from benchmarks.plan.networks import part_of
+from datasets.errors import DataError
+
+RECORD_BYTES, EPOCH_BYTES = 2500, 800  # of a record, and of an epoch in it
+KEPT_EPOCHS = 3  # whose predictions are stored: one for each rule of selection at most
+
+# What the sizes do not depend on, so that a folder is read once for all methods and seeds.
+UNRELATED = dict.fromkeys(("method", "fusion", "seed", "params", "optim", "encoder", "epochs"))
+
+SizeOf = Callable[[Experiment], Sizes]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of one run. `seconds` is None where `lacking` says what is missing.
+
+    `source` is the machine of the figures, `memory` MiB at the peak, `disk` bytes at most; None
+    where nothing is known of them.
+    """
+
+    seconds: float | None
+    lacking: str = ""
+    source: str = ""
+    memory: float | None = None
+    disk: int | None = None
+
+
+def estimates(
+    experiments: Sequence[Experiment], figures: Figures, size_of: SizeOf = prepared_sizes
+) -> list[Estimate]:
+    """What each run will cost on the data as it is prepared."""
+    known: dict[str, Sizes | DataError] = {}
+    found = []
+    for experiment in experiments:
+        what = json.dumps({**experiment.to_dict(), **UNRELATED}, sort_keys=True)
+        if what not in known:
+            known[what] = _sizes(experiment, size_of)
+        found.append(_estimate(experiment, figures, known[what]))
+    return found
+
+
+def run_seconds(experiment: Experiment, figures: Figures, sizes: Sizes) -> Figure | None:
+    """Training and evaluation of all epochs; None without a figure.
+
+    Step times grow with the batch, so that seconds per sample hold for other batch sizes. Each
+    modality is evaluated on its own, as `benchmarks.training.evaluate` does.
+    """
+    step = figures.seconds.get(key_for(experiment, _row(experiment)))
+    passes = [
+        (count, figures.seconds.get(key_for(experiment, f"evaluation {m}")))
+        for m, count in sizes.evaluated.items()
+    ]
+    if step is None or any(figure is None for _, figure in passes):
+        return None
+    trained = sizes.train // experiment.batch_size * experiment.batch_size
+    evaluation = sum(count * figure.value for count, figure in passes if figure)
+    return Figure(experiment.epochs * (trained * step.value + evaluation), step.source)
+
+
+def run_bytes(experiment: Experiment, sizes: Sizes) -> int:
+    """Record and predictions on disk, at most: what is stored is compressed."""
+    outputs = 1 + len(sizes.evaluated)
+    stored = min(KEPT_EPOCHS, experiment.epochs) * outputs + 1  # and the labels, 2 bytes each
+    return RECORD_BYTES + EPOCH_BYTES * experiment.epochs + 2 * stored * sizes.predictions
+
+
+def sources(found: Iterable[Estimate]) -> str:
+    """The machines whose figures were used."""
+    return " and ".join(sorted({estimate.source for estimate in found if estimate.source}))
+
+
+def _row(experiment: Experiment) -> str:
+    """The row of `bench` with the steps of an experiment."""
+    return " ".join((experiment.method, *experiment.modalities))
+
+
+def _sizes(experiment: Experiment, size_of: SizeOf) -> Sizes | DataError:
+    try:
+        return size_of(experiment)
+    except DataError as error:
+        return error
+
+
+def _estimate(experiment: Experiment, figures: Figures, sizes: Sizes | DataError) -> Estimate:
+    if isinstance(sizes, DataError):
+        return Estimate(None, str(sizes))
+    disk = run_bytes(experiment, sizes)
+    peak = figures.memory.get(key_for(experiment, experiment.method))
+    memory = peak.value if peak else None
+    time = run_seconds(experiment, figures, sizes)
+    if time is None:
+        return Estimate(None, _lacking(experiment, figures), "", memory, disk)
+    return Estimate(time.value, "", time.source, memory, disk)
+
+
+def _lacking(experiment: Experiment, figures: Figures) -> str:
+    """Why there is no figure, and the command that gives one."""
+    network = f"{experiment.encoder} on {experiment.dataset}"
+    part = part_of(experiment)
+    if part is None:
+        return f"no part of bench times {network} as these runs train it"
+    command = f"run ./reproduce.sh bench --parts {part}"
+    if key_for(experiment, _row(experiment)) in figures.seconds:
+        return f"{network} was timed by an older version, without its evaluation: {command}"
+    if any(key[:3] == key_for(experiment, "")[:3] for key in figures.seconds):
+        without = f"{network} was timed without {_row(experiment)}, which may not support it"
+        return f"{without}; if it does: {command}"
+    if part in figures.outdated:
+        return f"{network} was measured by an older version: {command}"
+    return f"no figure for {network}: {command}"

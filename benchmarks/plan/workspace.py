@@ -1,0 +1,99 @@
+"""Where data and results lie on this machine, and what is prepared. Free of torch."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.configs.schema import Config, ProfileConfig
+from benchmarks.plan.experiment import Experiment
+from benchmarks.plan.suites import DataState, data_options
+from datasets import registry
+
+ROOT = Path(__file__).parents[2]
+CHOICES = ROOT / "results" / "tune" / "choices.yaml"
+
+
+def data_folder() -> Path:
+    """The environment variable MSAM_DATA_DIR, else `data/` in the repository."""
+    return Path(os.environ.get("MSAM_DATA_DIR") or ROOT / "data")
+
+
+def prepared_folder(dataset: str, stand_in: bool) -> Path:
+    """Where the dataset's prepared tensors lie."""
+    return data_folder() / ("stand-in" if stand_in else "prepared") / dataset
+
+
+def loader_options(data: Mapping[str, object]) -> dict[str, object]:
+    """An experiment's `data` without what the loader finds out by itself."""
+    return {k: v for k, v in data.items() if k not in ("stand_in", "fingerprint")}
+
+
+def data_states(config: Config, profile: ProfileConfig) -> dict[str, DataState]:
+    """For every dataset its fingerprint under this profile, or why it cannot be used."""
+    return {name: _state(config, profile, name) for name in config.datasets}
+
+
+def with_fingerprint(experiment: Experiment) -> Experiment:
+    """The experiment on the data as it is prepared; DataError says what to type if it is not."""
+    folder = prepared_folder(experiment.dataset, bool(experiment.data["stand_in"]))
+    options = loader_options(experiment.data)
+    identity = registry.fingerprint(experiment.dataset, folder, options)
+    return replace(experiment, data={**experiment.data, "fingerprint": identity})
+
+
+def ensure_stand_in(datasets: Iterable[str], say: Callable[[str], None]) -> None:
+    """Generates the stand-in data of these datasets where it is not there yet."""
+    for name in datasets:
+        folder = prepared_folder(name, stand_in=True)
+        if registry.prepared_state(name, folder).state != "prepared":
+            say(f"generating stand-in data for {name}")
+            registry.generate_stand_in(name, folder)
+
+
+def default_profile(config: Config, asked: Collection[str] = ()) -> tuple[str, str]:
+    """The profile used when none is named, and one line that says why and what else to type.
+
+    Only the datasets `asked` for count; none means all.
+    """
+    names = [name for name in config.datasets if name in asked] or list(config.datasets)
+    states = data_states(config, config.profiles["paper"])
+    prepared = [name for name, state in states.items() if state.fingerprint and name in names]
+    if prepared and has_cuda():
+        reason = f"a CUDA device and prepared data ({', '.join(prepared)}) are there"
+        return "paper", f"profile paper: {reason}; `--profile demo` runs on stand-in data"
+    if prepared:
+        return "demo", (
+            "profile demo (stand-in data): no CUDA device; `--profile quick` trains on a part of "
+            "the real data, `--profile paper` on all of it"
+        )
+    return "demo", (
+        f"profile demo (stand-in data): no real data of {', '.join(names)} is prepared; after "
+        f"`./reproduce.sh data prepare {names[0]}`, `--profile quick` or `paper` trains on it"
+    )
+
+
+def has_cuda() -> bool:
+    """Whether the CUDA driver sees a device; asks the driver, as torch takes seconds to import."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    seen = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return seen and count.value > 0
+
+
+def _state(config: Config, profile: ProfileConfig, name: str) -> DataState:
+    options = data_options(config, profile, name)
+    if options.get("protocol") not in registry.protocols(name):
+        return DataState(None, f"no protocol '{options.get('protocol')}' for this dataset")
+    folder = prepared_folder(name, profile.stand_in)
+    state = registry.prepared_state(name, folder, options)
+    if state.fingerprint is None:
+        absent = "stand-in data not generated yet" if profile.stand_in else "data missing"
+        return DataState(None, absent if state.state == "missing" else state.detail)
+    return DataState(state.fingerprint)

@@ -1,0 +1,248 @@
+"""Digests of the code behind a number, by the role that it plays in a run.
+
+Comments, docstrings and formatting do not count, nor does the file in which a definition stands:
+code that only moves keeps its digests.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from benchmarks.configs.load import read_mapping
+from benchmarks.plan.experiment import Experiment
+from benchmarks.records.record import RunRecord
+from datasets.registry import LOADERS, loader_of
+
+ROOT = Path(__file__).parents[2]
+SAME_NUMBERS = ROOT / "benchmarks" / "configs" / "same_numbers.yaml"
+# What every run goes through. Records, reports and the command line change no number.
+SHARED = (
+    "msam/method.py",
+    "msam/model.py",
+    "msam/optim.py",
+    "benchmarks/training/epoch.py",
+    "benchmarks/training/evaluate.py",
+    "benchmarks/plan/experiment.py",
+    "benchmarks/training/run.py",
+    "benchmarks/training/state.py",
+    "benchmarks/training/capture.py",
+    "benchmarks/training/execution.py",
+    "benchmarks/training/numerics.py",
+    "benchmarks/models/*.py",
+)
+PACKAGES = ("msam", "baselines", "datasets", "benchmarks")
+_BESIDE = ("msam/parameters.py", "baselines/registry.py", "baselines/__init__.py")
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+@cache
+def code_of(method: str, dataset: str, root: Path = ROOT) -> dict[str, str]:
+    """Digests of the method's own code, of the code shared by all runs, and of the data's loader.
+
+    A method's code is its file and those of `baselines/` and `msam/` that it imports, wherever in
+    the file and in whatever form; a loader's is its file and those of `datasets/` that it loads
+    with. Empty for what has no file here.
+    """
+    shared = sorted(path for pattern in SHARED for path in root.glob(pattern))
+    found = {
+        "method": _imported(_method_files(root).get(method, ()), root, ("baselines", "msam")),
+        "shared": set(shared),
+        "data": _imported(_loader_files(dataset, root), root, ("datasets",)),
+    }
+    beside = {*shared, *(root / name for name in _BESIDE)}
+    return {
+        part: _digest(files - beside if part == "method" else files)
+        for part, files in found.items()
+        if files
+    }
+
+
+@cache
+def same_numbers(digest: str) -> frozenset[str]:
+    """The digests of code that was shown to give the same numbers as the code of this one."""
+    rows = read_mapping(SAME_NUMBERS).values()
+    return frozenset((digest, *(other for row in rows if digest in row for other in row)))
+
+
+@cache
+def _method_files(root: Path) -> dict[str, tuple[Path, ...]]:
+    """The file behind each registered name; for `register(name)(cls)` that of `cls`."""
+    found = {}
+    for path in sorted(root.glob("baselines/*.py")):
+        for node in _tree(path).body:
+            for call in getattr(node, "decorator_list", []):
+                found |= dict.fromkeys(_registered(call), (path,))
+            call = node.value if isinstance(node, ast.Expr) else None
+            if isinstance(call, ast.Call) and (names := _registered(call.func)):
+                nodes = [node for argument in call.args for node in ast.walk(argument)]
+                wanted = {node.id for node in nodes if isinstance(node, ast.Name)}
+                files = (f for f, name in _imports(path, _tree(path).body, root) if name in wanted)
+                found |= dict.fromkeys(names, tuple(files))
+    return found
+
+
+def _registered(node: ast.expr) -> list[str]:
+    """The names in the expression if it is `register("<name>")`."""
+    if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "register":
+        return []
+    return [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+
+
+def _loader_files(dataset: str, root: Path) -> list[Path]:
+    """The loader's file and what its `load` imports: preparing leaves traces in the fingerprint."""
+    if dataset not in LOADERS:
+        return []
+    module = type(loader_of(dataset)).__module__
+    path = root / Path(*module.split(".")).with_suffix(".py")
+    loads = [n for n in ast.walk(_tree(path)) if isinstance(n, _DEFINITIONS) and n.name == "load"]
+    return [path, *(file for node in loads for file, _ in _imports(path, node.body, root))]
+
+
+def _imported(start: Iterable[Path], root: Path, packages: tuple[str, ...]) -> set[Path]:
+    """The files and, step by step, those of the packages that they import.
+
+    Of `datasets` at the top of a file only, as a loader's other verbs import within functions.
+    """
+    waiting, found = list(start), set()
+    beside = {root / name for name in _BESIDE}
+    while waiting:
+        path = waiting.pop()
+        if path in found | beside or path.relative_to(root).parts[0] not in packages:
+            continue
+        found.add(path)
+        nodes = _tree(path).body if "datasets" in packages else ast.walk(_tree(path))
+        waiting += [file for file, _ in _imports(path, nodes, root)]
+        if path.name == "__init__.py":  # it may give out the names of any of its modules
+            waiting += path.parent.glob("*.py")
+    return found
+
+
+def _imports(path: Path, nodes: Iterable[ast.AST], root: Path) -> Iterator[tuple[Path, str]]:
+    """The files that the import statements among the nodes of `path` name, each with the name
+    under which its content is known here."""
+    for node in nodes:
+        start: tuple[str, ...] = ()
+        if isinstance(node, ast.ImportFrom):
+            folders = path.relative_to(root).parent.parts
+            start = folders[: len(folders) + 1 - node.level] if node.level else ()
+            start += tuple(filter(None, (node.module or "").split(".")))
+        for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
+            module = (*start, *alias.name.split("."))
+            if file := _file(root, module) or (start and _file(root, start)):
+                yield file, alias.asname or alias.name.partition(".")[0]
+
+
+def _file(root: Path, module: Sequence[str]) -> Path | None:
+    """The file of a module or of a package of ours."""
+    place = root.joinpath(*module)
+    files = (place.with_name(f"{place.name}.py"), place / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
+
+
+def _digest(files: Iterable[Path]) -> str:
+    """Of the files' statements as a set, so that neither file nor order counts."""
+    parts = sorted({part for path in files for part in _parts(path)})
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes(), str(path))
+
+
+@cache
+def _parts(path: Path) -> frozenset[str]:
+    """The digests of the file's statements. Of its imports, only the names that they give."""
+    body = _tree(path).body
+    statements = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    texts = [shape(node) for node in statements[_starts_with_text(body) :]]
+    texts += [text for node in body for text in _given_names(node)]
+    return frozenset(hashlib.sha256(text.encode()).hexdigest() for text in texts)
+
+
+def _given_names(node: object) -> list[str]:
+    """What an import gives and from where; of our own modules only what it renames, as their
+    content counts by itself and may move."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return []
+    module = "" if isinstance(node, ast.Import) else node.module or ""
+    level = 0 if isinstance(node, ast.Import) else node.level
+    found = []
+    for alias in node.names:
+        name = alias.asname or alias.name
+        own = level or (module or alias.name).partition(".")[0] in PACKAGES
+        if not own:
+            found.append(f"{name} is {module}:{alias.name}")
+        elif name != alias.name:
+            found.append(f"{name} is {alias.name.rpartition('.')[2]}")
+    return sorted(found)
+
+
+def shape(node: object) -> str:
+    """A syntax tree as text without docstrings, positions and empty fields.
+
+    Unlike that of `ast.dump`, the same in every version of Python that has the same nodes. Imports
+    stand with the names that they give.
+    """
+    if isinstance(node, list):
+        return f"[{','.join(map(shape, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return f"Import({','.join(_given_names(node))})"
+    fields = {
+        name: value
+        for name in node._fields
+        if (value := getattr(node, name, None)) not in (None, [])
+    }
+    if isinstance(node, (ast.Module, *_DEFINITIONS)) and _starts_with_text(node.body):
+        fields["body"] = node.body[1:]
+    return f"{type(node).__name__}({','.join(f'{name}={shape(v)}' for name, v in fields.items())})"
+
+
+def _starts_with_text(body: list[ast.stmt]) -> bool:
+    """Whether the first statement is a docstring."""
+    value = body[0].value if body and isinstance(body[0], ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+PARTS = {"method": "method code", "shared": "shared code", "data": "data code"}
+
+
+def changed_code(code: Mapping[str, str], method: str, dataset: str) -> list[str]:
+    """What differs between the digests of a record and the code at hand.
+
+    Nothing for a record without digests: its code is unknown, which is no change.
+    """
+    now = code_of(method, dataset) if code else {}
+    return [PARTS[part] for part in now if code.get(part) not in same_numbers(now[part])]
+
+
+def on_other_data(before: Mapping[str, Any], now: Experiment) -> bool:
+    """Whether `before` is the same run in all but the fingerprint of the prepared data."""
+    values = now.to_dict()
+    old, new = before.get("data", {}), values["data"]
+    same = {**before, "data": {**old, "fingerprint": None}}
+    return same == {**values, "data": {**new, "fingerprint": None}}
+
+
+def footnote(records: Iterable[RunRecord]) -> str:
+    """One sentence for a report on the records made by other code; empty if there is none."""
+    changes = [
+        change
+        for record in records
+        if (
+            change := changed_code(record.code, record.experiment.method, record.experiment.dataset)
+        )
+    ]
+    if not changes:
+        return ""
+    parts = ", ".join(part for part in PARTS.values() if any(part in c for c in changes))
+    return (
+        f"{len(changes)} records are stale: {parts} changed since; --rerun-stale trains them again"
+    )

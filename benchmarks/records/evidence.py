@@ -1,0 +1,97 @@
+"""What the records at hand say of one cell: which runs count, and what became of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.plan.suites import Cell
+from benchmarks.records.record import RunRecord
+
+DONE = "done"
+NOT_RUN = "not run"
+NO_RECORD = "no record yet"
+
+LOST = {"diverged", "failed"}  # statuses of runs that were started and have no result
+NEVER_STARTED = {"unsupported"}  # statuses of runs that were refused: more of them cannot help
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The records of a cell that a report uses, in order of seeds."""
+
+    cell: Cell
+    records: tuple[RunRecord, ...]
+    left_out: int  # records on other data than the present
+
+    @property
+    def done(self) -> list[RunRecord]:
+        """The runs that count."""
+        return [r for r in self.records if r.status == DONE]
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """The different preparations of the data behind the runs that count."""
+        return sorted({fingerprint_of(r) for r in self.done})
+
+    @property
+    def stand_in(self) -> bool:
+        """True if the cell was, or is to be, filled from generated data."""
+        planned = bool(self.cell.template.data.get("stand_in"))
+        return planned or any(r.stand_in for r in self.records)
+
+    @property
+    def state(self) -> str:
+        """One of the states of an `Entry`."""
+        statuses = {r.status for r in self.records}
+        if not statuses:
+            return NOT_RUN if self.cell.reason else NO_RECORD
+        if DONE in statuses:
+            return DONE
+        return NOT_RUN if statuses <= NEVER_STARTED else ", ".join(sorted(statuses))
+
+    def notes(self) -> list[str]:
+        """What a reader must know of the runs, those that do not count included."""
+        notes = _obituaries(r for r in self.records if r.status != DONE)
+        if not self.records and self.cell.reason:
+            notes.append(self.cell.reason)
+        if self.left_out:
+            notes.append(f"runs on other data left out: {self.left_out}")
+        if len(self.fingerprints) > 1:
+            notes.append(f"mixed data (fingerprints {', '.join(self.fingerprints)})")
+        return notes
+
+
+def evidence(cell: Cell, records: Iterable[RunRecord]) -> Evidence:
+    """The evidence for `cell` among its own `records`.
+
+    Where the data is prepared, only runs on it count, and the others are noted. Where it is not,
+    as in a checkout of published records, all count, and mixtures are noted.
+    """
+    unique = {r.run_id: r for r in records}.values()
+    ordered = sorted(unique, key=lambda r: (r.experiment.seed, r.run_id))
+    present = cell.template.data.get("fingerprint")
+    used = [r for r in ordered if present in (None, fingerprint_of(r))]
+    return Evidence(cell, tuple(used), len(ordered) - len(used))
+
+
+def fingerprint_of(record: RunRecord) -> str:
+    """Names the preparation of the data that the run saw; `unknown` where nothing says so."""
+    known = record.data.get("fingerprint") or record.experiment.data.get("fingerprint")
+    return str(known or "unknown")
+
+
+def _obituaries(records: Iterable[RunRecord]) -> list[str]:
+    """What became of runs that do not count, those with the same reason in one sentence."""
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        ending = record.status, " ".join(record.reason.split())
+        seeds.setdefault(ending, []).append(str(record.experiment.seed))
+    return [
+        f"{status} ({', '.join(filter(None, [_named(which), reason]))})"
+        for (status, reason), which in seeds.items()
+    ]
+
+
+def _named(seeds: Sequence[str]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"

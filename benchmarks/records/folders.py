@@ -1,0 +1,44 @@
+"""Where runs write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.studies.sharpness.curvature_file import Rows, file_stem
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where runs write, under one root."""
+
+    root: Path
+
+    def record(self, run_id: str) -> Path:
+        return self.root / "runs" / f"{run_id}.json"
+
+    def predictions(self, run_id: str) -> Path:
+        return self.root / "predictions" / f"{run_id}.npz"
+
+    def checkpoint(self, run_id: str) -> Path:
+        return self.root / "checkpoints" / f"{run_id}.pt"
+
+    def weights(self, run_id: str) -> Path:
+        return self.root / "weights" / f"{run_id}.pt"
+
+    def curvature(self, run_id: str, settings: Rows) -> Path:
+        return self.root / "sharpness" / f"{file_stem(run_id, settings)}.json"
+
+    def surface(self, run_id: str, settings: Rows) -> Path:
+        return self.root / "landscape" / f"{file_stem(run_id, settings)}.csv"
+
+    @property
+    def claims(self) -> Path:
+        return self.root / "claims"
+
+    @property
+    def tables(self) -> Path:
+        return self.root / "tables"
+
+    def failure(self, run_id: str) -> Path:
+        return self.root / "failures" / f"{run_id}.txt"

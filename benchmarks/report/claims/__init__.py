@@ -1,0 +1,1 @@
+"""The paper's sentences about its tables, checked against numbers."""

@@ -1,0 +1,99 @@
+"""Statistics of a cell: over seeds, and of the finite test set. See `paired` and `multiple` too."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import ndtri, stdtr, stdtrit
+
+CONFIDENCE = 0.95
+
+
+def mean(values: Sequence[float]) -> float:
+    """Arithmetic mean; NaN for no values."""
+    return float(np.mean(values)) if len(values) else math.nan
+
+
+def sd(values: Sequence[float]) -> float:
+    """Standard deviation of a sample (n - 1); NaN for fewer than two values."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+
+
+def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Student's interval of the mean over seeds; NaN for fewer than two values."""
+    n = len(values)
+    if n < 2:
+        return math.nan, math.nan
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * sd(values) / math.sqrt(n)
+    return mean(values) - half, mean(values) + half
+
+
+def wilson_interval(
+    accuracy: float, samples: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Wilson's score interval of an accuracy in [0, 1] measured on `samples` test samples.
+
+    The samples must be independent. Where a sample has several predictions (the segments of a
+    clip), `samples` is the number of clips: as if all segments of a clip told the same, which is
+    the conservative end.
+    """
+    if samples < 1 or not 0 <= accuracy <= 1:
+        raise ValueError(
+            f"an accuracy of {accuracy} on {samples} samples has no interval; "
+            "it must be in [0, 1], on at least one sample"
+        )
+    z = float(ndtri((1 + confidence) / 2))
+    shrink = 1 + z**2 / samples
+    centre = (accuracy + z**2 / (2 * samples)) / shrink
+    variance = accuracy * (1 - accuracy) / samples + z**2 / (4 * samples**2)
+    half = z * math.sqrt(variance) / shrink
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def newcombe_interval(
+    first: float, first_samples: int, second: float, second_samples: int
+) -> tuple[float, float]:
+    """Interval of `first` - `second`, accuracies in [0, 1] on independent test sets.
+
+    Newcombe (Statistics in Medicine 17, 1998, p. 873), method 10: from Wilson's intervals of both.
+    For two methods on the same test samples it is conservative: the hard samples are hard for both.
+    """
+    low, high = wilson_interval(first, first_samples)
+    other_low, other_high = wilson_interval(second, second_samples)
+    difference = first - second
+    below = math.hypot(first - low, other_high - second)
+    above = math.hypot(high - first, second - other_low)
+    return difference - below, difference + above
+
+
+def equivalence(values: Sequence[float], target: float, margin: float) -> float:
+    """p of two one-sided t tests (Schuirmann 1987) that the mean lies within `target` +- `margin`.
+
+    Small p: it does. NaN for fewer than two values. ValueError for a margin that is not positive.
+    """
+    if not margin > 0:
+        raise ValueError(f"the margin of equivalence is {margin}; it must be above 0")
+    if len(values) < 2:
+        return math.nan
+    distance = margin - abs(mean(values) - target)
+    error = sd(values) / math.sqrt(len(values))
+    if error == 0:
+        return 0.0 if distance > 0 else 1.0
+    return float(stdtr(len(values) - 1, -distance / error))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p of each test (Holm 1979); below a level, the error rate of all is below it.
+
+    The k-th smallest of m is multiplied by m - k + 1 and never falls below the one before. NaN
+    stays NaN and does not count as a test.
+    """
+    order = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
+    adjusted = [math.nan] * len(p_values)
+    floor = 0.0
+    for rank, (p, index) in enumerate(order):
+        floor = max(floor, min(1.0, (len(order) - rank) * p))
+        adjusted[index] = floor
+    return adjusted

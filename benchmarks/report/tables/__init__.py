@@ -1,0 +1,1 @@
+"""The tables: from runs to cells, verdicts and files."""

@@ -1,0 +1,108 @@
+"""Two rows of a column, run against run: paired tests on the stored predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from benchmarks.records.predictions import Predictions
+from benchmarks.records.record import RunRecord
+from benchmarks.records.selection import choose
+from benchmarks.report.paired import mcnemar, paired_bootstrap
+from benchmarks.report.statistics import holm
+from benchmarks.report.tables.entry import Entry
+
+FEWEST_SEEDS = 3  # with two, the test finds differences that are not there too often
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """`first` minus `second` in percentage points, over the seeds that both have.
+
+    `low` and `high` bound the 95 % interval, `p` is of the paired bootstrap over seeds and test
+    samples, `adjusted` is p after Holm over the column. `mcnemar` holds the mid-p of each seed, and
+    nothing for data with several predictions per sample. Without a test, `reason` says why and the
+    numbers are NaN.
+    """
+
+    first: Entry
+    second: Entry
+    seeds: tuple[int, ...] = ()
+    difference: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    adjusted: float = math.nan
+    mcnemar: tuple[float, ...] = ()
+    reason: str = ""
+
+    @property
+    def significant(self) -> bool:
+        """True if the difference is significant at 5 % after Holm's correction."""
+        return self.adjusted < LEVEL
+
+
+def contrast(first: Entry, second: Entry, predictions: Predictions, selection: str) -> Contrast:
+    """The test of two entries of one column; `selection` names the rule of the reported epoch."""
+    ours, theirs = _by_seed(first), _by_seed(second)
+    seeds = tuple(sorted(ours.keys() & theirs.keys()))
+    bare = Contrast(first, second, seeds)
+    if first.stand_in or second.stand_in:
+        return replace(bare, reason="stand-in data")
+    if first.mixed or second.mixed:
+        return replace(bare, reason="mixed data")
+    if len({run.data.get("fingerprint") for run in (*first.runs, *second.runs)}) > 1:
+        return replace(bare, reason="the rows saw different data")
+    if len(seeds) < FEWEST_SEEDS:
+        return replace(bare, reason=f"common seeds: {len(seeds)}; a test needs {FEWEST_SEEDS}")
+    output = first.metric.removeprefix("acc_")
+    try:
+        both = [[runs[seed] for seed in seeds] for runs in (ours, theirs)]
+        _check_rows([*both[0], *both[1]], predictions)
+        right = [_matrix(runs, output, predictions, selection) for runs in both]
+    except ValueError as error:
+        return replace(bare, reason=str(error))
+    return _tested(bare, *right)
+
+
+def adjust(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """The same contrasts with `adjusted` set: Holm over all that have a p."""
+    adjusted = holm([c.p for c in contrasts])
+    return [replace(c, adjusted=p) for c, p in zip(contrasts, adjusted, strict=True)]
+
+
+def _by_seed(entry: Entry) -> dict[int, RunRecord]:
+    return {run.experiment.seed: run for run in entry.runs}
+
+
+def _matrix(
+    runs: Sequence[RunRecord], output: str, predictions: Predictions, selection: str
+) -> np.ndarray:
+    """(S, N): what part of each test sample each run got right at its reported epoch."""
+    epochs = [choose(selection, run.history)["epoch"] for run in runs]
+    pairs = zip(runs, epochs, strict=True)
+    return np.stack([predictions.correct(run, epoch, output) for run, epoch in pairs])
+
+
+def _check_rows(runs: Sequence[RunRecord], predictions: Predictions) -> None:
+    first, *others = (predictions.labels(run) for run in runs)
+    if not all(np.array_equal(first, other) for other in others):
+        raise ValueError("the runs have different test samples")
+
+
+def _tested(bare: Contrast, ours: np.ndarray, theirs: np.ndarray) -> Contrast:
+    result = paired_bootstrap(ours, theirs)
+    segmented = any(run.data.get("segments", 1) > 1 for run in bare.first.runs)
+    pairs = () if segmented else zip(ours, theirs, strict=True)
+    return replace(
+        bare,
+        difference=100 * result.difference,
+        low=100 * result.low,
+        high=100 * result.high,
+        p=result.p,
+        mcnemar=tuple(mcnemar(a, b) for a, b in pairs),
+    )

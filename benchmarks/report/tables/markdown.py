@@ -1,0 +1,138 @@
+"""A table in Markdown and on the terminal: one block per dataset, ours beside the paper's."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from textwrap import fill
+
+from tabulate import tabulate
+
+from benchmarks.report import statistics
+from benchmarks.report.tables.caption import notes, warnings
+from benchmarks.report.tables.cell_text import Style, ours, papers
+from benchmarks.report.tables.paper import short_name
+from benchmarks.report.tables.table import Table
+from datasets.errors import counted
+
+
+def oracle_section(
+    table: Table, heading: Callable[[str, int], str], escape: Callable[[str], str]
+) -> list[str]:
+    """What choosing on the test set would have gained, as a Markdown table; empty without runs."""
+    columns = [c for d in table.datasets for c in table.columns(d) if c.endswith(":acc_mm")]
+    lines = [[escape(row), *(_gain(table, row, c) for c in columns)] for row in table.rows()]
+    lines = [line for line in lines if any(line[1:])]
+    if not lines:
+        return []
+    headers = ["method", *(table.config.datasets[c.partition(":")[0]].label for c in columns)]
+    about = (
+        "Points of fused accuracy, mean over the runs: the test-oracle epoch minus the val-best "
+        "epoch of the same runs. `selection.csv` has every metric and rule."
+    )
+    align = ["left"] + ["right"] * len(columns)
+    grid = tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+    return [heading("What choosing on the test set would have gained", 2), about, grid]
+
+
+def _gain(table: Table, row: str, column: str) -> str:
+    entry = table.at(row, column)
+    return f"{statistics.mean(entry.oracle_gains):+.2f}" if entry and entry.measured else ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What differs between the two formats besides the cells."""
+
+    style: Style
+    grid: str  # tabulate's name of it
+    best: str  # what marks the best value of a column
+    brief: bool  # a dataset without any number takes one line
+    warning: Callable[[str], str]
+    heading: Callable[[str, int], str]
+    item: Callable[[str], str]
+
+
+MARKDOWN = Page(
+    Style(
+        escape=lambda text: re.sub(r"([\\|*_<`\[])", r"\\\1", text),
+        bold=lambda text: f"**{text}**",
+        footnote=lambda number: f" \\[{number}]",
+    ),
+    grid="pipe",
+    best="Bold",
+    brief=False,
+    warning=lambda text: f"> **{text}**",
+    heading=lambda text, level: f"{'#' * level} {text}",
+    item=lambda text: f"- {text}",
+)
+TERMINAL = Page(
+    Style(
+        escape=lambda text: text,
+        bold=lambda text: f"{text}*",
+        footnote=lambda number: f" [{number}]",
+        interval=False,
+    ),
+    grid="simple",
+    best="*",
+    brief=True,
+    warning=lambda text: fill(f"!!! {text}", 100),
+    heading=lambda text, level: f"{text}\n{'=-'[level - 1] * len(text)}",
+    item=lambda text: fill(text, 100, initial_indent="  ", subsequent_indent="    "),
+)
+
+
+def render(table: Table, page: Page) -> str:
+    """The whole table; a warning, if there is one, is its first line."""
+    escape = page.style.escape
+    parts = [page.warning(escape(text)) for text in warnings(table)]
+    parts.append(page.heading(escape(table.title), 1))
+    parts += [_block(table, dataset, page) for dataset in table.datasets]
+    parts += [] if page.brief else oracle_section(table, page.heading, escape)
+    parts.append("\n".join(page.item(line) for line in _below(table, page)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _block(table: Table, dataset: str, page: Page) -> str:
+    escape = page.style.escape
+    columns = table.columns(dataset)
+    if dataset not in _shown(table, page):
+        return f"{table.config.datasets[dataset].label}: {_gaps(table, dataset)}"
+    lines = [
+        [escape(row)]
+        + [cell(table, row, column, page.style) for column in columns for cell in (ours, papers)]
+        for row in table.rows(dataset)
+    ]
+    headers = ["method", *(name for c in columns for name in (short_name(c), "paper"))]
+    align = ["left"] + ["right"] * (len(headers) - 1)
+    grid = tabulate(lines, headers, tablefmt=page.grid, disable_numparse=True, colalign=align)
+    return f"{page.heading(escape(table.config.datasets[dataset].label), 2)}\n\n{grid}"
+
+
+def _gaps(table: Table, dataset: str) -> str:
+    """Why a dataset has no numbers: `not run: data missing (3 rows)`."""
+    entries = [e for e in table.entries if e.cell.dataset == dataset]
+    reasons = {e.row: f"{e.state}: {e.reason}" if e.reason else e.state for e in entries}
+    counts = Counter(reasons.values())
+    return "; ".join(f"{reason} ({counted(n, 'row')})" for reason, n in counts.items())
+
+
+def _shown(table: Table, page: Page) -> list[str]:
+    """The datasets with a block of numbers, and not just one line."""
+    measured = {e.cell.dataset for e in table.entries if e.measured}
+    return [name for name in table.datasets if name in measured or not page.brief]
+
+
+def _below(table: Table, page: Page) -> list[str]:
+    """The footnotes, then how to read the numbers."""
+    style, shown = page.style, _shown(table, page)
+    present = {e.reason for e in table.entries if e.cell.dataset in shown}
+    reasons = [
+        f"{style.footnote(number).strip()} {style.escape(reason)}"
+        for reason, number in table.footnotes.items()
+        if reason in present
+    ]
+    legend = [f"{page.best}: best of {table.contest}."] * any(map(table.has_best, shown))
+    return [*reasons, *(style.escape(text) for text in notes(table, style.interval)), *legend]

@@ -1,0 +1,118 @@
+"""A table of the paper, filled: what all its renderings share."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from benchmarks.configs.schema import Config
+from benchmarks.report.tables.contrast import Contrast
+from benchmarks.report.tables.entry import Entry
+from benchmarks.report.tables.paper import column_name, metrics
+
+
+@dataclass(frozen=True)
+class Table:
+    """The judged entries of one suite; rows and columns are in the paper's order.
+
+    `departures` says where the training on real data was not the paper's. `contrasts` holds, under
+    (row, column), the paired test of that row's reference against it.
+    """
+
+    name: str
+    config: Config
+    profile_name: str
+    selection: str
+    entries: Sequence[Entry]
+    departures: Sequence[str] = ()
+    contrasts: Mapping[tuple[str, str], Contrast] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What the table is about."""
+        return self.config.suites[self.name].title
+
+    @property
+    def all_rows(self) -> list[str]:
+        """The labels of the paper's rows."""
+        return [row.label for row in self.config.suites[self.name].rows]
+
+    @property
+    def all_columns(self) -> list[str]:
+        """The names of the paper's columns."""
+        return [column for dataset in self.config.datasets for column in self.columns(dataset)]
+
+    def columns(self, dataset: str) -> list[str]:
+        """The names of a dataset's columns."""
+        return [column_name(dataset, m) for m in metrics(self.config.datasets[dataset])]
+
+    @property
+    def datasets(self) -> list[str]:
+        """The datasets that have an entry."""
+        present = {e.cell.dataset for e in self.entries}
+        return [dataset for dataset in self.config.datasets if dataset in present]
+
+    def rows(self, dataset: str | None = None) -> list[str]:
+        """The labels of the rows that have an entry, for this dataset or for any."""
+        present = {e.row for e in self.entries if dataset in (None, e.cell.dataset)}
+        return [row for row in self.all_rows if row in present]
+
+    def at(self, row: str, column: str) -> Entry | None:
+        """The entry at a place; None where the table has no such cell."""
+        return self._places.get((row, column))
+
+    def best(self, column: str, value: Callable[[Entry], float]) -> set[str]:
+        """The rows with a column's highest value as printed; none where nothing competes.
+
+        Only rows with as many wrong labels compete. Columns with stand-in data have none: which
+        method leads there says nothing.
+        """
+        rivals = [e for e in self.entries if e.column == column]
+        if any(e.stand_in for e in rivals):
+            return set()
+        groups: dict[int, dict[str, float]] = defaultdict(dict)
+        for e in rivals:
+            if not math.isnan(value(e)):
+                groups[e.label_noise][e.row] = round(value(e), 2)
+        contests = [found for found in groups.values() if len(found) > 1]
+        return {row for found in contests for row, v in found.items() if v == max(found.values())}
+
+    def has_best(self, dataset: str) -> bool:
+        """True if a number of this dataset is marked as the best of its column."""
+        kinds = (lambda e: e.mean), (lambda e: e.paper)
+        return any(self.best(c, value) for c in self.columns(dataset) for value in kinds)
+
+    @property
+    def contest(self) -> str:
+        """Which rows compete: `its column`, and what else they must share if rows differ in it."""
+        several = len({e.label_noise for e in self.entries}) > 1
+        return "its column" + " among rows with as many wrong labels" * several
+
+    @cached_property
+    def footnotes(self) -> dict[str, int]:
+        """The number of every reason, in order of appearance, dataset by dataset."""
+        ordered = (e for d in self.datasets for e in self.entries if e.cell.dataset == d)
+        reasons = dict.fromkeys(e.reason for e in ordered if e.reason)
+        return {reason: number for number, reason in enumerate(reasons, 1)}
+
+    @property
+    def tested(self) -> bool:
+        """True if the paired test could be made for some pair of rows."""
+        return any(not c.reason for c in self.contrasts.values())
+
+    @cached_property
+    def stand_in(self) -> list[Entry]:
+        """The entries whose numbers come from generated data."""
+        return [e for e in self.entries if e.measured and e.stand_in]
+
+    @property
+    def partly_stand_in(self) -> bool:
+        """True if entries from stand-in data stand beside others and must be marked."""
+        return 0 < len(self.stand_in) < sum(e.measured for e in self.entries)
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], Entry]:
+        return {(e.row, e.column): e for e in self.entries}

@@ -1,0 +1,1 @@
+"""How the published AV-MNIST was probably made."""

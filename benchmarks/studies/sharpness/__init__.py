@@ -1,0 +1,1 @@
+"""Curvature and loss surfaces of trained models."""

@@ -1,0 +1,1 @@
+"""Choosing a hyperparameter for each method on validation data."""

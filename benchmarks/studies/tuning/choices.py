@@ -1,0 +1,131 @@
+"""The hyperparameters chosen on validation data: their file, `choices.yaml`. Free of torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from benchmarks.configs.checks import unknown_words
+from benchmarks.configs.load import read_entry, read_mapping
+from benchmarks.configs.schema import Config
+from datasets.spec import PROTOCOLS
+
+Key = tuple[str, str, str]  # dataset, fusion, method
+HEAD = (
+    "# Written by ./reproduce.sh tune: of each grid in methods.yaml the value with the highest\n"
+    "# validation accuracy, and the runs of the grid. choices.csv has the accuracy of each value.\n"
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The value of a hyperparameter for one dataset and fusion; `runs` are those of its grid."""
+
+    dataset: str
+    fusion: Literal["late", "early"]
+    method: str
+    parameter: str
+    value: float
+    runs: tuple[str, ...]
+
+    @property
+    def key(self) -> Key:
+        return self.dataset, self.fusion, self.method
+
+
+@dataclass(frozen=True)
+class ChoicesFile:
+    """What `choices.yaml` holds."""
+
+    profile: str
+    stand_in: bool
+    choices: tuple[Any, ...]
+
+
+def choices_text(choices: Iterable[Choice], profile: str, stand_in: bool) -> str:
+    """The file's text; `profile` names how the runs were trained."""
+    entries = [asdict(choice) | {"runs": list(choice.runs)} for choice in choices]
+    content = {"profile": profile, "stand_in": stand_in, "choices": entries}
+    return HEAD + yaml.safe_dump(content, sort_keys=False, width=200)
+
+
+def read_choices(path: Path, config: Config) -> list[Choice]:
+    """The choices of a file; ValueError lists every mistake in it."""
+    problems: list[str] = []
+    file = read_entry(read_mapping(path), ChoicesFile, path.name, problems)
+    entries = file.choices if file else ()
+    if file and file.stand_in:
+        problems.append("they rest on stand-in data, and say nothing about real data")
+    numbered = enumerate(entries, start=1)
+    read = [read_entry(entry, Choice, f"choice {n}", problems) for n, entry in numbered]
+    found = [choice for choice in read if choice]
+    problems += [problem for choice in found for problem in _problems(choice, config)]
+    keys = [choice.key for choice in found]
+    problems += [f"{' '.join(key)} is chosen twice" for key in set(keys) if keys.count(key) > 1]
+    if problems:
+        again = "correct it, or write it again: ./reproduce.sh tune"
+        raise ValueError("\n  ".join([f"{path} is wrong; {again}", *problems]))
+    return found
+
+
+def named_choices(path: Path) -> list[Key]:
+    """What a file, if it is there, chooses for, right or wrong; ValueError if it is no YAML."""
+    entries = read_mapping(path).get("choices") if path.exists() else None
+    entries = entries if isinstance(entries, list) else []
+    read = [read_entry(entry, Choice, path.name, []) for entry in entries]
+    return [choice.key for choice in read if choice]
+
+
+def with_choices(config: Config, path: Path, protocol: str | None) -> tuple[Config, str]:
+    """The configuration with the choices of a file, if there is one, and one line about them.
+
+    They were made under the default protocol: under another one they may have seen test samples.
+    """
+    if protocol not in (None, PROTOCOLS[0]):
+        return config, (
+            f"hyperparameters: the published values of methods.yaml; what was chosen holds for the "
+            f"protocol {PROTOCOLS[0]}"
+        )
+    choices = read_choices(path, config) if path.exists() else []
+    if not choices:
+        return config, (
+            "hyperparameters: the published values of methods.yaml; none is chosen on validation "
+            "data yet, `./reproduce.sh tune` does it"
+        )
+    chosen = {choice.key: {choice.parameter: choice.value} for choice in choices}
+    told = "; ".join(_told(c) for c in choices if c.value != _published(c, config))
+    return replace(config, choices=chosen), (
+        f"hyperparameters: {len(choices)} chosen on validation data ({path}); other than the "
+        f"published values are: {told or 'none'}"
+    )
+
+
+def _problems(choice: Choice, config: Config) -> list[str]:
+    """What does not fit the configuration, one sentence each."""
+    grids = {name: method.grid for name, method in config.methods.items() if method.grid}
+    problems = unknown_words("dataset", [choice.dataset], config.datasets)
+    problems += unknown_words("method with a grid", [choice.method], grids)
+    if grid := grids.get(choice.method):
+        problems += unknown_words("parameter", [choice.parameter], [grid.parameter])
+        if repr(choice.value) not in map(repr, grid.values):  # 5.0 is not 5: it is another run
+            known = ", ".join(map(str, grid.values))
+            problems.append(f"{choice.value} is not in its grid, which has {known}")
+        if (named := len(set(choice.runs))) < len(grid.values):
+            problems.append(f"it names {named} runs, fewer than its grid has values")
+        like = "-".join(choice.key)
+        wrong = [r for r in choice.runs if not re.fullmatch(f"{like}-s[0-9]+-[0-9a-f]+", r)]
+        problems += [f"'{run}' is none of its runs, named {like}-s0-..." for run in wrong]
+    return [f"{' '.join(choice.key)}: {problem}" for problem in problems]
+
+
+def _published(choice: Choice, config: Config) -> Any:
+    return config.methods[choice.method].values(choice.dataset)[choice.parameter]
+
+
+def _told(choice: Choice) -> str:
+    return f"{' '.join(choice.key)} {choice.parameter}={choice.value}"

@@ -1,0 +1,86 @@
+"""The runs that `tune` plans: the grid of every method, for every dataset and fusion.
+
+Every method with something to choose has equally many values in `methods.yaml`, and every value is
+trained under the same profile. Free of torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from benchmarks.configs.schema import Config, Grid, ProfileConfig, Row
+from benchmarks.plan.experiment import Experiment
+from benchmarks.plan.suites import Cell, DataState, make_experiment
+
+FUSIONS = ("late", "early")
+
+
+@dataclass(frozen=True)
+class Search:
+    """The grid of one method for one dataset and fusion: a cell for each value.
+
+    `published` is the value that the tables use without a choice.
+    """
+
+    grid: Grid
+    cells: tuple[Cell, ...]
+    published: float
+    seeds: int
+
+    @property
+    def template(self) -> Experiment:
+        return self.cells[0].template
+
+    @property
+    def name(self) -> str:
+        """Dataset, fusion and method."""
+        return f"{self.template.dataset} {self.template.fusion} {self.template.method}"
+
+    @property
+    def experiments(self) -> list[Experiment]:
+        """The runs of the grid; none where the data is missing."""
+        return [e for cell in self.cells for e in cell.experiments(self.seeds)]
+
+
+def searches(
+    config: Config, profile: ProfileConfig, states: Mapping[str, DataState]
+) -> list[Search]:
+    """The grid of every method that has one, for every dataset and fusion."""
+    return [
+        _search(config, profile, dataset, fusion, method, states[dataset])
+        for dataset in config.datasets
+        for fusion in FUSIONS
+        for method in config.methods
+        if config.methods[method].grid
+    ]
+
+
+def _search(
+    config: Config,
+    profile: ProfileConfig,
+    dataset: str,
+    fusion: str,
+    method: str,
+    state: DataState,
+) -> Search:
+    entry = config.methods[method]
+    usual = make_experiment(
+        config,
+        profile,
+        dataset=dataset,
+        fusion=fusion,
+        method=method,
+        fingerprint=state.fingerprint,
+    )
+    cells = [
+        Cell(
+            Row(entry.label, method),
+            dataset,
+            replace(usual, params={**usual.params, entry.grid.parameter: value}),
+            state.reason,
+        )
+        for value in entry.grid.values
+    ]
+    published = entry.values(dataset)[entry.grid.parameter]
+    return Search(entry.grid, tuple(cells), published, profile.seeds)

@@ -1,0 +1,138 @@
+"""Replays whole training steps as CUDA graphs, for every method that allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from benchmarks.training.host_state import changed_names, host_state
+from msam.method import Method
+from msam.model import Inputs
+
+Capture = Literal["auto", "off"]
+Metrics = dict[str, Tensor]
+Step = Callable[[Inputs, Tensor], Metrics]
+Record = Callable[[Callable[[], Metrics], torch.Generator], tuple[Callable[[], None], Metrics]]
+
+
+def make_step(method: Method, device: torch.device, capture: Capture) -> tuple[Step, str]:
+    """What trains a batch: `method.step` or its replay; and which of the two, with the reason."""
+    if capture == "off":
+        return method.step, "off"
+    if device.type != "cuda":
+        return method.step, "off: needs a CUDA device"
+    if method.uncapturable:
+        return method.step, f"off: {method.uncapturable}"
+    return CapturedStep(method, record_cuda_graph), "CUDA graph"
+
+
+class CapturedStep:
+    """`method.step`, recorded once and replayed as long as nothing on the host has changed.
+
+    The first step of each phase and learning rate runs as it is: it makes momentum buffers and
+    layers of unknown width, and is a step of the training like any other, so nothing has to be
+    undone. The second is recorded, which executes nothing, and replayed. ValueError if the method
+    changes something on the host then.
+    """
+
+    def __init__(self, method: Method, record: Record) -> None:
+        self.method, self.record = method, record
+        self.key: Hashable = None
+        self.replay: Callable[[], None] | None = None
+
+    def __call__(self, inputs: Inputs, labels: Tensor) -> Metrics:
+        if self.key is None or self.key != self._key(inputs, labels):
+            self.replay = None
+            metrics = _on_side_stream(self.method.step, inputs, labels)
+            self.key = self._key(inputs, labels)
+            return _copies(metrics)
+        if self.replay is None:
+            self._capture(inputs, labels)
+        for m, x in inputs.items():
+            self.inputs[m].copy_(x)
+        self.labels.copy_(labels)
+        self.replay()
+        return _copies(self.metrics)
+
+    def _capture(self, inputs: Inputs, labels: Tensor) -> None:
+        self.inputs = {m: x.clone() for m, x in inputs.items()}
+        self.labels = labels.clone()
+        for optimizer in _optimizers(self.method):
+            optimizer.zero_grad()  # gradients are to lie in the recording's own memory
+        before = host_state(self.method)
+        self.replay, self.metrics = self.record(self._step, self.method.generator)
+        if frozen := changed_names(before, host_state(self.method)):
+            raise ValueError(
+                f"{type(self.method).__name__} changes {', '.join(frozen)} on the host in every "
+                "step, which the replay of a recorded step would not: keep it in a tensor, or say "
+                "in `uncapturable` why steps cannot be recorded"
+            )
+
+    def _step(self) -> Metrics:
+        """A step on the fixed inputs; what it assigned to the method goes into the old tensors,
+        where the next replay reads it."""
+        before = _tensors(self.method)
+        metrics = self.method.step(self.inputs, self.labels)
+        for name, now in _tensors(self.method).items():
+            if now is not before[name]:
+                before[name].copy_(now)
+                setattr(self.method, name, before[name])
+        return metrics
+
+    def _key(self, inputs: Inputs, labels: Tensor) -> Hashable:
+        """All that a recording has fixed: phase, rates, shapes, where the state lies."""
+        optimizers = _optimizers(self.method)
+        rates = [
+            tuple(v for k, v in group.items() if k != "params")
+            for optimizer in optimizers
+            for group in optimizer.param_groups
+        ]
+        state = [s for o in optimizers for s in o.state.values()]
+        kept = [v for s in state for v in s.values() if isinstance(v, Tensor)]
+        kept += _tensors(self.method).values()
+        shapes = [x.shape for x in (*inputs.values(), labels)]
+        return self.method.phase, repr(rates), tuple(shapes), _addresses(kept)
+
+
+def record_cuda_graph(
+    step: Callable[[], Metrics], generator: torch.Generator
+) -> tuple[Callable[[], None], Metrics]:
+    """Captures `step`, whose own draws come from `generator`; its replay, and where results lie."""
+    graph = torch.cuda.CUDAGraph()
+    graph.register_generator_state(generator)
+    with torch.cuda.device(generator.device), torch.cuda.graph(graph):
+        metrics = step()
+    return graph.replay, metrics
+
+
+def _on_side_stream(step: Step, inputs: Inputs, labels: Tensor) -> Metrics:
+    """CUDA wants a step before its capture on another stream than the default one."""
+    if labels.device.type != "cuda":
+        return step(inputs, labels)
+    stream, usual = torch.cuda.Stream(labels.device), torch.cuda.current_stream(labels.device)
+    stream.wait_stream(usual)
+    with torch.cuda.stream(stream):
+        metrics = step(inputs, labels)
+    usual.wait_stream(stream)
+    return metrics
+
+
+def _copies(metrics: Metrics) -> Metrics:
+    """The next replay overwrites its results, and tensors of the method that are among them."""
+    return {name: value.clone() for name, value in metrics.items()}
+
+
+def _optimizers(method: Method) -> list[Optimizer]:
+    return [value for value in vars(method).values() if isinstance(value, Optimizer)]
+
+
+def _tensors(method: Method) -> dict[str, Tensor]:
+    return {name: value for name, value in vars(method).items() if isinstance(value, Tensor)}
+
+
+def _addresses(tensors: Sequence[Tensor]) -> tuple[int, ...]:
+    return tuple(t.data_ptr() for t in tensors)

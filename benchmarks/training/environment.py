@@ -1,0 +1,57 @@
+"""Where a run happened: versions, hardware, commit."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+
+ROOT = Path(__file__).parents[2]
+
+
+def describe_environment(device: torch.device) -> dict[str, Any]:
+    """Versions, the hardware that trained, and the commit of the code."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "platform": platform.platform(terse=True),
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        **commit(),
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """The accelerator's or the processor's name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown processor"
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "unknown processor"
+
+
+@cache
+def commit() -> dict[str, Any]:
+    """The commit, and whether tracked files differ from it; `unknown` outside a checkout."""
+    try:
+        revision = _git("rev-parse", "HEAD")
+        return {"commit": revision, "modified": bool(_git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": "unknown", "modified": None}
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(
+        ["git", *words], cwd=ROOT, capture_output=True, encoding="utf-8", check=True, timeout=30
+    )
+    return done.stdout.strip()

@@ -1,0 +1,136 @@
+"""One epoch: every batch once, then an evaluation. Can stop after any step and go on exactly."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.plan.experiment import Experiment, derive_seed
+from benchmarks.training.evaluate import evaluate
+from benchmarks.training.execution import Reporter, Stopped
+from benchmarks.training.numerics import computing_in
+from benchmarks.training.state import Predictions, Training
+from datasets.tensors.dataset import SplitTensors
+
+
+class Diverged(Exception):
+    """A loss, an accuracy or another metric is no longer a finite number."""
+
+
+def run_epoch(
+    training: Training,
+    train: SplitTensors,
+    held_out: dict[str, SplitTensors],
+    experiment: Experiment,
+    reporter: Reporter,
+) -> None:
+    """Trains one epoch and enters its metrics; the method sees those of `val` only.
+
+    Raises Diverged or Stopped, with nothing entered.
+    """
+    started = time.perf_counter() - training.partial.get("seconds", 0.0)
+    epoch = len(training.history) + 1
+    lr = training.method.optimizer.param_groups[0]["lr"]
+    try:
+        means = train_epoch(training, train, experiment, epoch, reporter)
+    except Stopped:
+        training.partial["seconds"] = time.perf_counter() - started
+        raise
+    with computing_in(training.method.model, "fp32"):
+        results = {name: evaluate(training.method.model, part) for name, part in held_out.items()}
+    entry: dict[str, Any] = {"epoch": epoch, "lr": lr, "train": means}
+    entry |= {name: result.metrics for name, result in results.items()}
+    for part in ("train", *held_out):
+        refuse_non_finite(entry[part], f"epoch {epoch}, {part}")
+    predictions: Predictions = results["test"].predictions
+    training.method.end_epoch(dict(entry["val"]))
+    training.add(entry, predictions, time.perf_counter() - started)
+
+
+def train_epoch(
+    training: Training,
+    split: SplitTensors,
+    experiment: Experiment,
+    epoch: int,
+    reporter: Reporter,
+) -> dict[str, float]:
+    """One pass over the training rows in full batches; the means of what `step` returned.
+
+    The order depends on seed and epoch alone, so every method sees the same batches. Rows that do
+    not fill the last batch sit this epoch out. Asked to stop, it leaves in `training.partial` the
+    number of steps done, the sums of what they returned and the state of the random numbers, and
+    raises Stopped; from there it goes on as if nothing had happened.
+    """
+    device, method = split.labels.device, training.method
+    batches = batch_order(len(split), experiment, epoch).to(device)
+    random = Randomness.of_epoch(experiment, epoch, method.generator, device)
+    partial = training.partial
+    done, totals = partial.get("steps", 0), dict(partial.get("totals", {}))
+    if partial:
+        totals = {name: total.to(device) for name, total in totals.items()}
+        random.load_state_dict(partial["random"])
+    method.model.train()
+    with computing_in(method.model, experiment.precision):
+        for index in reporter.track(batches[done:], f"{experiment.run_id} epoch {epoch}"):
+            for name, value in training.step(*split.batch(index, random.augmentation)).items():
+                totals[name] = totals[name] + value if name in totals else value
+            done += 1
+            if reporter.stop():
+                state = {"steps": done, "totals": totals, "random": random.state_dict()}
+                training.partial = state
+                raise Stopped(f"epoch {epoch}, step {done} of {len(batches)}")
+    means = (torch.stack(list(totals.values())).double() / len(batches)).tolist()
+    return dict(zip(totals, means, strict=True))
+
+
+def batch_order(rows: int, experiment: Experiment, epoch: int) -> Tensor:
+    """The rows of every full batch of an epoch, (steps, B)."""
+    size = experiment.batch_size
+    generator = torch.Generator().manual_seed(derive_seed(experiment.seed, "order", epoch))
+    return torch.randperm(rows, generator=generator)[: rows // size * size].view(-1, size)
+
+
+@dataclass(frozen=True)
+class Randomness:
+    """The random numbers of an epoch: torch's own (dropout), augmentation, the method's draws."""
+
+    device: torch.device
+    augmentation: torch.Generator
+    method: torch.Generator
+
+    @classmethod
+    def of_epoch(
+        cls, experiment: Experiment, epoch: int, method: torch.Generator, device: torch.device
+    ) -> Randomness:
+        """Seeded by seed and epoch alone."""
+        torch.manual_seed(derive_seed(experiment.seed, "dropout", epoch))
+        augmentation = torch.Generator(device)
+        augmentation.manual_seed(derive_seed(experiment.seed, "augmentation", epoch))
+        method.manual_seed(derive_seed(experiment.seed, "method", epoch))
+        return cls(device, augmentation, method)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The state of every generator, as byte tensors."""
+        own = {"augmentation": self.augmentation.get_state(), "method": self.method.get_state()}
+        if self.device.type == "cuda":
+            own["cuda"] = torch.cuda.get_rng_state(self.device)
+        return {**own, "cpu": torch.get_rng_state()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Goes back to the state that `state_dict` gave."""
+        self.augmentation.set_state(state["augmentation"])
+        self.method.set_state(state["method"])
+        torch.set_rng_state(state["cpu"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda"], self.device)
+
+
+def refuse_non_finite(metrics: dict[str, float], where: str) -> None:
+    """Raises Diverged naming the metrics that are no finite numbers."""
+    if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
+        raise Diverged(f"{where}: {', '.join(wrong)} no longer finite")

@@ -1,0 +1,74 @@
+"""Evaluation: fused and per-modality accuracy, loss and predictions of a whole split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from datasets.tensors.dataset import SplitTensors
+from datasets.tensors.sources import Source
+from msam.model import Absent, Features, MultimodalModel, evaluating
+
+CHUNK = 500  # samples per forward pass
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`metrics`: `acc_*` and `loss_*` of the fused output (`mm`) and of each modality alone.
+
+    `predictions`: the predicted class of every sample or segment, {output: (N,) int16}.
+    """
+
+    metrics: dict[str, float]
+    predictions: dict[str, Tensor]
+
+
+@torch.inference_mode()
+def evaluate(
+    model: MultimodalModel, split: SplitTensors, absent: Absent = "zero_feature"
+) -> Evaluation:
+    """Evaluates `model` on `split`, in evaluation mode; modes and random state stay as they are.
+
+    A modality alone is its own head in late fusion, and the joint network with the other
+    modalities `absent` in early fusion. Each distinct sample is encoded once.
+    """
+    with evaluating(model):
+        features = {m: _encode(model, m, split.inputs[m]) for m in model.modalities}
+        labels = split.flat_labels
+        one_input = {m: split.inputs[m].gather(labels.new_zeros(1)) for m in features}
+        rows = CHUNK * len(labels) // len(split)  # whole samples, whose segments stay together
+        nothing = model.absent_features(one_input, features, absent)
+        chunks = [
+            _outputs(model, {m: phi[start : start + rows] for m, phi in features.items()}, nothing)
+            for start in range(0, len(labels), rows)
+        ]
+    logits = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    return Evaluation(_metrics(logits, labels), _predictions(logits))
+
+
+def _encode(model: MultimodalModel, modality: str, source: Source) -> Tensor:
+    """Features (N, D_m), or (N * T, D_m), from one pass over the distinct samples."""
+    rows, position = source.distinct_index.unique(return_inverse=True)
+    encoder = model.encoders[modality]
+    encoded = [encoder(source.gather_distinct(chunk)) for chunk in rows.split(CHUNK)]
+    by_sample = torch.cat(encoded).unflatten(0, (len(rows), -1))  # (K, T, D_m)
+    return by_sample.index_select(0, position).flatten(0, 1)
+
+
+def _outputs(model: MultimodalModel, features: Features, absent: Features) -> dict[str, Tensor]:
+    return {"mm": model.fusion(features), **model.modality_logits(features, absent)}
+
+
+def _metrics(logits: dict[str, Tensor], labels: Tensor) -> dict[str, float]:
+    values = {}
+    for name, z in logits.items():
+        values[f"acc_{name}"] = (z.argmax(1) == labels).double().mean()
+        values[f"loss_{name}"] = F.cross_entropy(z.double(), labels)
+    return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+
+
+def _predictions(logits: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: z.argmax(1).to(torch.int16).cpu() for name, z in logits.items()}

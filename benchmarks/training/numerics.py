@@ -1,0 +1,66 @@
+"""The arithmetic of an experiment: fp32, tf32 or bf16, applied around the methods' steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from msam.model import MultimodalModel
+
+
+@contextmanager
+def computing_in(model: MultimodalModel, precision: str) -> Iterator[None]:
+    """Inside, the model's matrix products and convolutions use `precision`.
+
+    `fp32`: exact float32; torch would let convolutions on a GPU round to TF32. `tf32`: both may
+    round their inputs to 10 bits on a GPU; on a CPU the same as fp32. `bf16`: the encoders' forward
+    and backward passes run under autocast and give float32 features; weights, fusion, losses,
+    gradients, their norms and the optimiser stay float32. The harness evaluates in fp32 always.
+    """
+    flags = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [flag.allow_tf32 for flag in flags]
+    for flag in flags:
+        flag.allow_tf32 = precision == "tf32"
+    lowered = list(model.encoders.values()) if precision == "bf16" else []
+    for encoder in dict.fromkeys(lowered):
+        encoder.forward = _autocast(encoder)
+    try:
+        yield
+    finally:
+        for encoder in dict.fromkeys(lowered):
+            del encoder.forward  # the class's own comes back
+        for flag, value in zip(flags, before, strict=True):
+            flag.allow_tf32 = value
+
+
+def _autocast(encoder: nn.Module) -> Callable[[Tensor], Tensor]:
+    plain = encoder.forward
+
+    def forward(inputs: Tensor) -> Tensor:
+        # No cache of casted weights: a perturbed step would find those from before it.
+        with torch.autocast(inputs.device.type, torch.bfloat16, cache_enabled=False):
+            return plain(inputs).float()
+
+    return forward
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Inside, if wanted, torch raises RuntimeError for an operation without a deterministic way."""
+    if not wanted:
+        yield
+        return
+    # cuBLAS reads it when its first handle is made; with any other value torch refuses products.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.deterministic = before[1]

@@ -1,0 +1,89 @@
+"""A run in progress: the model, the method, and what was measured so far."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from baselines.registry import build_method
+from benchmarks.models import build_model
+from benchmarks.plan.experiment import Experiment, derive_seed
+from benchmarks.records.selection import candidate_epochs
+from benchmarks.training.capture import Capture, Step, make_step
+from datasets.spec import DatasetSpec
+from msam.method import Method
+
+Predictions = dict[str, Tensor]  # output -> (N,) int16
+
+
+@dataclass
+class Training:
+    """Everything that a checkpoint holds. `predictions` has the epochs a rule may report.
+
+    `partial` is how far a stopped epoch came, see `epoch.train_epoch`; empty between epochs.
+    `step` trains a batch: the method's own or its replay; `capture` says which, and why.
+    """
+
+    method: Method
+    step: Step
+    capture: str
+    history: list[dict[str, Any]] = field(default_factory=list)
+    predictions: dict[int, Predictions] = field(default_factory=dict)
+    epoch_seconds: list[float] = field(default_factory=list)
+    partial: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def start(
+        cls,
+        experiment: Experiment,
+        spec: DatasetSpec,
+        device: torch.device,
+        capture: Capture = "auto",
+    ) -> Training:
+        """A fresh model and method; weights depend on the seed alone, not on the method."""
+        shapes = {m: spec.shapes[m] for m in experiment.modalities or spec.modalities}
+        torch.manual_seed(derive_seed(experiment.seed, "init"))
+        model = build_model(shapes, spec.classes, experiment.fusion, experiment.encoder)
+        model.to(device)
+        method = build_method(experiment.method, model, experiment.optim, **experiment.params)
+        return cls(method, *make_step(method, device, capture))
+
+    def add(self, epoch: dict[str, Any], predictions: Predictions, seconds: float) -> None:
+        """Enters a finished epoch and drops predictions that no rule would report any more."""
+        self.history.append(epoch)
+        self.epoch_seconds.append(seconds)
+        self.partial = {}
+        self.predictions[epoch["epoch"]] = predictions
+        kept = candidate_epochs(self.history)
+        self.predictions = {e: p for e, p in self.predictions.items() if e in kept}
+
+    def numpy_predictions(self) -> dict[int, dict[str, Any]]:
+        """Epoch -> output -> predicted classes, (N,) int16 as numpy arrays."""
+        return {
+            epoch: {name: classes.numpy() for name, classes in outputs.items()}
+            for epoch, outputs in self.predictions.items()
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values only, so that `weights_only` loading suffices."""
+        return {
+            "model": self.method.model.state_dict(),
+            "method": self.method.state_dict(),
+            "history": json.dumps(self.history),
+            "predictions": self.predictions,
+            "epoch_seconds": self.epoch_seconds,
+            "partial": self.partial,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes back to the state that `state_dict` gave."""
+        self.method.model.load_state_dict(state["model"])
+        self.method.load_state_dict(state["method"])
+        self.history = json.loads(state["history"])
+        self.predictions = state["predictions"]
+        self.epoch_seconds = state["epoch_seconds"]
+        self.partial = state["partial"]

@@ -1,0 +1,1 @@
+"""Checks for leaks between splits, shared by all datasets."""

@@ -1,0 +1,1 @@
+"""AV-MNIST: MNIST digits with spoken digits."""

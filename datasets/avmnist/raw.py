@@ -1,0 +1,137 @@
+"""Finds and reads the raw files of AV-MNIST: four MNIST files and the recordings of FSDD."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from datasets.avmnist.recordings import ARCHIVE_SUFFIXES, Clip, read_recordings
+from datasets.avmnist.release import PARTS, PUBLISHED, Release
+from datasets.avmnist.spectrogram import RATE_HZ
+from datasets.errors import DataError
+from datasets.loader import Progress
+from datasets.raw.fetch import FSDD, fetch, sources_of
+from datasets.raw.idx import parse_idx, read_content
+from datasets.raw.wav import parse_wav
+
+SEARCH_DEPTH = 4
+ASK = "type ./reproduce.sh data prepare avmnist to download it, or name its folder with --raw DIR"
+_FSDD_ARCHIVE = re.compile(r"fsdd|spoken.digit|v1\.0\.\d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class RawAvMnist:
+    """Images (N, 28, 28) and labels (N,), both uint8, per split; samples (T,) int16 per clip."""
+
+    images: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray]
+    clips: dict[Clip, np.ndarray]
+    sha256: dict[str, str]
+
+
+@dataclass
+class Found:
+    """Files by name, and places that hold recordings, in the order found."""
+
+    files: dict[str, Path] = field(default_factory=dict)
+    recordings: list[Path] = field(default_factory=list)
+
+
+def read_raw(places: Sequence[Path], release: Release) -> RawAvMnist:
+    """Reads and verifies everything; raises DataError naming the missing or wrong file."""
+    found, looked_in = scan(places), ", ".join(map(str, places))
+    images, labels, sha256 = {}, {}, {}
+    for part, names in PARTS.items():
+        arrays = []
+        for name, ndim in zip(names, (3, 1), strict=True):
+            content, path = _read_idx(name, found, release, looked_in)
+            sha256[name] = release.check_idx(name, content, str(path))
+            arrays.append(parse_idx(content, ndim, str(path)))
+        images[part], labels[part] = _checked(part, *arrays)
+    clips, sha256["recordings"] = _read_clips(found, release, looked_in)
+    return RawAvMnist(images, labels, clips, sha256)
+
+
+def scan(places: Sequence[Path]) -> Found:
+    """Looks through files, archives and folders (four levels deep); the first of a name wins."""
+    found = Found()
+    for place in places:
+        if not place.exists():
+            raise DataError(f"there is no {place}; --raw needs an existing folder or archive")
+        if place.is_file() and place.name.lower().endswith(ARCHIVE_SUFFIXES):
+            found.recordings.append(place)
+        elif place.is_file():
+            found.files.setdefault(place.name, place)
+        else:
+            _scan_folder(place, found)
+    return found
+
+
+def _scan_folder(root: Path, found: Found) -> None:
+    archives = []
+    # Links are followed, as shared data often lies behind one; the depth limit ends any cycle.
+    for folder, subfolders, files in os.walk(root, followlinks=True):
+        here = Path(folder)
+        subfolders.sort()
+        if len(here.relative_to(root).parts) >= SEARCH_DEPTH:
+            subfolders.clear()
+        if here.name == "recordings":
+            found.recordings.append(here)
+            continue
+        for file in sorted(files):
+            found.files.setdefault(file, here / file)
+            if file.lower().endswith(ARCHIVE_SUFFIXES) and _FSDD_ARCHIVE.search(file):
+                archives.append(here / file)
+    found.recordings.extend(archives)
+
+
+def _read_idx(name: str, found: Found, release: Release, looked_in: str) -> tuple[bytes, Path]:
+    dotted = name.replace("-idx", ".idx")  # as some unpackers rename it
+    for candidate in (f"{name}.gz", name, f"{dotted}.gz", dotted):
+        if candidate in found.files:
+            path = found.files[candidate]
+            return read_content(path, release.limit(name)), path
+    raise DataError(f"{name}.gz (MNIST) is missing in {looked_in}; {ASK}")
+
+
+def _checked(part: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if images.shape[1:] != (28, 28) or len(images) != len(labels) or not len(labels):
+        raise DataError(f"MNIST {part}: images {images.shape} and labels {labels.shape} do not fit")
+    if labels.max() > 9:
+        raise DataError(f"MNIST {part}: label {labels.max()} found, digits are 0 to 9")
+    return images, labels
+
+
+def _read_clips(
+    found: Found, release: Release, looked_in: str
+) -> tuple[dict[Clip, np.ndarray], str]:
+    for place in found.recordings:
+        recordings = read_recordings(place, release.wants)
+        if recordings:
+            sha256 = release.check_recordings(recordings, str(place))
+            clips = {
+                clip: parse_wav(content, RATE_HZ, f"{place}: {clip.file}")
+                for clip, content in sorted(recordings.items())
+            }
+            return clips, sha256
+    raise DataError(
+        f"the FSDD recordings (a recordings folder or an archive of it) are missing in "
+        f"{looked_in}; {ASK}"
+    )
+
+
+def download(folder: Path, progress: Progress) -> Path:
+    """Brings every raw file into `folder` and returns it; raises DataError if one fails."""
+    for source in sources_of("avmnist"):
+        check = _check_fsdd if source == FSDD else None
+        fetch(source, folder, check=check, progress=progress)
+    return folder
+
+
+def _check_fsdd(path: Path) -> None:
+    PUBLISHED.check_recordings(read_recordings(path, PUBLISHED.wants), str(path))

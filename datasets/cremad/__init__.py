@@ -1,0 +1,1 @@
+"""CREMA-D: emotions in speech and faces."""

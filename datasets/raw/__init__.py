@@ -1,0 +1,1 @@
+"""Readers of the publishers' file formats, and the download of raw files."""

@@ -1,0 +1,1 @@
+"""What a batch is made of: tensors on the device, gathered by row."""

@@ -1,0 +1,1 @@
+"""UR-Funny: humour in talks; text, audio, visual."""

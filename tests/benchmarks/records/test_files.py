@@ -1,0 +1,63 @@
+"""Atomic files: the old content or the new, and no litter."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from benchmarks.records.files import check_writable, set_aside, write_atomic, write_text
+
+
+def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path, monkeypatch):
+    path = tmp_path / "f.txt"
+    write_text(path, "old")
+
+    def full_disk(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match=r"No space left.*f\.txt"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["f.txt"]
+
+
+def test_an_interrupted_writer_leaves_the_old_content(tmp_path):
+    path = tmp_path / "f.bin"
+    write_text(path, "old")
+
+    def interrupted(file):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(path, interrupted)
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError):
+        check_writable(tmp_path / "file" / "results")
+    check_writable(tmp_path / "new" / "results")
+    assert list((tmp_path / "new" / "results").iterdir()) == []
+
+
+@pytest.mark.parametrize("earlier", ["file", "folder"])
+@pytest.mark.parametrize("now", ["file", "folder"])
+def test_what_is_set_aside_takes_the_place_of_nothing(now, earlier, tmp_path):
+    def make(path, kind):
+        path = path / "content" if kind == "folder" else path
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(kind)
+
+    make(tmp_path / "f.json.damaged", earlier)
+    before = sorted(tmp_path.rglob("*"))
+    for number in (2, 3):
+        make(tmp_path / "f.json", now)
+        assert set_aside(tmp_path / "f.json") == tmp_path / f"f.json.damaged{number}"
+    assert not (tmp_path / "f.json").exists()
+    assert set(before) < set(tmp_path.rglob("*"))

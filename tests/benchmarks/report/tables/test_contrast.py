@@ -1,0 +1,189 @@
+"""Rows of a column against each other on stored predictions, made to order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.records.evidence import DONE
+from benchmarks.records.predictions import Predictions
+from benchmarks.records.record import RunRecord
+from benchmarks.report.significance import contrasts
+from benchmarks.report.tables import markdown
+from benchmarks.report.tables.entry import Entry
+from benchmarks.report.tables.table import Table
+from benchmarks.report.write import make_table
+from tests.benchmarks.report.builders import CONFIG, READY, cell_of, epoch, plan, record
+
+PLANS = {suite: plan(suite, avmnist=READY, ave=READY) for suite in ("table1", "controls", "noise")}
+LABELS = np.random.default_rng(0).integers(0, 10, 1000).astype(np.int16)
+
+
+def stored(
+    folder: Path,
+    row: str,
+    seed: int,
+    part: float,
+    dataset: str = "avmnist",
+    segments: int = 1,
+    suite: str = "table1",
+) -> RunRecord:
+    """A run whose fused predictions are right for this part of the samples, at random."""
+    generator = np.random.default_rng([seed, len(row)])
+    wrong = np.repeat(generator.random(1000 // segments) >= part, segments)
+    predicted = np.where(wrong, (LABELS + 1) % 10, LABELS).astype(np.int16)
+    history = [epoch(1, 0.5, {"acc_mm": float((~wrong).mean())})]
+    run = record(cell_of(PLANS[suite], row, dataset), seed, history=history)
+    data = {**run.data, "sizes": {"test": 1000 // segments}, "segments": segments}
+    np.savez(folder / f"{run.run_id}.npz", labels=LABELS, epoch1_mm=predicted)
+    return replace(run, data=data)
+
+
+def three_seeds(folder: Path, rows: Mapping[str, float], **words: object) -> list[RunRecord]:
+    return [stored(folder, row, seed, p, **words) for row, p in rows.items() for seed in range(3)]
+
+
+def judged(folder: Path | None, records: list[RunRecord], suite: str = "table1") -> Table:
+    stores = Predictions(folder)
+    return make_table(CONFIG, "paper", suite, PLANS[suite], records, "val-best", stores)
+
+
+def test_msam_is_tested_against_every_other_row(tmp_path: Path) -> None:
+    filled = judged(tmp_path, three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5, "AGM": 0.7}))
+    found = {row: c for (row, column), c in filled.contrasts.items() if column == "avmnist:acc_mm"}
+    assert set(found) == {"SAM", "AGM"}
+    worse, equal = found["SAM"], found["AGM"]
+    assert {c.first.row for c in found.values()} == {"M-SAM"}
+    assert worse.difference == pytest.approx(20, abs=4)
+    assert worse.low < worse.difference < worse.high
+    assert worse.significant and worse.adjusted == pytest.approx(2 * worse.p)
+    assert not equal.significant
+    assert len(worse.mcnemar) == 3 and max(worse.mcnemar) < 0.001
+
+
+def test_the_arrow_says_who_is_behind(tmp_path: Path) -> None:
+    records = three_seeds(tmp_path, {"M-SAM": 0.6, "SAM": 0.4, "AGM": 0.8})
+    lines = markdown.render(judged(tmp_path, records), markdown.TERMINAL).splitlines()
+    marks = {row: next(x for x in lines if x.startswith(f"{row} ")) for row in ("SAM", "AGM")}
+    assert "↓" in marks["SAM"] and "↑" not in marks["SAM"]
+    assert "↑" in marks["AGM"] and "↓" not in marks["AGM"]
+    said = " ".join(" ".join(lines).split())
+    alone = judged(tmp_path, [r for r in records if r.experiment.method != "agm"])
+    below = " ".join(markdown.render(alone, markdown.TERMINAL).split())
+    assert "↓ significantly below M-SAM in its column" in below and "↑" not in below
+    assert "↓ significantly below, ↑ significantly above M-SAM in its column" in said
+
+
+def test_without_msam_the_best_row_is_the_reference(tmp_path: Path) -> None:
+    filled = judged(tmp_path, three_seeds(tmp_path, {"SAM": 0.5, "AGM": 0.7}))
+    assert filled.contrasts["SAM", "avmnist:acc_mm"].first.row == "AGM"
+
+
+def test_a_better_variant_of_msam_is_not_the_reference(tmp_path: Path) -> None:
+    rows = {"SAM": 0.5, "M-SAM": 0.6, "M-SAM (response)": 0.8, "M-SAM (dominant)": 0.7}
+    filled = judged(tmp_path, three_seeds(tmp_path, rows, suite="controls"), "controls")
+    assert {row for row, _ in filled.contrasts} == set(rows) - {"M-SAM"}
+    assert {c.first.row for c in filled.contrasts.values()} == {"M-SAM"}
+
+
+def test_the_reference_is_trained_on_all_modalities() -> None:
+    cell = cell_of(PLANS["table1"], "M-SAM")
+    single = replace(cell, row=replace(cell.row, label="Single-audio", modalities=("audio",)))
+    made = [Entry(c, "acc_mm", np.nan, DONE, values=(70.0,)) for c in (single, cell)]
+    (found,) = contrasts(made, Predictions(None), "val-best").values()
+    assert found.first.row == "M-SAM"
+
+
+def test_rows_are_tested_against_msam_with_as_many_wrong_labels(tmp_path: Path) -> None:
+    clean = {"SAM": 0.5, "M-SAM": 0.7, "MASAM": 0.6}
+    noisy = {"SAM, 40 % wrong": 0.45, "M-SAM, 40 % wrong": 0.4}
+    filled = judged(tmp_path, three_seeds(tmp_path, clean | noisy, suite="noise"), "noise")
+    found = filled.contrasts.values()
+    assert {(c.first.row, c.second.row) for c in found} == {
+        ("M-SAM", "SAM"),
+        ("M-SAM", "MASAM"),
+        ("M-SAM, 40 % wrong", "SAM, 40 % wrong"),
+    }
+    assert not any(c.reason for c in found)
+    least = min(found, key=lambda c: c.p)
+    assert least.adjusted == pytest.approx(3 * least.p), "Holm over all tests of the column"
+    said = " ".join(markdown.render(filled, markdown.TERMINAL).split())
+    assert "M-SAM or M-SAM, 40 % wrong in its column among rows with as many wrong labels" in said
+
+
+def test_segments_of_a_clip_count_as_one_sample(tmp_path: Path) -> None:
+    rows = {"M-SAM": 0.60, "SAM": 0.52}
+    clips = three_seeds(tmp_path, rows, dataset="ave", segments=10)
+    (by_clip,) = judged(tmp_path, clips).contrasts.values()
+    flat = [replace(r, data={**r.data, "segments": 1}) for r in clips]
+    (by_segment,) = judged(tmp_path, flat).contrasts.values()
+    assert by_clip.difference == pytest.approx(by_segment.difference)
+    assert by_clip.mcnemar == () and len(by_segment.mcnemar) == 3
+    matrix = Predictions(tmp_path).correct(clips[0], 1, "mm")
+    assert matrix.shape == (100,) and set(matrix) == {0.0, 1.0}
+    entry = judged(tmp_path, clips).at("SAM", "ave:acc_mm")
+    assert entry.test_samples == 100
+
+
+def test_two_seeds_are_too_few_for_a_test(tmp_path: Path) -> None:
+    records = three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5})[1:]
+    (found,) = judged(tmp_path, records).contrasts.values()
+    assert found.reason == "common seeds: 2; a test needs 3"
+    assert not found.significant
+
+
+def damage_nothing(path: Path) -> None:
+    path.write_bytes(b"PK\x03\x04 no archive")
+
+
+def other_labels(path: Path) -> None:
+    np.savez(path, labels=LABELS[::-1], epoch1_mm=np.zeros(1000, np.int16))
+
+
+def other_epoch(path: Path) -> None:
+    np.savez(path, labels=LABELS, epoch2_mm=LABELS)
+
+
+def other_accuracy(path: Path) -> None:
+    np.savez(path, labels=LABELS, epoch1_mm=LABELS)
+
+
+def shorter(path: Path) -> None:
+    np.savez(path, labels=LABELS, epoch1_mm=LABELS[:10])
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (Path.unlink, "no predictions of avmnist-late-sam-s0"),
+        (damage_nothing, "are damaged"),
+        (other_labels, "different test samples"),
+        (other_epoch, "no epoch1_mm"),
+        (other_accuracy, "another accuracy"),
+        (shorter, "do not fit its labels"),
+    ],
+)
+def test_unusable_predictions_are_named_and_nothing_is_tested(tmp_path, harm, reason) -> None:
+    records = three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5})
+    harm(tmp_path / f"{records[3].run_id}.npz")
+    filled = judged(tmp_path, records)
+    (found,) = filled.contrasts.values()
+    assert reason in found.reason
+    assert np.isnan(found.p) and not filled.tested
+    assert "No differences tested" in markdown.render(filled, markdown.MARKDOWN)
+
+
+def test_stand_in_data_is_never_tested(tmp_path: Path) -> None:
+    records = three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5})
+    records = [replace(r, data={**r.data, "stand_in": True}) for r in records]
+    (found,) = judged(tmp_path, records).contrasts.values()
+    assert found.reason == "stand-in data"
+
+
+def test_runs_on_other_preparations_are_never_tested(tmp_path: Path) -> None:
+    (found,) = judged(None, three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5})).contrasts.values()
+    assert found.reason == "no predictions at hand"

@@ -1,0 +1,182 @@
+"""The three formats of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.report.tables import latex
+from benchmarks.report.tables import markdown as text
+from benchmarks.report.tables.paper import FOLDER
+from benchmarks.report.tables.table import Table
+from benchmarks.report.tables.write import write_table
+from tests.benchmarks.report.builders import READY, cell_of, csv_lines, plan, record, runs, table
+
+CELLS = plan(avmnist=READY)
+MSAM, SAM = cell_of(CELLS, "M-SAM"), cell_of(CELLS, "SAM")
+FILLED = table(CELLS, [*runs(MSAM, 74.0, 74.1, 74.2), *runs(SAM, 73.0, 73.5)])
+
+
+def markdown(filled: Table) -> str:
+    return text.render(filled, text.MARKDOWN)
+
+
+def row(page: str, label: str) -> list[str]:
+    """The cells of the first line of a Markdown table that begins with `label`."""
+    line = next(line for line in page.splitlines() if line.startswith(f"| {label} "))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_csv_has_the_shape_and_the_names_of_the_papers(tmp_path: Path) -> None:
+    write_table(FILLED, tmp_path)
+    ours, paper = (
+        pd.read_csv(folder / "table1.csv", index_col="row", na_values="..")
+        for folder in (tmp_path, FOLDER)
+    )
+    assert list(ours.index) == list(paper.index)
+    assert list(ours.columns) == list(paper.columns)
+    assert ours.loc["M-SAM", "avmnist:acc_mm"] == 74.10
+    assert (ours - paper).loc["SAM", "avmnist:acc_mm"].round(2) == 0.08
+    assert int(ours.notna().sum().sum()) == 6
+
+
+def test_stand_in_data_adds_a_column_to_the_csv(tmp_path: Path) -> None:
+    write_table(table(CELLS, runs(MSAM, 74.0, stand_in=True)), tmp_path)
+    assert csv_lines(tmp_path / "table1.csv")[0].endswith(",stand_in")
+    assert csv_lines(tmp_path / "table1.csv")[-1].endswith(",avmnist")
+
+
+def test_markdown_shows_ours_beside_the_papers() -> None:
+    cells = row(markdown(FILLED), "M-SAM")
+    assert cells[-2:] == [r"**74.10 ± 0.10 \[73.85, 74.35] (3)**", "= **74.08**"]
+    assert row(markdown(FILLED), "SAM")[-2:] == [r"73.25 ± 0.35 \[70.07, 76.43] (2)", "≈ 73.17"]
+    assert row(markdown(FILLED), "Single-audio")[-2:] == ["..", ".."]
+
+
+def test_the_best_of_a_column_is_bold_also_when_tied() -> None:
+    page = markdown(table(CELLS, [*runs(MSAM, 74.001), *runs(SAM, 74.0)]))
+    assert [row(page, label)[-2] for label in ("M-SAM", "SAM")] == ["**74.00 (1)**"] * 2
+
+
+def test_nothing_is_bold_without_a_competitor() -> None:
+    assert row(markdown(table(CELLS, runs(SAM, 73.0))), "SAM")[-2] == "73.00 (1)"
+
+
+def test_nothing_is_bold_in_a_column_with_stand_in_data() -> None:
+    filled = table(CELLS, [*runs(SAM, 73.0, stand_in=True), *runs(MSAM, 74.0)])
+    page = markdown(filled)
+    assert [row(page, label)[-2] for label in ("M-SAM", "SAM")] == ["74.00 (1)", "73.00 (1)†"]
+    assert filled.best("avmnist:acc_mm", lambda e: e.mean) == set()
+
+
+def test_rows_compete_with_rows_of_as_many_wrong_labels() -> None:
+    cells = plan("noise", avmnist=READY)
+    percents = {"SAM": 73.0, "M-SAM": 74.0, "SAM, 40 % wrong": 61.0, "M-SAM, 40 % wrong": 60.0}
+    alone = {"SAM, 60 % wrong": 50.0}
+    made = [r for label, p in {**percents, **alone}.items() for r in runs(cell_of(cells, label), p)]
+    page = markdown(table(cells, made, suite="noise"))
+    shown = {label: row(page, label)[-2] for label in (*percents, *alone)}
+    assert {label for label, cell in shown.items() if "**" in cell} == {"M-SAM", "SAM, 40 % wrong"}
+    assert "Bold: best of its column among rows with as many wrong labels." in page
+    assert "Bold: best of its column." in markdown(FILLED)
+
+
+def test_reasons_of_missing_cells_are_footnotes() -> None:
+    page = markdown(FILLED)
+    assert row(page, "Joint-Train")[1] == "no record yet"
+    assert page.count("data missing") == 1
+    assert r"- \[1] data missing" in page
+    assert r"not run \[1]" in page
+
+
+def test_a_diverged_run_is_a_footnote_of_its_number() -> None:
+    bad = record(SAM, 1, status="diverged", reason="epoch 3: loss | nan_")
+    page = markdown(table(CELLS, [record(SAM, 0, 73.0), bad]))
+    assert row(page, "SAM")[-2] == r"73.00 (1) \[1]"
+    assert r"\[1] diverged (seed 1, epoch 3: loss \| nan\_)" in page
+
+
+def test_stand_in_data_is_the_first_line() -> None:
+    filled = table(CELLS, runs(MSAM, 74.0, stand_in=True))
+    assert markdown(filled).startswith("> **STAND-IN DATA: our numbers come from generated data")
+    assert text.render(filled, text.TERMINAL).startswith("!!! STAND-IN DATA")
+    assert r"\caption{STAND-IN DATA" in latex.render(filled)
+    assert "†" not in markdown(filled)
+
+
+def test_single_stand_in_cells_are_marked() -> None:
+    page = markdown(table(CELLS, [*runs(SAM, 73.0, stand_in=True), *runs(MSAM, 74.0)]))
+    assert "our numbers marked † (AV-MNIST)" in page
+    assert row(page, "SAM")[-2] == "73.00 (1)†"
+    assert "†" not in row(page, "M-SAM")[-2]
+
+
+def test_the_page_says_rule_seeds_profile_and_counts() -> None:
+    page = markdown(FILLED)
+    assert "Reported epoch: val-best. Seeds: 0, 1, 2. Profile: paper (real data" in page
+    assert "3 reproduced" not in page
+    assert "1 reproduced" in page
+    oracle = table(CELLS, runs(MSAM, 74.0), "test-oracle")
+    assert markdown(oracle).startswith("> **TEST-ORACLE SELECTION")
+
+
+def test_the_terminal_keeps_datasets_without_numbers_short() -> None:
+    page = text.render(FILLED, text.TERMINAL)
+    assert "AVE: not run: data missing (12 rows)" in page
+    assert "74.10 ± 0.10 (3)*" in page
+
+
+def legend(page: str) -> str:
+    """What stands below the numbers."""
+    return page[page.rindex("Accuracy in percent.") :]
+
+
+def test_the_legend_explains_the_marks_that_occur_and_no_others() -> None:
+    single = cell_of(CELLS, "Single-audio")  # 39.61 in the paper
+    below = legend(markdown(table(CELLS, runs(single, 39.5, 39.6, 39.7))))
+    assert "= reproduced, at a margin" in below and not {"≈", "≠"} & set(below)
+    assert "≠ differs, at a margin" in legend(markdown(FILLED))
+    assert "± standard deviation" in below and "in brackets the 95 % t interval" in below
+    assert "Bold: best" in below and "significantly" not in below
+    below = legend(markdown(table(CELLS, runs(SAM, 73.0))))
+    assert not {"=", "≈", "≠", "±"} & set(below) and "brackets" not in below
+    assert "mean over seeds (number of seeds)" in below
+    empty = legend(markdown(table(CELLS, [])))
+    assert "Ours" not in empty and "Paper: as printed." in empty
+    generated = legend(markdown(table([SAM], runs(SAM, 73.0, stand_in=True))))
+    assert "Bold" not in generated
+
+
+def test_the_terminal_explains_what_it_shows_and_no_more() -> None:
+    page = text.render(FILLED, text.TERMINAL)
+    assert "brackets" not in page and "*: best of its column." in page
+    assert "data missing" not in legend(page) and "[1]" not in page, "said in the datasets' lines"
+    assert "*" not in text.render(table(CELLS, []), text.TERMINAL)
+
+
+def test_one_row_is_no_rows() -> None:
+    one = cell_of(plan(), "SAM", "ave")
+    page = text.render(table([one, *CELLS], runs(SAM, 73.0)), text.TERMINAL)
+    assert "(1 row)" not in page and "(12 rows)" in page
+    assert "(1 row)" in text.render(table([one, SAM], runs(SAM, 73.0)), text.TERMINAL)
+
+
+def test_every_latex_line_has_all_columns() -> None:
+    page = latex.render(FILLED)
+    body = page.split(r"\midrule")[1].split(r"\bottomrule")[0]
+    lines = [line for line in body.splitlines() if line.endswith(r"\\")]
+    assert len(lines) == 2 * 13 + 2  # two rows have an interval
+    assert r"\quad 95\,\% interval" in page and " & [73.85, 74.35] &" in page
+    assert {line.count(" & ") for line in lines} == {13}
+    assert r"\textbf{74.10 $\pm$ 0.10 (3)}" in page
+    assert r"= \textbf{74.08}" in page
+    assert page.count("{") == page.count("}")
+
+
+def test_latex_prints_special_characters_as_they_are() -> None:
+    assert latex.escape(r"50% & a_b #1 {x} $ ~ ^ \ <") == (
+        r"50\% \& a\_b \#1 \{x\} \$ \textasciitilde{} \textasciicircum{} \textbackslash{} "
+        r"\textless{}"
+    )
+    assert latex.escape("± ≈ ≠ †") == r"$\pm$ $\approx$ $\neq$ $^{\dagger}$"

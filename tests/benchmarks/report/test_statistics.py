@@ -1,0 +1,104 @@
+"""Statistics of a cell, each against numbers worked out by hand or by scipy.stats."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks.report.statistics import (
+    equivalence,
+    mean,
+    newcombe_interval,
+    sd,
+    t_interval,
+    wilson_interval,
+)
+
+
+def test_mean_and_sd_by_hand() -> None:
+    # deviations -2, 0, 2: squares sum to 8, divided by n - 1 = 2
+    assert mean([68.0, 70.0, 72.0]) == 70.0
+    assert sd([68.0, 70.0, 72.0]) == pytest.approx(2.0)
+
+
+def test_t_interval_by_hand() -> None:
+    # t(0.975, 2 degrees of freedom) = 4.302653 in every printed table; 4.302653 * 2 / sqrt(3)
+    low, high = t_interval([68.0, 70.0, 72.0])
+    assert (low, high) == (pytest.approx(70 - 4.968276, abs=1e-5), pytest.approx(74.968276))
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [70.1, 70.4, 69.2, 71.0, 70.3]])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_t_interval_is_scipys(values: list[float], confidence: float) -> None:
+    expected = stats.t.interval(
+        confidence, len(values) - 1, loc=sum(values) / len(values), scale=stats.sem(values)
+    )
+    assert t_interval(values, confidence) == pytest.approx(expected)
+
+
+def test_equal_seeds_give_a_point() -> None:
+    assert t_interval([70.0, 70.0, 70.0]) == (70.0, 70.0)
+
+
+@pytest.mark.parametrize("values", [[], [70.0]])
+def test_one_run_has_no_spread(values: list[float]) -> None:
+    assert math.isnan(sd(values))
+    assert all(math.isnan(bound) for bound in t_interval(values))
+
+
+def test_mean_of_nothing_is_nan() -> None:
+    assert math.isnan(mean([]))
+
+
+def test_wilson_interval_by_hand() -> None:
+    # 50 of 100, z^2 = 3.841459: centre 0.5, half z * sqrt(1/400 + z^2/40000) / (1 + z^2/100)
+    assert wilson_interval(0.5, 100) == pytest.approx((0.4038315, 0.5961685), abs=1e-6)
+
+
+@pytest.mark.parametrize(("correct", "total"), [(0, 10), (10, 10), (7408, 10000), (1, 3)])
+def test_wilson_interval_is_scipys(correct: int, total: int) -> None:
+    expected = stats.binomtest(correct, total).proportion_ci(method="wilson")
+    assert wilson_interval(correct / total, total) == pytest.approx(tuple(expected))
+
+
+@pytest.mark.parametrize(("accuracy", "samples"), [(74.08, 100), (-0.1, 100), (0.5, 0)])
+def test_wilson_refuses_what_is_no_accuracy(accuracy: float, samples: int) -> None:
+    with pytest.raises(ValueError, match="in \\[0, 1\\], on at least one sample"):
+        wilson_interval(accuracy, samples)
+
+
+def test_newcombe_interval_is_the_published_example() -> None:
+    # Newcombe 1998, table II, example (a): 56 of 70 against 48 of 80, method 10
+    assert newcombe_interval(56 / 70, 70, 48 / 80, 80) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+def test_equivalence_by_hand() -> None:
+    # sd 0.1, error 0.1 / sqrt(3), 1.0 - 0.5 to the nearer bound: t = 8.660254 with 2 degrees
+    p = equivalence([70.4, 70.5, 70.6], 70.0, 1.0)
+    assert p == pytest.approx(stats.t.sf(8.660254, 2))
+    assert equivalence([69.4, 69.5, 69.6], 70.0, 1.0) == pytest.approx(p)
+
+
+def test_equivalence_of_equal_or_single_values() -> None:
+    assert equivalence([70.0, 70.0], 70.5, 1.0) == 0.0
+    assert equivalence([70.0, 70.0], 72.0, 1.0) == 1.0
+    assert math.isnan(equivalence([70.0], 70.0, 1.0))
+    with pytest.raises(ValueError, match="above 0"):
+        equivalence([70.0, 70.1], 70.0, 0.0)
+
+
+def test_equivalence_is_seldom_claimed_at_the_margin() -> None:
+    samples = np.random.default_rng(0).normal(71.0, 0.4, (2000, 4))  # truly 1.0 away
+    assert 0.03 < np.mean([equivalence(v, 70.0, 1.0) < 0.05 for v in samples]) < 0.065
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
+    generator = np.random.default_rng(0)
+    seeds = [t_interval(v) for v in generator.normal(70.0, 1.0, (2000, 3))]
+    tests = [wilson_interval(k / 300, 300) for k in generator.binomial(300, 0.7, 2000)]
+    for intervals, truth in ((seeds, 70.0), (tests, 0.7)):
+        covered = np.mean([low <= truth <= high for low, high in intervals])
+        assert 0.935 < covered < 0.965

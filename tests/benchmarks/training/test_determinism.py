@@ -1,0 +1,100 @@
+"""The same experiment gives the same bits; `--deterministic` refuses what might not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from baselines.registry import METHODS
+from benchmarks.cli.train import asked_execution
+from benchmarks.cli.verbs import parse
+from benchmarks.executors.attempt import Attempt
+from benchmarks.executors.pool import Pool
+from benchmarks.executors.stop import Stop
+from benchmarks.records import status
+from benchmarks.records.folders import Folders
+from benchmarks.records.record import load_records
+from benchmarks.training.execution import Execution
+from benchmarks.training.numerics import deterministic
+from benchmarks.training.run import run
+
+
+def without_timing(record):
+    return {k: v for k, v in asdict(record).items() if k != "timing"}
+
+
+@pytest.mark.parametrize("name", ["joint_train", "msam", "ogm_ge"])
+def test_the_same_experiment_gives_the_same_record_on_a_cpu(
+    name, experiment, dataset, quiet, cpu, tmp_path
+):
+    what = experiment(method=name, train_samples=128)
+    first, again = (run(what, dataset, Folders(tmp_path / w), cpu, quiet) for w in "ab")
+    assert without_timing(first) == without_timing(again)
+    assert first.predictions_sha256
+    other = run(experiment(method=name, train_samples=128, seed=1), dataset, Folders(tmp_path),
+                cpu, quiet)  # fmt: skip
+    assert other.history != first.history
+
+
+@pytest.mark.parametrize("verb", ["run", "table1", "table2", "all"])
+def test_every_verb_that_trains_has_the_option(verb):
+    words = ["--dataset", "avmnist", "--method", "msam"] if verb == "run" else []
+    for wanted in (True, False):
+        asked = asked_execution(parse([verb, *words] + ["--deterministic"] * wanted))
+        assert asked.deterministic == wanted
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_record_says_whether_it_was_on(wanted, experiment, folders, quiet, cpu):
+    execution = Execution("cpu", deterministic=wanted)
+    what = experiment(epochs=1, train_samples=64)
+    record = Attempt(folders, cpu, quiet, execution=execution).run(what)
+    assert (record.status, record.environment["deterministic"]) == ("done", wanted)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_the_option_reaches_worker_processes(experiment, folders):
+    plan = [experiment(seed=seed, epochs=1, train_samples=64) for seed in (0, 1)]
+    execution = Execution("cpu", 2, deterministic=True)
+    said = []
+    Pool(folders, said.append, Stop(), execution).execute(plan, status.marks(plan, folders))
+    records, _ = load_records(folders.root / "runs")
+    assert [r.environment["deterministic"] for r in records] == [True, True], said
+
+
+def test_it_changes_no_number_on_a_cpu(experiment, dataset, quiet, cpu, tmp_path):
+    what = experiment(train_samples=128)
+    free = run(what, dataset, Folders(tmp_path / "free"), cpu, quiet)
+    with deterministic(True):
+        bound = run(what, dataset, Folders(tmp_path / "bound"), cpu, quiet)
+    assert (free.history, free.predictions_sha256) == (bound.history, bound.predictions_sha256)
+
+
+def put_twice(tensor):
+    """An operation whose result depends on which of two values comes last."""
+    return tensor.put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
+
+
+def test_an_operation_left_to_chance_is_refused_and_the_state_comes_back():
+    flags = torch.backends.cudnn.deterministic
+    with deterministic(True):
+        assert torch.backends.cudnn.deterministic
+        with pytest.raises(RuntimeError, match="deterministic"):
+            put_twice(torch.zeros(2))
+    assert torch.backends.cudnn.deterministic == flags
+    put_twice(torch.zeros(2))
+    with deterministic(False):
+        put_twice(torch.zeros(2))
+
+
+def test_a_run_with_such_an_operation_failed_and_says_so(
+    experiment, folders, quiet, cpu, monkeypatch
+):
+    cls, plain = METHODS["joint_train"], METHODS["joint_train"].step
+    monkeypatch.setattr(cls, "step", lambda s, *a: (put_twice(torch.zeros(2)), plain(s, *a))[1])
+    execution = Execution("cpu", deterministic=True)
+    record = Attempt(folders, cpu, quiet, execution=execution).run(experiment(epochs=1))
+    assert record.status == "failed"
+    assert "deterministic" in record.reason

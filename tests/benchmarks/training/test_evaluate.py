@@ -1,0 +1,105 @@
+"""Evaluation against a plain pass over every sample."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from benchmarks.models import build_model
+from benchmarks.training import evaluate as module
+from benchmarks.training.evaluate import evaluate
+from datasets.tensors.dataset import SplitTensors
+from datasets.tensors.sources import Dense, Indexed
+from msam.model import present_only
+
+SHAPES = {"audio": (1, 112, 112), "visual": (1, 28, 28)}
+
+
+@pytest.fixture(params=["late", "early"])
+def model(request):
+    torch.manual_seed(1)
+    model = build_model(SHAPES, 10, request.param, "small_cnn")
+    model.train()
+    model({m: torch.rand(8, *shape) for m, shape in SHAPES.items()})  # moves BatchNorm's means
+    return model
+
+
+def test_encoding_distinct_samples_once_equals_a_plain_pass(model, dataset):
+    split = dataset.test.subset(torch.arange(70))
+    result = evaluate(model, split)
+    model.eval()
+    with torch.no_grad():
+        inputs, labels = split.batch(torch.arange(70))
+        features = model.encode(inputs)
+        absent = {m: torch.zeros_like(phi) for m, phi in features.items()}
+        logits = {"mm": model(inputs)} | (
+            {m: head(features[m]) for m, head in model.fusion.heads.items()}
+            if hasattr(model.fusion, "heads")
+            else {m: model.fusion(present_only(features, absent, {m})) for m in features}
+        )
+    for name, z in logits.items():
+        assert (result.predictions[name] == z.argmax(1)).float().mean() > 0.98
+        assert result.metrics[f"loss_{name}"] == pytest.approx(
+            F.cross_entropy(z, labels).item(), rel=1e-4
+        )
+        correct = (result.predictions[name] == labels).double().mean().item()
+        assert result.metrics[f"acc_{name}"] == pytest.approx(correct)
+
+
+def test_evaluation_leaves_modes_statistics_and_random_state_alone(model, dataset):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    random_state = torch.get_rng_state()
+    model.fusion.eval()
+    evaluate(model, dataset.test)
+    assert model.encoders.training and not model.fusion.training
+    assert torch.equal(torch.get_rng_state(), random_state)
+    after = model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_a_single_modality_alone_is_the_whole_model(dataset):
+    model = build_model({"audio": SHAPES["audio"]}, 10, "late", "small_cnn")
+    metrics = evaluate(model, dataset.val).metrics
+    assert metrics["acc_mm"] == metrics["acc_audio"]
+    assert "acc_visual" not in metrics
+
+
+SEGMENTS = 3
+
+
+@pytest.fixture(params=["late", "early"])
+def segment_model(request):
+    torch.manual_seed(1)
+    shapes = {"audio": (SEGMENTS, 4), "visual": (SEGMENTS, 2, 2, 5)}
+    return build_model(shapes, 4, request.param, "small_segment_lstm").eval()
+
+
+@pytest.fixture
+def segments():
+    """Seven samples of three segments; audio has four distinct ones, in no order."""
+    sounds = torch.randint(256, (4, SEGMENTS, 4), dtype=torch.uint8)
+    audio = Indexed(sounds, torch.tensor([3, 1, 1, 0, 3, 1, 0]))
+    labels = torch.arange(7 * SEGMENTS).view(7, SEGMENTS) % 4
+    return SplitTensors({"audio": audio, "visual": Dense(torch.rand(7, 3, 2, 2, 5))}, labels)
+
+
+@pytest.mark.parametrize("chunk", [500, 2])
+@pytest.mark.parametrize("absent", ["zero_feature", "zero_input"])
+def test_segments_are_evaluated_one_by_one(segment_model, segments, absent, chunk, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    result = evaluate(segment_model, segments, absent)
+    inputs, labels = segments.batch(torch.arange(7))
+    with torch.no_grad():
+        features = segment_model.encode(inputs)
+        nothing = (
+            {m: torch.zeros_like(phi) for m, phi in features.items()}
+            if absent == "zero_feature"
+            else segment_model.encode({m: torch.zeros_like(x) for m, x in inputs.items()})
+        )
+        logits = {"mm": segment_model(inputs)} | segment_model.modality_logits(features, nothing)
+    for name, z in logits.items():
+        assert result.predictions[name].tolist() == z.argmax(1).tolist()
+        assert result.metrics[f"loss_{name}"] == pytest.approx(F.cross_entropy(z, labels).item())
+        right = (z.argmax(1) == labels).double().mean().item()
+        assert result.metrics[f"acc_{name}"] == pytest.approx(right)

@@ -1,0 +1,40 @@
+"""Generated raw files of AVE for the tests to damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from datasets.ave import stand_in
+from datasets.ave.prepare import prepare_release
+from datasets.ave.release import AveRelease
+from datasets.loader import PrepareReport, silent
+
+RELEASE = AveRelease({"train": 30, "val": 6, "test": 6}, stand_in.SHAPES, 6)
+"""As published, with other sizes: no identity, so that its files' bytes count."""
+
+
+def write_raw(folder: Path, release: AveRelease = RELEASE, seed: int = 0) -> Path:
+    """All required raw files in `folder`, which is returned."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stand_in.write_raw(folder, release, seed)
+    return folder
+
+
+def prepare(raw: Path, folder: Path, force: bool = False) -> PrepareReport:
+    """Prepares the small release."""
+    return prepare_release([raw], folder, RELEASE, silent, force=force)
+
+
+def rewrite(path: Path, array: np.ndarray, key: str = "avadataset", **options: object) -> None:
+    """Replaces an HDF5 file."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset(key, data=array, **options)
+
+
+def content(path: Path, key: str = "avadataset") -> np.ndarray:
+    """The whole array of an HDF5 file."""
+    with h5py.File(path, "r") as file:
+        return file[key][...]

@@ -1,0 +1,117 @@
+"""Names, options, fingerprints and states, without torch where none is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from datasets import registry
+from datasets.errors import DataError
+from datasets.raw.fetch import SOURCES, sources_of
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_a_mistyped_dataset_names_the_nearest() -> None:
+    with pytest.raises(DataError, match="unknown dataset 'avmnsit'; did you mean 'avmnist'"):
+        registry.spec("avmnsit")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"pairng": "aligned"}, "option of avmnist 'pairng'; did you mean 'pairing'"),
+        ({"pairing": "alined"}, "pairing 'alined'; did you mean 'aligned'"),
+        ({"components": 5}, "components=5; prepared are 1 to 4"),
+        ({"components": "0"}, "components='0'; prepared are 1 to 4"),
+        ({"components": 2.5}, "prepared are 1 to 4"),
+    ],
+)
+def test_wrong_options_are_refused(shared_stand_in: Path, options: dict, text: str) -> None:
+    for use in (registry.load, registry.fingerprint):
+        with pytest.raises(DataError, match=text):
+            use("avmnist", shared_stand_in, options)
+
+
+@pytest.mark.parametrize("options", [{}, {"pairing": "aligned"}, {"components": "3"}])
+def test_the_fingerprint_without_torch_is_that_of_the_loaded_data(
+    shared_stand_in: Path, options: dict
+) -> None:
+    loaded = registry.load("avmnist", shared_stand_in, options).fingerprint
+    assert registry.fingerprint("avmnist", shared_stand_in, options) == loaded
+    assert registry.prepared_state("avmnist", shared_stand_in, options).fingerprint == loaded
+
+
+def test_fingerprints_differ_by_option_and_not_by_spelling(shared_stand_in: Path) -> None:
+    choices = [{}, {"pairing": "aligned"}, {"components": 3}]
+    found = {registry.fingerprint("avmnist", shared_stand_in, options) for options in choices}
+    assert len(found) == 3
+    defaults = {"components": "4", "pairing": "scrambled"}
+    assert registry.fingerprint("avmnist", shared_stand_in, defaults) in found
+
+
+def test_a_missing_folder_says_what_to_type(tmp_path: Path) -> None:
+    state = registry.prepared_state("avmnist", tmp_path / "none")
+    assert (state.state, state.stand_in) == ("missing", False)
+    assert "./reproduce.sh data prepare avmnist" in state.detail
+    with pytest.raises(DataError, match=r"reproduce\.sh data prepare avmnist"):
+        registry.load("avmnist", tmp_path / "none")
+
+
+def test_splits_are_disjoint_and_validation_is_the_tail_of_train(shared_stand_in: Path) -> None:
+    data = registry.load("avmnist", shared_stand_in)
+    assert (len(data.train), len(data.val), len(data.test)) == (2200, 200, 600)
+    train, val = (split.inputs["visual"].coefficients for split in (data.train, data.val))
+    assert len(torch.cat([train, val]).unique(dim=0)) == 2400
+
+
+def test_three_components_are_the_first_of_four(shared_stand_in: Path) -> None:
+    rows = torch.arange(50)
+    images = {
+        n: registry.load("avmnist", shared_stand_in, {"components": n}).test.batch(rows)[0][
+            "visual"
+        ]
+        for n in (3, 4)
+    }
+    source = registry.load("avmnist", shared_stand_in).test.inputs["visual"]
+    fourth = source.coefficients[rows, 3, None] * source.basis[3] / 255
+    torch.testing.assert_close(images[3] + fourth.view(-1, 1, 28, 28), images[4])
+
+
+def test_only_the_pairing_differs_between_pairings(shared_stand_in: Path) -> None:
+    rows = torch.arange(600)
+    aligned, scrambled = (
+        registry.load("avmnist", shared_stand_in, {"pairing": pairing}).test.batch(rows)
+        for pairing in ("aligned", "scrambled")
+    )
+    assert torch.equal(aligned[1], scrambled[1])
+    assert torch.equal(aligned[0]["visual"], scrambled[0]["visual"])
+    assert not torch.equal(aligned[0]["audio"], scrambled[0]["audio"])
+
+
+def test_planning_needs_neither_torch_nor_numpy(shared_stand_in: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from datasets import registry, sources, status;"
+        "registry.fingerprint('avmnist', Path(sys.argv[1]), {}); registry.spec('avmnist');"
+        "sys.exit(', '.join({'torch', 'numpy', 'scipy'} & set(sys.modules)) or 0)"
+    )
+    command = [sys.executable, "-c", script, str(shared_stand_in)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_dataset_has_sources_with_address_and_licence() -> None:
+    for name in registry.LOADERS:
+        assert sources_of(name)
+    for source in SOURCES:
+        assert source.urls and source.licence and source.citation
+
+
+def test_only_redistributable_data_is_downloaded_and_checked() -> None:
+    automatic = [source for source in SOURCES if source.automatic]
+    assert {source.dataset for source in automatic} == {"avmnist"}
+    assert all(source.redistributable for source in automatic)
