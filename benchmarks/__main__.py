@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
 from importlib import import_module
 
 from benchmarks.cli.verbs import parse, usage
-
-TABLES = ("table1", "table2", "controls", "noise")  # the verbs that are suites
-# The module behind each verb.
-MODULES = {
-    **dict.fromkeys((*TABLES, "all", "run"), "cli.train"),
-    **dict.fromkeys(("report", "compare", "figures", "status"), "cli.report"),
-    **dict.fromkeys(("list", "new-method", "check-method"), "cli.methods"),
-    **dict.fromkeys(("data", "forensics", "merge", "sharpness", "tune"), ""),
-    "bench": "bench.parts",
-}
 
 
 def main(words: list[str]) -> int:
     """Exit status: 0, 2 for bad input with one line that says what is wrong, 130 if interrupted."""
     sys.stdout.reconfigure(errors="replace")  # a table has characters that ASCII lacks
-    if not words or words[0] in ("-h", "--help"):
-        print(usage())
-        return 0
     try:
-        return dispatch(parse(words))
-    except BrokenPipeError:  # whoever read our lines has seen enough
+        if not words or words[0] in ("-h", "--help"):
+            say(usage())
+            return 0
+        arguments = parse(words)
+        # Each verb imports only what it needs: `list` and `status` must start at once.
+        module, _, function = arguments.function.partition(":")
+        return getattr(import_module(module), function)(arguments, say)
+    except BrokenPipeError:  # the reader of our lines has closed the pipe
         sys.stdout = None
         return 0
     except (ValueError, OSError) as error:
@@ -36,15 +28,6 @@ def main(words: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
         return 130
-
-
-def dispatch(arguments: Namespace) -> int:
-    """Calls the verb. Each imports only what it needs: `--help` and `list` must start at once."""
-    verb = arguments.verb
-    module = import_module(f"benchmarks.{MODULES[verb] or f'cli.{verb}'}")
-    function = {**dict.fromkeys(TABLES, "table"), "list": "listing", "all": "everything"}
-    name = function.get(arguments.verb, arguments.verb.replace("-", "_"))
-    return getattr(module, name)(arguments, say)
 
 
 def say(text: str) -> None:

@@ -18,7 +18,7 @@ from benchmarks.bench.naive import naive
 from benchmarks.bench.packing import packing
 from benchmarks.bench.steps import steps, steps_ave, steps_cremad, steps_small, steps_urfunny
 from benchmarks.bench.timing import Setting
-from benchmarks.configs.checks import unknown_words
+from benchmarks.configs.load import unknown_words
 from benchmarks.executors.progress import pick_device
 from benchmarks.plan.measurements import OWN
 from benchmarks.plan.networks import OPTIONAL

@@ -5,13 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 
-from benchmarks.cli.execute import execute
-from benchmarks.cli.session import Say, Session
-from benchmarks.cli.train import asked_execution, deadline
+from benchmarks.cli.session import Say, Session, with_threads
+from benchmarks.cli.sweep import Sweep, asked_settings, execute, stop_after
 from benchmarks.configs.load import load_config
-from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.executors.stop import EXIT_UNFINISHED
 from benchmarks.plan import workspace
-from benchmarks.records import status as sweep
+from benchmarks.records import status
 from benchmarks.records.files import csv_text, write_json, write_text
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import RunRecord
@@ -31,7 +30,10 @@ def forensics(arguments: Namespace, say: Say) -> int:
     """
     if arguments.seeds is not None and arguments.seeds < 1:
         raise ValueError(f"--seeds is {arguments.seeds}; it must be at least 1")
+    settings, stop = asked_settings(arguments), stop_after(arguments.max_hours)
     config = load_config()
+    if arguments.threads is not None:
+        config = with_threads(config, cases.PROFILE, arguments.threads)
     folders = Folders(arguments.out or workspace.ROOT / "results" / "forensics")
     session = Session(config, cases.PROFILE, folders, say)
     seeds = arguments.seeds or session.profile.seeds
@@ -44,16 +46,15 @@ def forensics(arguments: Namespace, say: Say) -> int:
         for seed in range(seeds)
         for experiment in cases.experiments(config, case, seed).values()
     ]
-    missing = sweep.pending(planned, folders, arguments.rerun_stale)
+    missing = status.pending(planned, folders, arguments.rerun_stale)
     runs = counted(len({e.run_id for e in planned}), "run")
     say(f"{runs} planned, {len(missing)} of them to do")
-    stop = Stop(deadline(arguments.max_hours))
-    status = execute(missing, session, asked_execution(arguments), stop) if missing else 0
-    if status == EXIT_UNFINISHED:
-        return status
+    exit_status = execute(Sweep(session, settings, stop), missing) if missing else 0
+    if exit_status == EXIT_UNFINISHED:
+        return exit_status
     write_json(folders.root / SHARES, cases.shares(config))
     _write(session, [RunRecord.load(folders.record(e.run_id)) for e in planned], seeds)
-    return status
+    return exit_status
 
 
 def _write_recorded(session: Session, seeds: int) -> int:

@@ -147,7 +147,7 @@ from msam.method import Method, batch_metrics
 from msam.model import Inputs, MultimodalModel
 from msam.optim import OptimConfig
 from msam.parameters import NonNegative
-from msam.splits import modality_losses
+from msam.losses import modality_losses
 
 
 @register("{name}")

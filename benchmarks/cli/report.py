@@ -1,4 +1,4 @@
-"""The verbs that read records: report, compare, status."""
+"""The verbs on results that are there: report, figures, compare, status, merge."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.cli.options import DEFAULT_SELECTION
 from benchmarks.cli.session import Say, Session, open_session
+from benchmarks.cli.verbs import DEFAULT_SELECTION
+from benchmarks.configs.load import load_config, lookup
+from benchmarks.plan import workspace
+from benchmarks.records.files import check_writable
+from benchmarks.records.folders import Folders
+from benchmarks.records.merging import Merge, plan_merge
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.records.status import Standing, standings
 from benchmarks.studies.sharpness.curvature_file import Curvature, readable
 from benchmarks.studies.sharpness.surface_file import Surface
-from benchmarks.training.checkpoint import trained_seconds
 from datasets.errors import counted
 
 if TYPE_CHECKING:
+    from benchmarks.report.figures.write import Figures
     from benchmarks.report.write import Report
 
 Archive = tuple[list[RunRecord], list[LeftOut]]
+PROCESSES = min(2, os.cpu_count() or 1)  # each takes as much memory as the verb itself
 NAMED = ("running", "failed", "unsupported", "damaged")  # `status` lists these runs one by one
 
 
@@ -58,10 +64,13 @@ def compare(arguments: Namespace, say: Say) -> int:
 def status(arguments: Namespace, say: Say) -> int:
     """How many runs of each table are in which state, and why the others cannot run.
 
-    Of the grids instead under the profile `tune`, whose runs fill no table.
+    The profile `tune` shows the grids instead, as its runs fill no table.
     """
     session = open_session(arguments, say)
-    shown = session.grids() if session.profile_name == "tune" else session.tables()
+    if session.profile_name == "tune":
+        shown = session.grids()
+    else:
+        shown = {suite: session.cells(suite) for suite in session.config.suites}
     for suite, cells in shown.items():
         seeds = session.profile.seeds
         planned = [e for cell in cells for e in cell.experiments(seeds)]
@@ -114,6 +123,7 @@ def _write_page(
     from benchmarks.report.compute import compute_line, write_compute
     from benchmarks.report.page.write import Contents, write_page
     from benchmarks.studies.sharpness.table import sharpness_rows, write_sharpness
+    from benchmarks.training.checkpoint import trained_seconds
 
     config, folders = session.config, session.folders
     measured = sorted((folders.root / "sharpness").glob("*.json"))
@@ -142,12 +152,6 @@ def _say_left_out(session: Session, written: Report) -> None:
         session.say(written.left_out)
 
 
-if TYPE_CHECKING:
-    from benchmarks.report.figures.write import Figures
-
-PROCESSES = min(2, os.cpu_count() or 1)  # each takes as much memory as the verb itself
-
-
 def figures(arguments: Namespace, say: Say) -> int:
     """Draws every figure from the records at hand and says which have nothing to show, and why."""
     session = open_session(arguments, say)
@@ -172,3 +176,54 @@ def draw(session: Session, records: Sequence[RunRecord], selection: str) -> Figu
     made = make_figures(config, session.profile_name, cells, records, selection)
     made += surface_figures(config, records, surfaces)
     return write_figures(made, root / "figures", PROCESSES)
+
+
+def merge(arguments: Namespace, say: Say) -> int:
+    """Copies what the results folder lacks; exit status 1 if something was damaged and left out.
+
+    ValueError, and nothing copied, for runs with different numbers unless `--keep` says which.
+    """
+    target = Folders(_root(arguments))
+    others = [Folders(_results(folder, target.root)) for folder in arguments.folders]
+    planned = plan_merge(target, others, arguments.keep)
+    for problem in planned.left_out:
+        say(f"left out: {problem}")
+    if planned.conflicts:
+        raise ValueError(
+            f"{counted(len(planned.conflicts), 'run')} with different numbers, nothing was copied; "
+            "--keep ours or --keep theirs settles it:\n  " + "\n  ".join(planned.conflicts)
+        )
+    if not arguments.dry_run:
+        check_writable(target.root)
+        planned.carry_out()
+    say(_summary(planned, arguments.dry_run))
+    return 1 if planned.left_out else 0
+
+
+def _root(arguments: Namespace) -> Path:
+    if arguments.out:
+        return arguments.out
+    config = load_config()
+    name = arguments.profile or workspace.default_profile(config)[0]
+    lookup("profile", name, config.profiles)
+    return workspace.ROOT / "results" / name
+
+
+def _results(folder: Path, target: Path) -> Path:
+    """The folder, checked to be results of another place."""
+    if not (folder / "runs").is_dir():
+        raise ValueError(f"{folder} has no folder 'runs'; name one such as results/short")
+    if folder.resolve() == target.resolve():
+        raise ValueError(f"{folder} is the folder to merge into; name others")
+    return folder
+
+
+def _summary(planned: Merge, only_planned: bool) -> str:
+    files = Counter(path.parent.name for _, path in planned.copies)
+    would = "would be " if only_planned else ""
+    return (
+        f"{planned.target.root}: {counted(planned.new, 'run')} {would}added, {planned.replaced} "
+        f"replaced, {planned.known} there before; files "
+        f"{would}copied: {files['predictions']} of predictions, {files['weights']} of weights; "
+        f"{counted(len(planned.left_out), 'file')} left out"
+    )

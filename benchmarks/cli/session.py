@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.configs.load import load_config, lookup
 from benchmarks.configs.schema import Config, ProfileConfig
@@ -24,19 +25,28 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Session:
-    """One call of the command line. `say` prints a line; `protocol` and `out` are as typed."""
+    """One call of the command line on some results.
+
+    `say` prints a line; `protocol`, `threads` and `out` are as typed.
+    """
 
     config: Config
     profile_name: str
     folders: Folders
     say: Say
     protocol: str | None = None
+    threads: int | None = None
     out: Path | None = None
 
     @property
     def words(self) -> str:
         """The options that name the same results again, such as `--profile demo --out DIR`."""
-        options = {"--profile": self.profile_name, "--protocol": self.protocol, "--out": self.out}
+        options = {
+            "--profile": self.profile_name,
+            "--protocol": self.protocol,
+            "--threads": self.threads,
+            "--out": self.out,
+        }
         typed = {option: str(value) for option, value in options.items() if value is not None}
         return shlex.join(word for pair in typed.items() for word in pair)
 
@@ -118,8 +128,11 @@ def open_session(arguments: Namespace, say: Say) -> Session:
     if config.profiles[name].params == "tuned":
         config, which = choices.with_choices(config, workspace.CHOICES, arguments.protocol)
         say(which)
+    threads = getattr(arguments, "threads", None)
+    if threads is not None:
+        config = with_threads(config, name, threads)
     root: Path = arguments.out or workspace.ROOT / "results" / name
-    return Session(config, name, Folders(root), say, arguments.protocol, arguments.out)
+    return Session(config, name, Folders(root), say, arguments.protocol, threads, arguments.out)
 
 
 def _asked(arguments: Namespace) -> list[str]:
@@ -146,7 +159,18 @@ def _check_protocol(arguments: Namespace, config: Config) -> None:
 
 def _with_protocol(config: Config, profile_name: str, protocol: str) -> Config:
     """The same configuration with every dataset split in another way."""
-    profile = config.profiles[profile_name]
-    options = {d: {**profile.options.get(d, {}), "protocol": protocol} for d in config.datasets}
-    profiles = {**config.profiles, profile_name: replace(profile, options=options)}
-    return replace(config, profiles=profiles)
+    options = config.profiles[profile_name].options
+    options = {d: {**options.get(d, {}), "protocol": protocol} for d in config.datasets}
+    return _with_profile(config, profile_name, options=options)
+
+
+def with_threads(config: Config, profile_name: str, threads: int) -> Config:
+    """The same configuration with another number of CPU threads; ValueError if it is below 1."""
+    if threads < 1:
+        raise ValueError(f"--threads is {threads}; it must be at least 1")
+    return _with_profile(config, profile_name, threads=threads)
+
+
+def _with_profile(config: Config, name: str, **changes: Any) -> Config:
+    profile = replace(config.profiles[name], **changes)
+    return replace(config, profiles={**config.profiles, name: profile})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmarks.cli.session import Say, Session, open_session
-from benchmarks.configs.checks import unknown_words
+from benchmarks.configs.load import refuse, unknown_words
 from benchmarks.records.files import check_writable
 from benchmarks.records.record import RunRecord
 from benchmarks.studies.sharpness.curvature_file import Curvature, CurvatureSettings, readable
@@ -34,13 +34,10 @@ def sharpness(arguments: Namespace, say: Say) -> int:
 
 def _settings(arguments: Namespace, session: Session) -> tuple[CurvatureSettings, SurfaceSettings]:
     """The settings of the command line; ValueError for words that are unknown."""
-    problems = [
-        *unknown_words("dataset", [arguments.dataset], session.config.datasets),
-        *unknown_words("fusion", [arguments.fusion], ("late", "early")),
-        *unknown_words("method", arguments.methods, session.config.methods),
-    ]
-    if problems:
-        raise ValueError("\n  ".join(problems))
+    problems = unknown_words("dataset", [arguments.dataset], session.config.datasets)
+    problems += unknown_words("fusion", [arguments.fusion], ("late", "early"))
+    problems += unknown_words("method", arguments.methods, session.config.methods)
+    refuse(problems)
     rows = {"split": arguments.split, "samples": arguments.samples}
     curvature = CurvatureSettings(**rows, rho=arguments.rho, probes=arguments.probes)
     return curvature, SurfaceSettings(**rows, grid=arguments.grid, span=arguments.span)
@@ -70,7 +67,8 @@ def _runs(arguments: Namespace, session: Session) -> list[RunRecord]:
 def _how_to_keep(run: RunRecord, session: Session) -> str:
     experiment = run.experiment
     table = "table1" if experiment.fusion == "late" else "table2"
-    words = replace(session, protocol=experiment.data.get("protocol")).words
+    threads = experiment.threads if experiment.threads != 1 else None
+    words = replace(session, protocol=experiment.data.get("protocol"), threads=threads).words
     return (
         f"train it again: the same command with --keep-weights, such as ./reproduce.sh {table} "
         f"{words} --datasets {experiment.dataset} --methods {experiment.method} --keep-weights"

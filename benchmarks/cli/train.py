@@ -1,44 +1,39 @@
-"""The verbs that name a table: train what is missing of it, then write it."""
+"""The verbs that train: a table, all of the paper's tables, or one experiment."""
 
 from __future__ import annotations
 
-import time
 from argparse import Namespace
 from collections.abc import Sequence
 
-from benchmarks.cli.execute import execute, fill
 from benchmarks.cli.report import report, write_tables
 from benchmarks.cli.session import Say, Session, open_session
-from benchmarks.configs.checks import unknown_words
-from benchmarks.executors.jobs import job_count
-from benchmarks.executors.slurm import asked_of_slurm
-from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.cli.sweep import Sweep, asked_settings, execute, fill, open_sweep
+from benchmarks.configs.load import refuse, unknown_words
+from benchmarks.executors.stop import EXIT_UNFINISHED
 from benchmarks.plan import suites, workspace
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.suites import Cell
 from benchmarks.records import contribution, status
 from benchmarks.records.record import RunRecord
-from benchmarks.training.execution import Execution
 
 
 def table(arguments: Namespace, say: Say) -> int:
-    """The verb that names a suite: trains what is missing of it and writes its table.
+    """The verb that has the name of a suite: trains what is missing of it and writes its table.
 
     Exit status 1 if a run failed or nothing can be run nor reported, 75 if some are left; 0 without
     a table if they were submitted.
     """
-    request = asked_of_slurm(arguments)
-    execution, stop = asked_execution(arguments), Stop(deadline(arguments.max_hours))
-    session = open_session(arguments, say)
+    sweep = open_sweep(arguments, say)
+    session = sweep.session
     cells = _chosen_cells(arguments, session)
     experiments = planned_runs(cells, arguments.seeds or session.profile.seeds, session)
     if experiments is None:
         return 1
-    status = fill(experiments, session, arguments, (execution, stop, request))
-    if status in (None, EXIT_UNFINISHED):  # who asked to stop does not want to wait for tables
-        return status or 0
+    exit_status = fill(sweep, experiments)
+    if exit_status in (None, EXIT_UNFINISHED):  # a stopped sweep writes no table
+        return exit_status or 0
     write_tables(session, [arguments.verb], arguments.selection)
-    return status
+    return exit_status
 
 
 def _chosen_cells(arguments: Namespace, session: Session) -> list[Cell]:
@@ -68,41 +63,19 @@ def planned_runs(cells: Sequence[Cell], seeds: int, session: Session) -> list[Ex
 
 
 def _check_choice(arguments: Namespace, session: Session) -> None:
-    """Raises ValueError, listing every mistake in the choice of datasets, methods and seeds."""
-    config, problems = session.config, []
-    for kind, words, known in (
-        ("dataset", arguments.datasets, config.datasets),
-        ("method", arguments.methods, config.methods),
-    ):
-        problems += unknown_words(kind, words, known)
+    """ValueError lists every mistake in the choice of datasets, methods and seeds."""
+    problems = unknown_words("dataset", arguments.datasets, session.config.datasets)
+    problems += unknown_words("method", arguments.methods, session.config.methods)
     if arguments.seeds is not None and arguments.seeds < 1:
         problems.append(f"--seeds is {arguments.seeds}; it must be at least 1")
-    if problems:
-        raise ValueError("\n  ".join(problems))
-
-
-def asked_execution(arguments: Namespace) -> Execution:
-    """How the command line wants runs to be executed; ValueError for impossible `--jobs`."""
-    jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device)
-    names = ("keep_weights", "capture", "deterministic")
-    wanted = {k: v for k, v in vars(arguments).items() if k in names}
-    return Execution(arguments.device, jobs, **wanted)
-
-
-def deadline(hours: float | None) -> float | None:
-    """The time of `time.monotonic` after so many hours."""
-    if hours is None:
-        return None
-    if not hours > 0:
-        raise ValueError(f"--max-hours is {hours:g}; it must be more than 0")
-    return time.monotonic() + 3600 * hours
+    refuse(problems)
 
 
 def everything(arguments: Namespace, say: Say) -> int:
     """Trains what is missing of the paper's tables and writes the report.
 
-    Exit status 1 if a run failed, 75 if some are left, and then without a report; there is none
-    either where Slurm does the work.
+    Exit status 1 if a run failed, 75 if some are left. There is no report if some are left, and
+    none if Slurm does the work.
     """
     session = open_session(arguments, say)
     words = vars(arguments) | {"profile": session.profile_name}
@@ -119,15 +92,15 @@ def everything(arguments: Namespace, say: Say) -> int:
 
 def run(arguments: Namespace, say: Say) -> int:
     """Trains one experiment, or shows its record if it was trained before."""
-    session = open_session(arguments, say)
-    experiment = _asked_for(arguments, session)
+    settings, session = asked_settings(arguments), open_session(arguments, say)
+    experiment = _experiment(arguments, session)
     session.prepare_stand_in([experiment.dataset])
     experiment = workspace.with_fingerprint(experiment)
     path = session.folders.record(experiment.run_id)
     status.set_damaged_aside([experiment], session.folders, say)
     if not status.pending([experiment], session.folders, keep_weights=arguments.keep_weights):
         say(f"done before: {path}")
-    elif execute([experiment], session, asked_execution(arguments), Stop()) == EXIT_UNFINISHED:
+    elif execute(Sweep(session, settings), [experiment]) == EXIT_UNFINISHED:
         return EXIT_UNFINISHED
     record = RunRecord.load(path)
     say(_summary(record))
@@ -138,7 +111,7 @@ def run(arguments: Namespace, say: Say) -> int:
 _NAMES = ("dataset", "fusion", "method", "modalities", "seed")
 
 
-def _asked_for(arguments: Namespace, session: Session) -> Experiment:
+def _experiment(arguments: Namespace, session: Session) -> Experiment:
     """The experiment of the command line, checked; ValueError lists every mistake."""
     from benchmarks.plan.check import check_values  # imports torch
 

@@ -6,12 +6,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.cli.execute import fill
-from benchmarks.cli.session import Say, Session, open_session
-from benchmarks.cli.train import asked_execution, deadline, planned_runs
-from benchmarks.configs.checks import unknown_words
-from benchmarks.executors.slurm import asked_of_slurm
-from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.cli.session import Say, Session
+from benchmarks.cli.sweep import fill, open_sweep
+from benchmarks.cli.train import planned_runs
+from benchmarks.configs.load import refuse, unknown_words
+from benchmarks.executors.stop import EXIT_UNFINISHED
 from benchmarks.plan import workspace
 from benchmarks.plan.suites import data_options
 from benchmarks.records import code
@@ -28,9 +27,8 @@ def tune(arguments: Namespace, say: Say) -> int:
     Exit status 1 if a run failed or nothing can be run nor read, 75 if some are left, and then no
     file is written. ValueError if choices would be lost.
     """
-    request = asked_of_slurm(arguments)
-    execution, stop = asked_execution(arguments), Stop(deadline(arguments.max_hours))
-    session = open_session(arguments, say)
+    sweep = open_sweep(arguments, say)
+    session = sweep.session
     _check_words(arguments, session)
     session.prepare_stand_in(arguments.datasets or session.config.datasets)
     states = workspace.data_states(session.config, session.profile)
@@ -40,19 +38,19 @@ def tune(arguments: Namespace, say: Say) -> int:
     experiments = planned_runs(cells, session.profile.seeds, session)
     if experiments is None:
         return 1
-    status = fill(experiments, session, arguments, (execution, stop, request))
-    if status in (None, EXIT_UNFINISHED):
-        return status or 0
+    exit_status = fill(sweep, experiments)
+    if exit_status in (None, EXIT_UNFINISHED):
+        return exit_status or 0
     found = outcomes(planned, session.records())
     if not found:
         say("no run of a grid is there: nothing to choose from, nothing written")
         return 1
     _write(found, session)
-    return status
+    return exit_status
 
 
 def _check_words(arguments: Namespace, session: Session) -> None:
-    """Raises ValueError, listing every mistake in the words of the command line."""
+    """ValueError lists every mistake in the words of the command line."""
     config = session.config
     grids = [name for name, method in config.methods.items() if method.grid]
     problems = [
@@ -65,8 +63,7 @@ def _check_words(arguments: Namespace, session: Session) -> None:
         f"the protocol is {protocol}; tune needs {PROTOCOLS[0]}, whose samples no table tests on"
         for protocol in used - {PROTOCOLS[0]}
     ]
-    if problems:
-        raise ValueError("\n  ".join(problems))
+    refuse(problems)
 
 
 def _is_asked_for(search: Search, arguments: Namespace) -> bool:

@@ -83,9 +83,10 @@ class SuiteConfig:
 
 @dataclass(frozen=True)
 class ProfileConfig:
-    """The scale of the experiments; `options` overrides dataset options.
+    """The scale of the experiments. `options` overrides the options of datasets.
 
-    With `params: tuned` methods get the hyperparameters chosen on validation data, where there are.
+    With `params: tuned`, methods get the hyperparameters that were chosen on validation data.
+    `threads` is the number of CPU threads of each run.
     """
 
     about: str
@@ -98,6 +99,7 @@ class ProfileConfig:
     optim: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     params: Literal["published", "tuned"] = "published"
+    threads: Count = 1
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.executors.jobs import CORES_PER_CUDA_RUN, job_count
-from benchmarks.executors.pool import Pool
 from benchmarks.executors.stop import Stop
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.workspace import ROOT
@@ -44,6 +43,8 @@ class SlurmJob:
 
     def __call__(self) -> int:
         """The number of runs left, which other jobs do; RuntimeError if it had to stop."""
+        from benchmarks.executors.pool import Pool  # imports torch, which takes seconds
+
         stop = Stop()
         with stop.listening():
             pools = [Pool(self.folders, _say, stop, e) for e in self._executions()]

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from baselines.registry import METHODS
-from benchmarks.configs.checks import unknown_words
+from benchmarks.configs.load import unknown_words
 from benchmarks.models import ENCODERS
 from benchmarks.plan.experiment import Experiment, value_problems
 from benchmarks.plan.workspace import loader_options
@@ -17,7 +17,7 @@ from msam.parameters import field_problems, hyperparameters, parameter_problems
 
 # Stands in for what is wrong with an experiment while the rest of it is checked.
 _PROBE = {"fusion": "late", "seed": 0, "epochs": 1, "batch_size": 2, "encoder": "small_cnn"}
-SETTINGS = ("epochs", "batch_size", "encoder", "train_samples", "precision")
+SETTINGS = ("epochs", "batch_size", "encoder", "train_samples", "precision", "threads")
 
 
 def check_values(values: Mapping[str, Any]) -> Experiment:

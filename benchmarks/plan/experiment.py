@@ -18,6 +18,7 @@ class Experiment:
 
     `data` holds the dataset's options, whether it is stand-in data, and the fingerprint of what
     was prepared. `train_samples` limits the training split to a fixed random part of it.
+    `threads` is the number of CPU threads, which changes the last digits of a result.
     """
 
     dataset: str
@@ -33,10 +34,11 @@ class Experiment:
     data: Mapping[str, Any] = field(default_factory=dict)
     modalities: tuple[str, ...] = ()
     train_samples: Count | None = None
+    threads: Count = 1
 
     @property
     def run_id(self) -> str:
-        """A readable prefix and the hash of all fields: the run's file name."""
+        """A readable prefix and the hash of `to_dict`: the name of the run's files."""
         what = "-".join((self.method, *self.modalities))
         return f"{self.dataset}-{self.fusion}-{what}-s{self.seed}-{_digest(self.to_dict())}"
 
@@ -47,8 +49,11 @@ class Experiment:
         return _digest(replace(self, seed=0, data=anonymous).to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON values."""
-        return {**asdict(self), "modalities": list(self.modalities)}
+        """The fields as JSON values; without `threads` if it is 1, as in records made before it."""
+        values = {**asdict(self), "modalities": list(self.modalities)}
+        if self.threads == 1:
+            del values["threads"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Experiment:

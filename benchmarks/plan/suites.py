@@ -114,6 +114,7 @@ def experiment_values(
         "encoder": dataset.encoders[profile.encoders] if dataset else "",
         "train_samples": profile.train_samples,
         "precision": "fp32",
+        "threads": profile.threads,
     }
     for key, value in changes.items():
         owner = next((o for o in (scale, optim, options) if key in o), params)

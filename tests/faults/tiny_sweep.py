@@ -7,10 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.cli.execute import execute
 from benchmarks.cli.session import Session
+from benchmarks.cli.sweep import Sweep, execute
 from benchmarks.configs.load import load_config
-from benchmarks.executors.stop import Stop
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.workspace import prepared_folder
 from benchmarks.records.folders import Folders
@@ -62,7 +61,7 @@ def main(words: Sequence[str]) -> int:
     planned = tiny_experiments(arguments.runs, arguments.epochs)
     set_damaged_aside(planned, folders, _say)
     left = pending(planned, folders)
-    return execute(left, session, Execution("cpu", arguments.jobs), Stop()) if left else 0
+    return execute(Sweep(session, Execution("cpu", arguments.jobs)), left) if left else 0
 
 
 def _say(text: str) -> None:

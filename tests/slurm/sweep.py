@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks.cli.execute import execute, submit
+from benchmarks.cli.sweep import Sweep, execute, submit
 from benchmarks.executors.slurm import Request
-from benchmarks.executors.stop import Stop
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.folders import Folders
 from benchmarks.records.status import pending
@@ -20,11 +19,11 @@ def submit_tiny(
     """Submits what is pending of the plan, and returns how many runs that were."""
     left = pending(planned, folders)
     if left:
-        submit(left, tiny_session(folders, say), Execution("cpu"), request)
+        submit(Sweep(tiny_session(folders, say), Execution("cpu")), request, left)
     return len(left)
 
 
 def train_here(planned: Sequence[Experiment], folders: Folders) -> None:
     """Trains the plan on this machine, two runs side by side."""
     session = tiny_session(folders, lambda text: None)
-    assert execute(planned, session, Execution("cpu", 2), Stop()) == 0
+    assert execute(Sweep(session, Execution("cpu", 2)), planned) == 0

@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
-from benchmarks.configs.checks import unknown_words
-from benchmarks.configs.load import read_entry, read_mapping
+from benchmarks.configs.load import read_entry, read_mapping, unknown_words
 from benchmarks.configs.schema import Config
 from datasets.spec import PROTOCOLS
 

@@ -6,9 +6,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from benchmarks.cli.execute import execute
+from benchmarks.cli.sweep import Sweep, execute
 from benchmarks.executors.local import ATTEMPTS
-from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.executors.stop import EXIT_UNFINISHED
 from benchmarks.records import status as sweep
 from benchmarks.records.leases import Owner
 from benchmarks.records.status import standings
@@ -36,7 +36,7 @@ def test_runs_of_another_sweep_are_left_to_it(session, tiny, folders, lines):
     plan = [tiny(), tiny(seed=1)]
     claim(folders, plan[0])
     assert standings(plan, folders)[plan[0].run_id].state == "running"
-    assert execute(plan, session, Execution("cpu"), Stop()) == EXIT_UNFINISHED
+    assert execute(Sweep(session, Execution("cpu")), plan) == EXIT_UNFINISHED
     assert named(lines, "under way elsewhere: 1 run:", f"process {os.getpid()}")
     assert [sweep.state(e, folders) for e in plan] == ["running", "done"]
 

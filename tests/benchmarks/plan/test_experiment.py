@@ -24,6 +24,7 @@ CHANGES = {
     "data": {"fingerprint": "b"},
     "modalities": ("audio",),
     "train_samples": 10,
+    "threads": 2,
 }
 
 
@@ -31,6 +32,14 @@ def test_every_field_can_change_the_run_id():
     assert set(CHANGES) == {f.name for f in fields(Experiment)}
     ids = {replace(BASE, **{name: value}).run_id for name, value in CHANGES.items()}
     assert len(ids | {BASE.run_id}) == len(CHANGES) + 1
+
+
+def test_one_thread_is_left_out_so_that_ids_and_records_made_before_stay():
+    """The id is one that was given before experiments had threads."""
+    assert BASE.run_id == "avmnist-late-msam-s0-caf9f86b93"
+    assert "threads" not in BASE.to_dict()
+    assert replace(BASE, threads=2).to_dict()["threads"] == 2
+    assert replace(BASE, threads=2).cell_id != BASE.cell_id
 
 
 def test_run_id_does_not_depend_on_the_order_of_parameters():

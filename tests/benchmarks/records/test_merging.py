@@ -293,7 +293,7 @@ def test_a_profile_names_the_folder_to_merge_into(capsys, there, monkeypatch, tm
 
 def test_merging_loads_no_torch():
     heavy = "{'torch', 'numpy', 'pandas', 'scipy'} & set(sys.modules)"
-    code = f"import sys, benchmarks.cli.merge\nsys.exit(str({heavy}) if {heavy} else 0)"
+    code = f"import sys, benchmarks.cli.report\nsys.exit(str({heavy}) if {heavy} else 0)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from baselines.registry import METHODS
-from benchmarks.cli.train import asked_execution
+from benchmarks.cli.sweep import asked_settings
 from benchmarks.cli.verbs import parse
 from benchmarks.executors.attempt import Attempt
 from benchmarks.executors.pool import Pool
@@ -42,7 +42,7 @@ def test_the_same_experiment_gives_the_same_record_on_a_cpu(
 def test_every_verb_that_trains_has_the_option(verb):
     words = ["--dataset", "avmnist", "--method", "msam"] if verb == "run" else []
     for wanted in (True, False):
-        asked = asked_execution(parse([verb, *words] + ["--deterministic"] * wanted))
+        asked = asked_settings(parse([verb, *words] + ["--deterministic"] * wanted))
         assert asked.deterministic == wanted
 
 

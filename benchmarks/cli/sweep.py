@@ -1,0 +1,217 @@
+"""One call that trains: carries a plan out, or shows it, and tells how that ended."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.cli.session import Say, Session, open_session
+from benchmarks.executors.jobs import job_count
+from benchmarks.executors.slurm import Request, SlurmJob, asked_of_slurm, submit_array
+from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.plan import costs, measurements
+from benchmarks.plan.costs import Estimate, sources
+from benchmarks.plan.experiment import Experiment
+from benchmarks.records import status
+from benchmarks.records.files import Unwritable, check_writable
+from benchmarks.records.leases import Claims
+from benchmarks.records.record import RunRecord
+from benchmarks.records.status import Standing, standings
+from benchmarks.report import compute
+from benchmarks.training.execution import Execution
+from datasets.errors import counted
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One call that trains: into which results, how, and until when.
+
+    With `slurm`, jobs of a cluster train instead of this process. `dry_run` only shows the plan.
+    """
+
+    session: Session
+    settings: Execution
+    stop: Stop = field(default_factory=Stop)
+    slurm: Request | None = None
+    dry_run: bool = False
+    rerun_stale: bool = False
+
+
+def open_sweep(arguments: Namespace, say: Say) -> Sweep:
+    """The sweep that the command line asks for; ValueError lists what is wrong with it."""
+    slurm, settings = asked_of_slurm(arguments), asked_settings(arguments)
+    stop = stop_after(arguments.max_hours)
+    session = open_session(arguments, say)
+    return Sweep(session, settings, stop, slurm, arguments.dry_run, arguments.rerun_stale)
+
+
+def asked_settings(arguments: Namespace) -> Execution:
+    """How the command line wants runs to be executed; ValueError for impossible `--jobs`."""
+    jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device)
+    names = ("keep_weights", "capture", "deterministic")
+    wanted = {k: v for k, v in vars(arguments).items() if k in names}
+    return Execution(arguments.device, jobs, **wanted)
+
+
+def stop_after(hours: float | None) -> Stop:
+    """Stops after so many hours from now; None means no limit."""
+    if hours is None:
+        return Stop()
+    if not hours > 0:
+        raise ValueError(f"--max-hours is {hours:g}; it must be more than 0")
+    return Stop(time.monotonic() + 3600 * hours)
+
+
+def fill(sweep: Sweep, experiments: Sequence[Experiment]) -> int | None:
+    """Trains what is missing of a plan, or shows it, or hands it to Slurm.
+
+    The exit status of `execute`; None if nothing was trained here.
+    """
+    session = sweep.session
+    if not sweep.dry_run:
+        status.set_damaged_aside(experiments, session.folders, session.say)
+    options = sweep.rerun_stale, sweep.settings.keep_weights
+    missing = status.pending(experiments, session.folders, *options)
+    done = len(experiments) - len(missing)
+    session.say(f"{counted(len(experiments), 'run')} planned, {done} of them done before")
+    if sweep.dry_run:
+        _show(missing, session)
+        return None
+    if missing and sweep.slurm:
+        submit(sweep, sweep.slurm, missing)
+        return None
+    exit_status = execute(sweep, missing) if missing else 0
+    ended = [session.folders.record(e.run_id) for e in missing]
+    records = [RunRecord.load(path) for path in ended if path.exists()]
+    if compared := compute.reality(records):
+        session.say(compared)
+    return exit_status
+
+
+def execute(sweep: Sweep, experiments: Sequence[Experiment]) -> int:
+    """Runs the experiments on this machine.
+
+    Exit status 0, 1 if a run failed, 75 if some are left: the same command goes on with them.
+    """
+    session = sweep.session
+    check_writable(session.folders.root)
+    before = status.marks(experiments, session.folders)
+    with sweep.stop.listening():
+        try:
+            _run(sweep, experiments, before)
+        except Unwritable as error:
+            session.say(f"error: {error}")
+    return _ending(sweep, experiments, before)
+
+
+def submit(sweep: Sweep, request: Request, experiments: Sequence[Experiment]) -> None:
+    """Hands the experiments to Slurm and says what to type next; ValueError if it refuses."""
+    session = sweep.session
+    check_writable(session.folders.root)
+    before = status.marks(experiments, session.folders)
+    job = SlurmJob(session.folders, experiments, before, sweep.settings, request)
+    number = submit_array(job)
+    session.say(
+        f"{counted(len(experiments), 'run')} submitted as Slurm job {number} "
+        f"({request.jobs} in the array); logs: {session.folders.root / 'slurm'}\n"
+        f"how far it is: ./reproduce.sh status {session.words}; stop it: scancel "
+        f"{number}; afterwards the same command submits what is left, or writes the table"
+    )
+
+
+def _run(sweep: Sweep, experiments: Sequence[Experiment], before: Mapping[str, str]) -> None:
+    # Torch takes seconds to import: nothing that only plans or reports should wait for it.
+    session, settings = sweep.session, sweep.settings
+    if min(settings.jobs, len(experiments)) > 1:
+        from benchmarks.executors.pool import Pool
+
+        pool = Pool(session.folders, session.say, sweep.stop, settings)
+        pool.execute(experiments, before)
+        return
+    from benchmarks.executors.local import LocalExecutor
+    from benchmarks.executors.progress import pick_device, reporter
+
+    place = session.folders, pick_device(settings.device), reporter(session.say)
+    LocalExecutor(*place, sweep.stop, execution=settings).execute(experiments, before)
+
+
+def _ending(sweep: Sweep, experiments: Sequence[Experiment], before: Mapping[str, str]) -> int:
+    """Says what is left and why; the exit status of `execute`."""
+    session, stop = sweep.session, sweep.stop
+    left = status.untouched(experiments, session.folders, before)
+    claims = Claims(session.folders.claims)
+    elsewhere = Counter(
+        str(claims.owner(e.run_id)) for e in left if claims.pulse(e.run_id) in ("alive", "unknown")
+    )
+    for owner, count in elsewhere.items():
+        session.say(f"under way elsewhere: {counted(count, 'run')}: {owner}")
+    if left:
+        why = f"stopped ({stop.reason}): " if stop.reason else ""
+        session.say(f"{why}{counted(len(left), 'run')} left; resume with the same command")
+        return EXIT_UNFINISHED
+    found = standings(experiments, session.folders).values()
+    return 1 if any(standing.state == "failed" for standing in found) else 0
+
+
+def _show(missing: Sequence[Experiment], session: Session) -> None:
+    expected = costs.estimates(missing, measurements.load_figures())
+    found = standings(missing, session.folders)
+    lines = run_lines(missing, found, expected) + cost_lines(expected)
+    session.say("\n".join(lines))
+
+
+MOST_LINES = 40  # with more runs, there is one line for those that differ in their seed alone
+
+
+def run_lines(
+    missing: Sequence[Experiment], found: Mapping[str, Standing], expected: Sequence[Estimate]
+) -> list[str]:
+    """A line per run, or with many runs per dataset, fusion and method, dataset by dataset."""
+    if len(missing) <= MOST_LINES:
+        return [f"  {e.run_id}  {found[e.run_id]}" for e in missing]
+    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    datasets = list(dict.fromkeys(e.dataset for e in missing))
+    for number, e in sorted(enumerate(missing), key=lambda pair: datasets.index(pair[1].dataset)):
+        groups[e.dataset, e.fusion, " ".join((e.method, *e.modalities))].append(number)
+    widths = [max(len(name[i]) for name in groups) for i in range(3)]
+    lines = []
+    for names, members in groups.items():
+        padded = "  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True))
+        states = Counter(found[missing[i].run_id].state for i in members)
+        text = ", ".join(f"{count} {state}" for state, count in states.items())
+        lines.append(f"  {padded}  {_duration([expected[i] for i in members]):>9}  {text}")
+    return lines
+
+
+def cost_lines(expected: Sequence[Estimate]) -> list[str]:
+    """Hours, memory and disk of all runs, where the figures come from, and what is missing."""
+    timed = [run.seconds for run in expected if run.seconds is not None]
+    lines = []
+    if timed:
+        lines.append(f"time: {sum(timed) / 3600:.2f} h for {len(timed)} runs, one after the other")
+    for reason, count in Counter(run.lacking for run in expected if run.lacking).items():
+        lines.append(f"time of {count} runs: {reason}")
+    peaks = [run.memory for run in expected if run.memory is not None]
+    if peaks:
+        lines.append(f"memory: {max(peaks):.0f} MiB a run at most{_of(peaks, expected)}")
+    else:
+        lines.append("memory: no figure: run ./reproduce.sh bench --parts memory")
+    sizes = [run.disk for run in expected if run.disk is not None]
+    lines.append(f"disk: {sum(sizes) / 1e6:.1f} MB at most{_of(sizes, expected)}")
+    return lines + [f"figures of {sources(expected)}"] * bool(timed)
+
+
+def _duration(expected: Sequence[Estimate]) -> str:
+    seconds = [run.seconds for run in expected if run.seconds is not None]
+    if len(seconds) < len(expected):
+        return "no figure"
+    minutes = sum(seconds) / 60
+    return f"{minutes:.1f} min" if minutes < 60 else f"{minutes / 60:.2f} h"
+
+
+def _of(known: Sequence[float], expected: Sequence[Estimate]) -> str:
+    count = len(expected)
+    return f", known of {len(known)} of {count} runs" if len(known) < count else ""
