@@ -1,4 +1,4 @@
-"""README and REPRODUCE hold together: no placeholder, no dead reference, no missing option."""
+"""The documents hold together: no placeholder, no dead reference, no missing option."""
 
 import re
 from pathlib import Path
@@ -11,6 +11,7 @@ from msam.parameters import hyperparameters
 ROOT = Path(__file__).parents[1]
 REPRODUCE = (ROOT / "REPRODUCE.md").read_text(encoding="utf-8")
 DOCUMENTS = ["README.md", "REPRODUCE.md", "CHANGELOG.md"]
+DOCUMENTS += [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -30,7 +31,7 @@ def test_every_section_that_is_referred_to_exists():
 def test_links_inside_the_repository_lead_somewhere(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
-        assert (ROOT / target).exists(), target
+        assert ((ROOT / name).parent / target).exists(), target
 
 
 def test_every_option_of_msam_is_in_the_spec_ledger():

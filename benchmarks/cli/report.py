@@ -71,6 +71,7 @@ def status(arguments: Namespace, say: Say) -> int:
         shown = session.grids()
     else:
         shown = {suite: session.cells(suite) for suite in session.config.suites}
+    named: set[str] = set()  # a run that several tables share is named below the first
     for suite, cells in shown.items():
         seeds = session.profile.seeds
         planned = [e for cell in cells for e in cell.experiments(seeds)]
@@ -82,8 +83,9 @@ def status(arguments: Namespace, say: Say) -> int:
         for reason, count in blocked.most_common():
             say(f"  {counted(count, 'cell')} not run: {reason}")
         for run_id, standing in found.items():
-            if standing.state in NAMED:
+            if standing.state in NAMED and run_id not in named:
                 say(f"  {run_id}  {standing}")
+                named.add(run_id)
     return 0
 
 

@@ -264,7 +264,7 @@ def test_a_dry_run_estimates_and_trains_nothing(capsys, tmp_path, monkeypatch):
 
 
 def test_planning_and_estimating_need_no_torch():
-    modules = "costs, measured, plan_text, sizes, bench.networks"
+    modules = "plan.costs, plan.measurements, plan.networks, cli.sweep"
     code = f"import sys; import benchmarks.{modules.replace(', ', ', benchmarks.')}\n"
     code += "sys.exit(', '.join({'torch', 'scipy', 'pandas'} & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
