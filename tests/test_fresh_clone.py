@@ -17,7 +17,7 @@ from benchmarks.plan.suites import DataState, plan_suite
 from benchmarks.training.checkpoint import trained_seconds
 from tests.benchmarks.report.builders import cell_of, runs
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def report(arguments: Namespace, say: Say) -> int:
 
 def write_tables(session: Session, shown: Sequence[str], selection: str) -> None:
     """Writes every table, so that `comparison.csv` is complete, and prints those in `shown`."""
-    written = _report(session, selection, session.archive())
+    written = _report(session, selection, session.archive(), shown)
     _say_tables(session, written, [suite for suite in shown if suite in written.pages])
     session.say("\n  ".join(["Written:", *map(str, written.files)]))
     chosen = "" if selection == DEFAULT_SELECTION else f" --selection {selection}"
@@ -94,12 +94,14 @@ def _kind(standing: Standing) -> str:
     return standing.state if standing.state in NAMED else str(standing)
 
 
-def _report(session: Session, selection: str, archive: Archive) -> Report:
+def _report(
+    session: Session, selection: str, archive: Archive, asked: Sequence[str] = ()
+) -> Report:
     # scipy takes half a second to import: status and list should not wait for it.
     from benchmarks.report.write import write_report
 
     records, unreadable = archive
-    cells = session.tables(records)
+    cells = session.tables(records, asked)
     return write_report(
         session.config,
         session.profile_name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,18 +65,22 @@ class Session:
         found = searches(self.config, self.profile, states)
         return {"tune": [cell for search in found for cell in search.cells]}
 
-    def tables(self, records: Iterable[RunRecord] = ()) -> dict[str, list[Cell]]:
-        """The cells of the paper's tables, and of our own where a run has ended.
+    def tables(
+        self, records: Iterable[RunRecord] = (), asked: Collection[str] = ()
+    ) -> dict[str, list[Cell]]:
+        """The cells of the paper's tables, of those `asked` for, and of others with an ended run.
 
-        A run that several tables show counts for the first. Without the data, as in a checkout of
-        published records, only `records` say which have ended.
+        A run that several tables show counts for the first of them, unless another one has no run
+        of its own. Without the data, as in a checkout of published records, only `records` say
+        which runs have ended.
         """
         recorded = {record.experiment.cell_id for record in records}
         shown, seen = {}, set()
         for name, suite in self.config.suites.items():
             cells = self.cells(name)
-            own = [cell for cell in cells if _id(cell) not in seen]
-            if suite.source == "paper" or any(self._begun(cell, recorded) for cell in own):
+            own = [cell for cell in cells if _id(cell) not in seen] or cells
+            begun = any(self._begun(cell, recorded) for cell in own)
+            if suite.source == "paper" or name in asked or begun:
                 shown[name] = cells
             seen |= {_id(cell) for cell in cells}
         return shown

@@ -20,65 +20,11 @@ from benchmarks.plan import workspace
 from benchmarks.plan.suites import DataState
 from benchmarks.report.tables.paper import FOLDER
 from benchmarks.report.write import write_report
+from tests.benchmarks.cli.calls import fails
 
 ROOT = Path(__file__).parents[3]
 TINY = ["--set", "epochs=3", "--set", "train_samples=192"]
 RUN = ["run", "--dataset", "avmnist", "--method", "msam", "--profile", "demo", *TINY]
-
-
-def fails(capsys, *words):
-    """The one error line of a call that must exit with 2."""
-    assert main(list(words)) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert "Traceback" not in error
-    return error
-
-
-def test_a_call_without_words_lists_the_verbs(capsys):
-    assert main([]) == 0
-    out = capsys.readouterr().out
-    assert all(verb in out for verb in ("table1", "run", "compare", "data", "bench", "test"))
-
-
-@pytest.mark.parametrize("words", [[], ["list"], ["status"], ["data", "status"], ["run", "--help"]])
-def test_planning_verbs_start_without_torch(words):
-    code = (
-        "import sys\nfrom benchmarks.__main__ import main\n"
-        f"try: main({words!r})\nexcept SystemExit: pass\n"
-        "heavy = {'torch', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
-    ("words", "named"),
-    [
-        (["tabel1"], "'table1'"),
-        (["run", "--dataset", "avmnits", "--method", "msam"], "'avmnist'"),
-        (["run", "--dataset", "avmnist", "--method", "msma"], "'msam'"),
-        (["run", "--dataset", "avmnist", "--method", "msam", "--fusion", "lat"], "'late'"),
-        (["run", "--dataset", "avmnist", "--method", "msam", "--sed", "1"], "'--seed'"),
-        (["run", "--dataset", "avmnist", "--method", "msam", "--seed", "one"], "--seed"),
-        (["run", "--dataset", "avmnist", "--method", "msam", "--seed", "-1"], "at least 0"),
-        (["run", "--dataset", "avmnist", "--method", "msam", "--set", "rho"], "name=value"),
-        (["run", "--dataset", "avmnist"], "--method"),
-        (["table1", "--profile", "dmo"], "'demo'"),
-        (["table1", "--profile", "demo", "--methods", "msma"], "'msam'"),
-        (["table1", "--profile", "demo", "--seeds", "0"], "at least 1"),
-        (["data", "prepar", "avmnist"], "'prepare'"),
-        (["data", "prepare", "avmnits"], "'avmnist'"),
-        (["data", "prepare"], "name the dataset"),
-        (["bench", "--rounds", "0"], "at least 1"),
-        (["table1", "--profile", "demo", "--selection", "bests"], "'val-best'"),
-        (["table1", "--profile", "demo", "--protocol", "publish"], "'published'"),
-        (["test"], "./reproduce.sh"),
-    ],
-)
-def test_a_mistyped_word_names_the_right_one(capsys, words, named):
-    assert named in fails(capsys, *words)
 
 
 @pytest.mark.parametrize(
@@ -107,13 +53,6 @@ def test_a_wrong_setting_is_named_before_training(capsys, tmp_path, change, name
 def test_an_unknown_dataset_is_one_mistake(capsys):
     error = fails(capsys, "run", "--dataset", "avmnits", "--method", "msam", "--profile", "demo")
     assert error.count("\n") == 1 and "'avmnist'" in error and "encoder" not in error
-
-
-@pytest.mark.parametrize("verb", ["table1", "merge"])
-def test_the_help_sends_to_the_list_for_the_profiles(capsys, verb):
-    with pytest.raises(SystemExit):
-        main([verb, "--help"])
-    assert "./reproduce.sh list" in capsys.readouterr().out
 
 
 def test_all_wrong_settings_are_listed_at_once(capsys, tmp_path):
@@ -241,12 +180,20 @@ def test_status_counts_runs_and_says_why_others_cannot_run(capsys, data_dir, tmp
     out = capsys.readouterr().out
     assert "table1 (demo): 36 missing" in out
     assert "37 cells not run: stand-in data not generated yet" in out
+    assert all(f"\n{suite} (demo): " in f"\n{out}" for suite in load_config().suites)
 
 
-def test_runs_under_another_protocol_are_other_runs(capsys, tmp_path):
+@pytest.mark.parametrize(
+    ("usual", "other"),
+    [
+        (["--protocol", "validation"], ["--protocol", "published"]),
+        (["--threads", "1"], ["--threads", "2"]),
+    ],
+)
+def test_another_protocol_or_number_of_threads_gives_other_runs(capsys, tmp_path, usual, other):
     plan = ["table1", "--profile", "demo", "--datasets", "avmnist", "--dry-run", "--out"]
     listed = []
-    for words in ([], ["--protocol", "validation"], ["--protocol", "published"]):
+    for words in ([], usual, other):
         assert main([*plan, str(tmp_path), *words]) == 0
         out = capsys.readouterr().out.splitlines()
         listed.append({line.split()[0] for line in out if line.startswith("  avmnist")})

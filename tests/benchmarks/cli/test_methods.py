@@ -150,21 +150,6 @@ def test_a_class_never_hides_what_the_skeleton_imports(place, name):
     assert "class Method(" not in text
 
 
-def test_new_method_starts_without_torch():
-    code = (
-        "import sys\nfrom benchmarks.__main__ import main\n"
-        "assert main(['new-method', 'Bad']) == 2\nsys.exit('torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("error: 'Bad' cannot name a method")
-
-
-def test_check_method_names_the_nearest_method():
-    with pytest.raises(ValueError, match="did you mean 'msam'"):
-        methods.check_method(Namespace(name="msma"), print)
-
-
 @pytest.mark.parametrize("status", [0, 1, 5])
 def test_check_method_has_the_status_of_pytest(monkeypatch, status):
     done = Namespace(returncode=status)

@@ -30,12 +30,6 @@ def save(out: Path, run: RunRecord) -> None:
     run.save(out / "runs" / f"{run.run_id}.json")
 
 
-def published() -> RunRecord:
-    """A run of M-SAM on AV-MNIST under the published protocol."""
-    data = {**MSAM.template.data, "protocol": "published"}
-    return record(replace(MSAM, template=replace(MSAM.template, data=data)), 0, 71.23)
-
-
 @pytest.mark.parametrize("profile", ["paper", "short", "quick", "pilot"])
 @pytest.mark.parametrize("named", [[], ["cremad", "ave"]])
 def test_missing_data_is_named_with_what_to_type(
@@ -73,14 +67,20 @@ def test_damaged_figures_of_bench_do_not_cost_the_tables(
     assert [line for line in told.splitlines() if line.startswith(f"{broken} is no table")]
 
 
-@pytest.mark.parametrize("protocol", [[], ["--protocol", "published"]])
+PUBLISHED = {"data": {**MSAM.template.data, "protocol": "published"}}
+
+
+@pytest.mark.parametrize(
+    ("typed", "changes"),
+    [([], {}), (["--protocol", "published"], PUBLISHED), (["--threads", "2"], {"threads": 2})],
+)
 @pytest.mark.parametrize("rule", [[], ["--selection", "last"]])
 def test_the_closing_hint_shows_the_same_results(
-    capsys, tmp_path: Path, protocol: list[str], rule: list[str]
+    capsys, tmp_path: Path, typed: list[str], changes: dict[str, object], rule: list[str]
 ) -> None:
     out = tmp_path / "my results"
-    save(out, published() if protocol else record(MSAM, 0, 71.23))
-    assert main(["table1", "--profile", "paper", "--out", str(out), *protocol, *rule]) == 0
+    save(out, record(replace(MSAM, template=replace(MSAM.template, **changes)), 0, 71.23))
+    assert main(["table1", "--profile", "paper", "--out", str(out), *typed, *rule]) == 0
     first = capsys.readouterr().out
     hint = first.splitlines()[-1].partition(": ")[2]
     script, *words = shlex.split(hint)
@@ -88,7 +88,7 @@ def test_the_closing_hint_shows_the_same_results(
     assert main(["compare", *words[1:]]) == 2
     again = capsys.readouterr().out
     assert "71.23" in first and "71.23" in again
-    assert words[1:] == ["--profile", "paper", *protocol, "--out", str(out), *rule]
+    assert words[1:] == ["--profile", "paper", *typed, "--out", str(out), *rule]
 
 
 def test_a_protocol_that_a_dataset_lacks_is_an_error_that_names_those_that_have_it(

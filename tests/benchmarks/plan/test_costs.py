@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -24,7 +22,6 @@ from benchmarks.plan.costs import (
 from benchmarks.plan.measurements import COMMITTED, Figure, Figures, Sizes, load_figures
 from benchmarks.plan.networks import networks, part_of
 from benchmarks.plan.suites import DataState, plan_suite
-from benchmarks.plan.workspace import ROOT
 from benchmarks.records.record import RunRecord
 from benchmarks.records.status import Standing
 from benchmarks.report.compute import reality_line
@@ -261,11 +258,3 @@ def test_a_dry_run_estimates_and_trains_nothing(capsys, tmp_path, monkeypatch):
     out = capsys.readouterr().out
     assert "for 3 runs" in out and "Some CPU" in out
     assert not list(tmp_path.rglob("*.json"))
-
-
-def test_planning_and_estimating_need_no_torch():
-    modules = "plan.costs, plan.measurements, plan.networks, cli.sweep"
-    code = f"import sys; import benchmarks.{modules.replace(', ', ', benchmarks.')}\n"
-    code += "sys.exit(', '.join({'torch', 'scipy', 'pandas'} & set(sys.modules)) or 0)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
