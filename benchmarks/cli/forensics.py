@@ -19,14 +19,14 @@ from benchmarks.studies.forensics import archive, cases
 from benchmarks.studies.forensics.figure import forensics_figure
 from datasets.errors import counted
 
-SHARES = "shares.json"  # beside the table: what it says of the data, for those without the data
+SHARES = "shares.json"  # beside the table: facts about the data, for those without the data
 
 
 def forensics(arguments: Namespace, say: Say) -> int:
     """Trains what is missing and writes `forensics.csv` and `.md`; 1 if a run failed.
 
-    Where the data is not prepared, the table is made from the records at hand alone; 1 and no table
-    if one of them is damaged.
+    If the data is not prepared, the table is made from the recorded runs alone; exit status 1 and
+    no table if one of them is damaged.
     """
     if arguments.seeds is not None and arguments.seeds < 1:
         raise ValueError(f"--seeds is {arguments.seeds}; it must be at least 1")
@@ -38,7 +38,7 @@ def forensics(arguments: Namespace, say: Say) -> int:
     session = Session(config, cases.PROFILE, folders, say)
     seeds = arguments.seeds or session.profile.seeds
     if not cases.is_prepared(config) and (folders.root / SHARES).exists():
-        say("the data is not prepared: this is the table of the records at hand")
+        say("the data is not prepared: this is the table of the recorded runs")
         return _write_recorded(session, seeds)
     planned = [
         experiment
@@ -58,7 +58,7 @@ def forensics(arguments: Namespace, say: Say) -> int:
 
 
 def _write_recorded(session: Session, seeds: int) -> int:
-    """The table of the records at hand; 1 and no table if what it needs is lost."""
+    """The table of the recorded runs; exit status 1 and no table if a record of it is lost."""
     records, left_out = session.archive()
     for each in left_out:
         session.say(f"left out: {each.name}.json: {each.reason}")

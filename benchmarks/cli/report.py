@@ -32,7 +32,7 @@ NAMED = ("running", "failed", "unsupported", "damaged")  # `status` lists these 
 
 
 def report(arguments: Namespace, say: Say) -> int:
-    """Writes tables, figures and page from the records at hand; prints the tables."""
+    """Writes tables, figures and page from the recorded runs; prints the tables."""
     session = open_session(arguments, say)
     archive = session.archive()
     written = _asked_for(arguments, _report(session, arguments.selection, archive))
@@ -157,7 +157,7 @@ def _say_left_out(session: Session, written: Report) -> None:
 
 
 def figures(arguments: Namespace, say: Say) -> int:
-    """Draws every figure from the records at hand and says which have nothing to show, and why."""
+    """Draws every figure from the recorded runs; says which have nothing to show, and why."""
     session = open_session(arguments, say)
     written = draw(session, session.records(), arguments.selection)
     for name, reason in written.not_drawn.items():

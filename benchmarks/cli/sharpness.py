@@ -1,4 +1,4 @@
-"""The verb sharpness: curvature and loss surface of the runs at hand whose weights were kept."""
+"""The verb sharpness: curvature and loss surface of finished runs with kept weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.studies.sharpness.surface_file import Surface, SurfaceSettings
 def sharpness(arguments: Namespace, say: Say) -> int:
     """Measures what is not measured yet, then writes the table and the figure.
 
-    Exit status 1 if the weights of a run were not kept, or it could not be measured.
+    Exit status 1 if a run could not be measured, for example as its weights were not kept.
     """
     session = open_session(arguments, say)
     curvature, surface = _settings(arguments, session)

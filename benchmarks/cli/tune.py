@@ -24,8 +24,8 @@ from datasets.spec import PROTOCOLS
 def tune(arguments: Namespace, say: Say) -> int:
     """Trains what is missing of the grids, then writes choices.yaml, .csv and .md from all records.
 
-    Exit status 1 if a run failed or nothing can be run nor read, 75 if some are left, and then no
-    file is written. ValueError if choices would be lost.
+    Exit status 1 if a run failed, or if there is neither anything to run nor a record; 75 if some
+    runs are left, and then no file is written. ValueError instead of losing choices.
     """
     sweep = open_sweep(arguments, say)
     session = sweep.session
@@ -43,7 +43,7 @@ def tune(arguments: Namespace, say: Say) -> int:
         return exit_status or 0
     found = outcomes(planned, session.records())
     if not found:
-        say("no run of a grid is there: nothing to choose from, nothing written")
+        say("no run of a grid has ended: nothing to choose from, nothing written")
         return 1
     _write(found, session)
     return exit_status
@@ -60,7 +60,7 @@ def _check_words(arguments: Namespace, session: Session) -> None:
     ]
     used = {data_options(config, session.profile, name).get("protocol") for name in config.datasets}
     problems += [
-        f"the protocol is {protocol}; tune needs {PROTOCOLS[0]}, whose samples no table tests on"
+        f"the protocol is {protocol}; tune needs {PROTOCOLS[0]}, which no table tests on"
         for protocol in used - {PROTOCOLS[0]}
     ]
     refuse(problems)
@@ -104,17 +104,17 @@ def _check_kept(chosen: Sequence[Choice], path: Path) -> None:
     keys = {choice.key for choice in chosen}
     if lost := [" ".join(key) for key in named_choices(path) if key not in keys]:
         raise ValueError(
-            f"{path} holds choices that the records at hand do not give; nothing is written: bring "
+            f"{path} holds choices that the recorded runs do not give; nothing is written: bring "
             f"their runs to {path.parent / 'runs'}, or delete the file to choose without them\n  "
             + "\n  ".join(lost)
         )
 
 
 def _use(root: Path, session: Session) -> str:
-    """Who uses the file in `root`, and what to do so that somebody does."""
+    """Which profiles use the written file, or where it must be for them to use it."""
     if session.profile.stand_in:
         return "stand-in data: no profile uses these choices"
     names = [name for name, p in session.config.profiles.items() if p.params == "tuned"]
-    told = f"the profiles {' and '.join(names)} use {workspace.CHOICES}"
+    text = f"the profiles {' and '.join(names)} use {workspace.CHOICES}"
     here = (root / "choices.yaml").resolve() == workspace.CHOICES.resolve()
-    return told if here else f"{told}, which this file must replace to be used"
+    return text if here else f"{text}, which this file must replace to be used"

@@ -1,4 +1,4 @@
-"""What runs will cost, from the figures that `bench` measured. Free of torch."""
+"""What runs will cost, from the figures that `bench` measured."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.plan.experiment import Experiment
-from benchmarks.plan.measurements import Figure, Figures, Sizes, key_for, prepared_sizes
+from benchmarks.plan.measurements import Figure, Figures, SampleCounts, key_for, prepared_counts
 from benchmarks.plan.networks import part_of
 from datasets.errors import DataError
 
 RECORD_BYTES, EPOCH_BYTES = 2500, 800  # of a record, and of an epoch in it
-KEPT_EPOCHS = 3  # whose predictions are stored: one for each rule of selection at most
+KEPT_EPOCHS = 3  # with stored predictions: at most one for each selection rule
 
-# What the sizes do not depend on, so that a folder is read once for all methods and seeds.
+# What the counts do not depend on, so that a folder is read once for all methods and seeds.
 UNRELATED = dict.fromkeys(("method", "fusion", "seed", "params", "optim", "encoder", "epochs"))
 
-SizeOf = Callable[[Experiment], Sizes]
+CountsOf = Callable[[Experiment], SampleCounts]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one run. `seconds` is None where `lacking` says what is missing.
+    """What one run costs. `seconds` is None if there is no figure; `lacking` then says why.
 
-    `source` is the machine of the figures, `memory` MiB at the peak, `disk` bytes at most; None
-    where nothing is known of them.
+    `source` is the machine of the figures. `memory` is MiB at the peak and `disk` bytes at most,
+    or None if unknown.
     """
 
     seconds: float | None
@@ -36,46 +36,46 @@ class Estimate:
 
 
 def estimates(
-    experiments: Sequence[Experiment], figures: Figures, size_of: SizeOf = prepared_sizes
+    experiments: Sequence[Experiment], figures: Figures, counts_of: CountsOf = prepared_counts
 ) -> list[Estimate]:
     """What each run will cost on the data as it is prepared."""
-    known: dict[str, Sizes | DataError] = {}
+    known: dict[str, SampleCounts | DataError] = {}
     found = []
     for experiment in experiments:
         what = json.dumps({**experiment.to_dict(), **UNRELATED}, sort_keys=True)
         if what not in known:
-            known[what] = _sizes(experiment, size_of)
+            known[what] = _counts(experiment, counts_of)
         found.append(_estimate(experiment, figures, known[what]))
     return found
 
 
-def run_seconds(experiment: Experiment, figures: Figures, sizes: Sizes) -> Figure | None:
+def run_seconds(experiment: Experiment, figures: Figures, counts: SampleCounts) -> Figure | None:
     """Training and evaluation of all epochs; None without a figure.
 
-    Step times grow with the batch, so that seconds per sample hold for other batch sizes. Each
+    Step times grow with the batch, so that seconds per sample hold for other batch counts. Each
     modality is evaluated on its own, as `benchmarks.training.evaluate` does.
     """
     step = figures.seconds.get(key_for(experiment, _row(experiment)))
     passes = [
         (count, figures.seconds.get(key_for(experiment, f"evaluation {m}")))
-        for m, count in sizes.evaluated.items()
+        for m, count in counts.evaluated.items()
     ]
     if step is None or any(figure is None for _, figure in passes):
         return None
-    trained = sizes.train // experiment.batch_size * experiment.batch_size
+    trained = counts.train // experiment.batch_size * experiment.batch_size
     evaluation = sum(count * figure.value for count, figure in passes if figure)
     return Figure(experiment.epochs * (trained * step.value + evaluation), step.source)
 
 
-def run_bytes(experiment: Experiment, sizes: Sizes) -> int:
+def run_bytes(experiment: Experiment, counts: SampleCounts) -> int:
     """Record and predictions on disk, at most: what is stored is compressed."""
-    outputs = 1 + len(sizes.evaluated)
+    outputs = 1 + len(counts.evaluated)
     stored = min(KEPT_EPOCHS, experiment.epochs) * outputs + 1  # and the labels, 2 bytes each
-    return RECORD_BYTES + EPOCH_BYTES * experiment.epochs + 2 * stored * sizes.predictions
+    return RECORD_BYTES + EPOCH_BYTES * experiment.epochs + 2 * stored * counts.predictions
 
 
 def sources(found: Iterable[Estimate]) -> str:
-    """The machines whose figures were used."""
+    """The machines that the figures were measured on."""
     return " and ".join(sorted({estimate.source for estimate in found if estimate.source}))
 
 
@@ -84,20 +84,22 @@ def _row(experiment: Experiment) -> str:
     return " ".join((experiment.method, *experiment.modalities))
 
 
-def _sizes(experiment: Experiment, size_of: SizeOf) -> Sizes | DataError:
+def _counts(experiment: Experiment, counts_of: CountsOf) -> SampleCounts | DataError:
     try:
-        return size_of(experiment)
+        return counts_of(experiment)
     except DataError as error:
         return error
 
 
-def _estimate(experiment: Experiment, figures: Figures, sizes: Sizes | DataError) -> Estimate:
-    if isinstance(sizes, DataError):
-        return Estimate(None, str(sizes))
-    disk = run_bytes(experiment, sizes)
+def _estimate(
+    experiment: Experiment, figures: Figures, counts: SampleCounts | DataError
+) -> Estimate:
+    if isinstance(counts, DataError):
+        return Estimate(None, str(counts))
+    disk = run_bytes(experiment, counts)
     peak = figures.memory.get(key_for(experiment, experiment.method))
     memory = peak.value if peak else None
-    time = run_seconds(experiment, figures, sizes)
+    time = run_seconds(experiment, figures, counts)
     if time is None:
         return Estimate(None, _lacking(experiment, figures), "", memory, disk)
     return Estimate(time.value, "", time.source, memory, disk)

@@ -1,4 +1,4 @@
-"""What `bench` measured: what it measured here first, else the published figures. Free of torch."""
+"""Figures of `bench`: those measured on this machine, else those published with the code."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from datasets import registry
 from datasets.registry import split_sizes
 
 COMMITTED = ROOT / "results" / "bench"
-# What somebody measures must not replace the published figures, and must be found beside them: so
-# it is a folder below, which git ignores. `data/` may lie on a disk that several machines share.
+# Own measurements must not replace the published figures, so they have a folder below these, which
+# git ignores. They are not in `data/`, which several machines may share.
 OWN = COMMITTED / "local"
 
 Key = tuple[str, str, str, str]  # data, encoder, fusion, row
@@ -78,11 +78,11 @@ def _value(row: Mapping[str, Any]) -> float:
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """Samples that an epoch trains on, that it encodes to evaluate, and predictions it makes.
+class SampleCounts:
+    """How many samples an epoch trains on and evaluates, and how many predictions it makes.
 
-    `evaluated` counts, for each modality of the run, the different samples of `val` and `test`
-    together, at most; `predictions` those of one output on `test`, one per segment.
+    `evaluated` counts for each modality at most the different samples of `val` and `test` together;
+    `predictions` those of one output on `test`, one per segment.
     """
 
     train: int
@@ -90,8 +90,8 @@ class Sizes:
     predictions: int
 
 
-def prepared_sizes(experiment: Experiment) -> Sizes:
-    """As the prepared folder says; DataError if it is missing or does not."""
+def prepared_counts(experiment: Experiment) -> SampleCounts:
+    """As the prepared folder says; DataError if it is missing or does not say it."""
     folder = prepared_folder(experiment.dataset, bool(experiment.data.get("stand_in")))
     splits = split_sizes(experiment.dataset, folder, loader_options(experiment.data))
     spec = registry.spec(experiment.dataset)
@@ -101,4 +101,4 @@ def prepared_sizes(experiment: Experiment) -> Sizes:
     }
     train = splits["train"].samples
     train = min(train, experiment.train_samples or train)
-    return Sizes(train, evaluated, splits["test"].samples * spec.segments)
+    return SampleCounts(train, evaluated, splits["test"].samples * spec.segments)

@@ -1,4 +1,4 @@
-"""Which networks on which samples the parts of `bench` with step times measure. Free of torch."""
+"""Which networks on which samples the parts of `bench` with step times measure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan of a suite: which experiments fill which cells. Free of torch."""
+"""The plan of a suite: which experiments fill which cells."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ from datasets.tensors.label_noise import OPTION as LABEL_NOISE
 from datasets.tensors.label_noise import noisy_fingerprint
 from msam.optim import OptimConfig
 
-# Options whose default names the same run as no word.
+# Options with a default that is left out of an experiment: it names the same run as no word.
 UNSPOKEN = {"protocol": PROTOCOLS[0], LABEL_NOISE: 0}
 
 
 @dataclass(frozen=True)
 class DataState:
-    """What is known of a dataset before torch is loaded: its fingerprint, or why it is missing.
-
-    `fingerprint` is that of the data with the options of the experiment.
-    """
+    """The fingerprint of a dataset with the options of a profile, or why it cannot be used."""
 
     fingerprint: str | None = None
     reason: str = ""
@@ -33,8 +30,8 @@ class DataState:
 class Cell:
     """One row of a table for one dataset.
 
-    Records fill it whose `experiment.cell_id` is that of `template`, whatever their seed.
-    `reason` says why nothing can be run, such as missing data.
+    It is filled by the records of every seed that have the `cell_id` of `template`. `reason` says
+    why nothing can be run, such as missing data.
     """
 
     row: Row
@@ -99,9 +96,9 @@ def experiment_values(
 ) -> dict[str, Any]:
     """The JSON values of an experiment, right or wrong, for `Experiment.from_dict`.
 
-    `names` are its dataset, fusion, method, modalities and seed. `changes` come from the command
-    line: fields of the experiment or the optimiser, options of the dataset, and what is none of
-    these as hyperparameters of the method.
+    `names` are its dataset, fusion, method, modalities and seed. `changes` are those of `--set`
+    or of a table's row: fields of the experiment or of the optimiser, and options of the dataset.
+    Every other name is a hyperparameter of the method.
     """
     dataset = config.datasets.get(names["dataset"])
     options = data_options(config, profile, names["dataset"]) if dataset else {}

@@ -1,4 +1,4 @@
-"""Where data and results lie on this machine, and what is prepared. Free of torch."""
+"""Where data and results lie on this machine, and what is prepared."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def prepared_folder(dataset: str, stand_in: bool) -> Path:
 
 
 def loader_options(data: Mapping[str, object]) -> dict[str, object]:
-    """An experiment's `data` without what the loader finds out by itself."""
+    """The part of an experiment's `data` that the loader takes as options."""
     return {k: v for k, v in data.items() if k not in ("stand_in", "fingerprint")}
 
 

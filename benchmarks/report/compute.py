@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from benchmarks.plan import measurements
-from benchmarks.plan.costs import SizeOf, estimates, sources
-from benchmarks.plan.measurements import Figures, prepared_sizes
+from benchmarks.plan.costs import CountsOf, estimates, sources
+from benchmarks.plan.measurements import Figures, prepared_counts
 from benchmarks.records.evidence import NEVER_STARTED
 from benchmarks.records.files import csv_text, write_text
 from benchmarks.records.record import RunRecord
@@ -18,11 +18,11 @@ from datasets.errors import counted
 
 
 def reality_line(
-    records: Iterable[RunRecord], figures: Figures, size_of: SizeOf = prepared_sizes
+    records: Iterable[RunRecord], figures: Figures, counts_of: CountsOf = prepared_counts
 ) -> str | None:
     """Estimated against measured hours of the runs that have both; None if there is none."""
     done = [r for r in records if r.status == "done" and r.timing.get("seconds")]
-    guesses = estimates([r.experiment for r in done], figures, size_of)
+    guesses = estimates([r.experiment for r in done], figures, counts_of)
     both = [(g, r) for g, r in zip(guesses, done, strict=True) if g.seconds is not None]
     if not both:
         return None

@@ -1,4 +1,5 @@
-"""new-method writes a baseline that works, or nothing; check-method runs its tests alone."""
+"""new-method writes a baseline that works, or nothing; check-method runs its tests alone; list
+shows the paper's rows first and keeps extensions and controls apart."""
 
 from __future__ import annotations
 
@@ -6,18 +7,16 @@ import shutil
 import subprocess
 import sys
 from argparse import Namespace
-from pathlib import Path
 
 import pytest
 import yaml
 
+from benchmarks.__main__ import main
 from benchmarks.cli import methods
 from benchmarks.configs.load import CONFIGS, load_config
 from benchmarks.configs.schema import MethodConfig
 from msam.parameters import field_problems
-
-ROOT = Path(__file__).parents[3]
-PACKAGES = ("msam", "baselines", "benchmarks", "datasets", "tests")
+from tests.documents import copy_of_suite
 
 
 @pytest.fixture
@@ -76,24 +75,23 @@ def test_colours_of_new_methods_are_all_different(place):
     assert len(set(colours)) == len(colours)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        "My",
-        "my-method",
-        "1st",
-        "my method",
-        "../x",
-        "_x",
-        "x_",
-        "a__b",
-        "class",
-        "on",
-        "é",
-        "x\n",
-    ],
-)
+INVALID = [
+    "",
+    "My",
+    "my-method",
+    "1st",
+    "my method",
+    "../x",
+    "_x",
+    "x_",
+    "a__b",
+    "class",
+    "on",
+    "é",
+]
+
+
+@pytest.mark.parametrize("name", [*INVALID, "x\n"])
 def test_an_invalid_name_is_refused_and_nothing_written(place, name):
     before = (place / "methods.yaml").read_text()
     with pytest.raises(ValueError, match="name"):
@@ -182,10 +180,7 @@ def _call(tree, *words):
 
 def test_the_skeleton_keeps_the_contract_and_a_broken_one_does_not(tmp_path):
     """In a copy of the whole suite, as a user would do it."""
-    for package in PACKAGES:
-        ignored = shutil.ignore_patterns("__pycache__", "golden")
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    copy_of_suite(tmp_path)
     assert _call(tmp_path, "new-method", "my_method").returncode == 0
     checked = _call(tmp_path, "check-method", "my_method")
     assert checked.returncode == 0, checked.stdout
@@ -205,3 +200,34 @@ def test_the_entry_needs_nothing_more(place):
     new("mine")
     entry = yaml.safe_load((place / "methods.yaml").read_text())["mine"]
     assert field_problems(MethodConfig, entry, "methods.yaml") == []
+
+
+def sections(text):
+    """{title: names} of what `list` prints."""
+    found, title = {}, ""
+    for line in text.splitlines():
+        if line.startswith("  "):
+            found[title].append(line.split()[0])
+        else:
+            title = line
+            found[title] = []
+    return found
+
+
+def test_rows_of_the_tables_come_first_in_the_papers_order(capsys):
+    assert main(["list"]) == 0
+    found = sections(capsys.readouterr().out)
+    assert list(found)[:3] == ["methods", "extensions", "controls"]
+    config = load_config()
+    rows = [row.method for row in config.suites["table1"].rows if row.method in config.methods]
+    assert found["methods"] == list(dict.fromkeys(rows))
+
+
+def test_every_method_is_listed_once_in_its_group(capsys):
+    main(["list"])
+    found = sections(capsys.readouterr().out)
+    for name, method in load_config().methods.items():
+        title = {"table": "methods", "extension": "extensions", "control": "controls"}[method.group]
+        assert found[title].count(name) == 1
+    assert {"masam", "monge_sam", "asam", "wsam"} <= set(found["extensions"])
+    assert {"sam_scaled", "msam_random"} <= set(found["controls"])

@@ -19,7 +19,7 @@ from benchmarks.plan.costs import (
     run_bytes,
     run_seconds,
 )
-from benchmarks.plan.measurements import COMMITTED, Figure, Figures, Sizes, load_figures
+from benchmarks.plan.measurements import COMMITTED, Figure, Figures, SampleCounts, load_figures
 from benchmarks.plan.networks import networks, part_of
 from benchmarks.plan.suites import DataState, plan_suite
 from benchmarks.records.record import RunRecord
@@ -34,7 +34,7 @@ FIGURES = Figures(
     {(*KEY, row): Figure(s, CPU) for row, s in (SECONDS | {"evaluation visual": 0.001}).items()},
     {(*KEY, "sam"): Figure(123.4, CPU)},
 )
-SIZES = Sizes(train=1000, evaluated={"audio": 100, "visual": 300}, predictions=200)
+COUNTS = SampleCounts(train=1000, evaluated={"audio": 100, "visual": 300}, predictions=200)
 EVALUATION = 100 * 0.004 + 300 * 0.001
 
 
@@ -55,26 +55,26 @@ def write(folder, name, rows, device="A"):
 
 
 def test_time_is_full_batches_and_evaluation_of_every_epoch(sam):
-    found = run_seconds(sam, FIGURES, SIZES)
+    found = run_seconds(sam, FIGURES, COUNTS)
     assert found.value == pytest.approx(5 * (960 * 0.02 + EVALUATION))
     assert found.source == CPU
 
 
 def test_a_row_of_one_modality_has_its_own_figures(sam):
     single = replace(sam, method="joint_train", modalities=("audio",), epochs=1)
-    sizes = replace(SIZES, evaluated={"audio": 100})
+    sizes = replace(COUNTS, evaluated={"audio": 100})
     assert run_seconds(single, FIGURES, sizes).value == pytest.approx(960 * 0.01 + 0.4)
 
 
 @pytest.mark.parametrize("change", [{"method": "agm"}, {"encoder": "x"}, {"fusion": "early"}])
 def test_nothing_is_guessed_without_a_figure(sam, change):
-    assert run_seconds(replace(sam, **change), FIGURES, SIZES) is None
-    assert estimates([replace(sam, **change)], FIGURES, lambda e: SIZES)[0].seconds is None
+    assert run_seconds(replace(sam, **change), FIGURES, COUNTS) is None
+    assert estimates([replace(sam, **change)], FIGURES, lambda e: COUNTS)[0].seconds is None
 
 
 def test_nothing_is_guessed_without_the_evaluation_of_a_modality(sam):
     lacking = {k: v for k, v in FIGURES.seconds.items() if k[-1] != "evaluation visual"}
-    assert run_seconds(sam, Figures(lacking), SIZES) is None
+    assert run_seconds(sam, Figures(lacking), COUNTS) is None
 
 
 def test_what_has_no_figure_is_blamed(sam):
@@ -87,7 +87,7 @@ def test_what_has_no_figure_is_blamed(sam):
         (sam, evaluationless, "was timed by an older version, without its evaluation"),
     ]
     for experiment, figures, said in wanted:
-        (found,) = estimates([experiment], figures, lambda e: SIZES)
+        (found,) = estimates([experiment], figures, lambda e: COUNTS)
         assert found.seconds is None
         assert f"small_cnn on avmnist {said}" in found.lacking
         assert "run ./reproduce.sh bench --parts steps" in found.lacking
@@ -100,11 +100,11 @@ def test_the_committed_figures_give_hours_for_every_row_on_avmnist(suite, tmp_pa
     plan = plan_suite(config, suite, config.profiles["paper"], states)
     cells = [cell for cell in plan if cell.dataset == "avmnist"]
 
-    def size_of(experiment):
+    def counts_of(experiment):
         modalities = experiment.modalities or config.datasets["avmnist"].modalities
-        return replace(SIZES, evaluated=dict.fromkeys(modalities, 100))
+        return replace(COUNTS, evaluated=dict.fromkeys(modalities, 100))
 
-    found = estimates([cell.template for cell in cells], figures, size_of)
+    found = estimates([cell.template for cell in cells], figures, counts_of)
     lacking = {cell.row.label: e.lacking for cell, e in zip(cells, found, strict=True) if e.lacking}
     assert cells and not lacking
     assert all(e.seconds > 0 for e in found)
@@ -112,27 +112,27 @@ def test_the_committed_figures_give_hours_for_every_row_on_avmnist(suite, tmp_pa
 
 def test_disk_is_the_record_and_the_predictions_of_three_epochs(sam):
     predictions = 2 * 200 * (3 * 3 + 1)
-    assert run_bytes(sam, SIZES) == RECORD_BYTES + 5 * EPOCH_BYTES + predictions
+    assert run_bytes(sam, COUNTS) == RECORD_BYTES + 5 * EPOCH_BYTES + predictions
 
 
 def test_a_folder_is_read_once_for_all_methods_and_seeds(sam):
     read = []
 
-    def size_of(experiment):
+    def counts_of(experiment):
         read.append(experiment)
-        return SIZES
+        return COUNTS
 
     plan = [sam, replace(sam, seed=1), replace(sam, method="msam"), replace(sam, epochs=1)]
     plan.append(replace(sam, data={**sam.data, "protocol": "published"}))
     plan.append(replace(sam, train_samples=7))
     plan.append(replace(sam, modalities=("audio",)))
-    estimates(plan, FIGURES, size_of)
+    estimates(plan, FIGURES, counts_of)
     assert read == [plan[0], *plan[4:]]
 
 
 def test_a_plan_says_hours_memory_disk_and_machine(sam):
     plan = [sam, replace(sam, seed=1), replace(sam, method="agm")]
-    text = "\n".join(cost_lines(estimates(plan, FIGURES, lambda e: SIZES)))
+    text = "\n".join(cost_lines(estimates(plan, FIGURES, lambda e: COUNTS)))
     hours = 2 * 5 * (960 * 0.02 + EVALUATION) / 3600
     assert f"{hours:.2f} h for 2 runs" in text
     assert "time of 1 runs: small_cnn on avmnist was timed without agm, which may not" in text
@@ -143,7 +143,7 @@ def test_a_plan_says_hours_memory_disk_and_machine(sam):
 def test_a_plan_without_figures_names_the_part_that_gives_them(sam):
     sets = {"avmnist": "small_cnn", "cremad": "resnet18", "urfunny": "transformer_masked"}
     plan = [replace(sam, dataset=d, encoder=e, data={}) for d, e in sets.items()]
-    text = "\n".join(cost_lines(estimates(plan, Figures(), lambda e: SIZES)))
+    text = "\n".join(cost_lines(estimates(plan, Figures(), lambda e: COUNTS)))
     assert "no figure for resnet18 on cremad: run ./reproduce.sh bench --parts steps_cremad" in text
     assert "small_cnn on avmnist: run ./reproduce.sh bench --parts steps\n" in text
     assert "no part of bench times transformer_masked on urfunny" in text
@@ -164,7 +164,7 @@ def test_figures_of_an_older_version_are_named(sam, tmp_path):
     write(tmp_path / "committed", "steps.json", [{"method": "sam", "seconds per step": 1.0}])
     figures = load_figures(tmp_path / "own", tmp_path / "committed")
     assert figures == Figures(outdated=frozenset({"steps"}))
-    text = "\n".join(cost_lines(estimates([sam], figures, lambda e: SIZES)))
+    text = "\n".join(cost_lines(estimates([sam], figures, lambda e: COUNTS)))
     assert "measured by an older version: run ./reproduce.sh bench --parts steps" in text
     write(tmp_path / "own", "steps.json", [row("sam", 6.4)])
     assert not load_figures(tmp_path / "own", tmp_path / "committed").outdated
@@ -213,13 +213,13 @@ def test_every_network_of_the_tables_has_a_part(sam):
 
 
 def test_reality_is_compared_over_the_runs_that_have_both(sam):
-    real = run_seconds(sam, FIGURES, SIZES).value * 2
+    real = run_seconds(sam, FIGURES, COUNTS).value * 2
     done = RunRecord(sam.run_id, sam, "done", timing={"seconds": real})
     failed = RunRecord(sam.run_id, sam, "failed", timing={"seconds": 1e9})
     unknown = RunRecord("x", replace(sam, method="agm"), "done", timing={"seconds": 1e9})
-    line = reality_line([done, failed, unknown], FIGURES, lambda e: SIZES)
+    line = reality_line([done, failed, unknown], FIGURES, lambda e: COUNTS)
     assert "1 run took" in line and "0.50 of it" in line and "Some CPU" in line
-    assert reality_line([failed], FIGURES, lambda e: SIZES) is None
+    assert reality_line([failed], FIGURES, lambda e: COUNTS) is None
 
 
 def test_a_small_plan_has_a_line_per_run(sam):

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.configs.load import load_config
 from benchmarks.models import build_model
 from benchmarks.plan.experiment import Experiment
-from benchmarks.plan.measurements import prepared_sizes
+from benchmarks.plan.measurements import prepared_counts
 from benchmarks.plan.networks import STAND_IN
 from benchmarks.plan.workspace import ROOT
 from benchmarks.training.evaluate import evaluate
@@ -70,13 +70,13 @@ def encoded(model, splits):
 def test_wrong_labels_change_no_size():
     clean, noisy = trial("avmnist", "validation"), trial("avmnist", "validation")
     noisy = replace(noisy, data={**noisy.data, "label_noise": 40})
-    assert prepared_sizes(noisy) == prepared_sizes(clean)
+    assert prepared_counts(noisy) == prepared_counts(clean)
 
 
 @pytest.mark.parametrize(("name", "protocol"), CASES)
 def test_sizes_are_those_of_the_data_as_loaded_and_evaluated(everything, name, protocol):
     data, experiment = loaded(everything, name, protocol), trial(name, protocol)
-    sizes = prepared_sizes(experiment)
+    sizes = prepared_counts(experiment)
     assert sizes.train == len(data.train)
     model = build_model(data.spec.shapes, data.spec.classes, "late", experiment.encoder)
     counts, predictions = encoded(model, [data.val, data.test])
@@ -92,7 +92,7 @@ def test_sizes_are_those_of_the_data_as_loaded_and_evaluated(everything, name, p
 def test_shared_recordings_are_encoded_once(everything):
     data = loaded(everything, "avmnist", "validation")
     rows = len(data.val) + len(data.test)
-    evaluated = prepared_sizes(trial("avmnist", "validation")).evaluated
+    evaluated = prepared_counts(trial("avmnist", "validation")).evaluated
     assert evaluated["audio"] < evaluated["visual"] == rows
 
 
@@ -100,11 +100,11 @@ def test_shared_recordings_are_encoded_once(everything):
 def test_a_part_of_the_training_samples_is_counted_as_the_harness_takes_it(everything, asked):
     experiment = trial("cremad", "validation", train_samples=asked, batch_size=2)
     part = training_part(loaded(everything, "cremad", "validation").train, experiment)
-    assert prepared_sizes(experiment).train == len(part)
+    assert prepared_counts(experiment).train == len(part)
 
 
 def test_a_single_row_evaluates_its_own_modality_only():
-    sizes = prepared_sizes(trial("urfunny", "validation", modalities=("text",)))
+    sizes = prepared_counts(trial("urfunny", "validation", modalities=("text",)))
     assert list(sizes.evaluated) == ["text"]
 
 
