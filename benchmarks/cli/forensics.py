@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 
+from benchmarks.cli.execute import Command, asked_settings, execute, stop_after
 from benchmarks.cli.session import Say, Session, with_threads
-from benchmarks.cli.sweep import Sweep, asked_settings, execute, stop_after
 from benchmarks.configs.load import load_config
 from benchmarks.executors.stop import EXIT_UNFINISHED
 from benchmarks.plan import workspace
@@ -49,7 +49,7 @@ def forensics(arguments: Namespace, say: Say) -> int:
     missing = status.pending(planned, folders, arguments.rerun_stale)
     runs = counted(len({e.run_id for e in planned}), "run")
     say(f"{runs} planned, {len(missing)} of them to do")
-    exit_status = execute(Sweep(session, settings, stop), missing) if missing else 0
+    exit_status = execute(Command(session, settings, stop), missing) if missing else 0
     if exit_status == EXIT_UNFINISHED:
         return exit_status
     write_json(folders.root / SHARES, cases.shares(config))

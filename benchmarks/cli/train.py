@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 
+from benchmarks.cli.execute import Command, asked_settings, execute, fill, open_command
 from benchmarks.cli.report import report, write_tables
 from benchmarks.cli.session import Say, Session, open_session
-from benchmarks.cli.sweep import Sweep, asked_settings, execute, fill, open_sweep
 from benchmarks.configs.load import refuse, unknown_words
 from benchmarks.executors.stop import EXIT_UNFINISHED
 from benchmarks.plan import suites, workspace
@@ -23,14 +23,14 @@ def table(arguments: Namespace, say: Say) -> int:
     Exit status 1 if a run failed or nothing can be run nor reported, 75 if some are left; 0 without
     a table if they were submitted.
     """
-    sweep = open_sweep(arguments, say)
-    session = sweep.session
+    command = open_command(arguments, say)
+    session = command.session
     cells = _chosen_cells(arguments, session)
     experiments = planned_runs(cells, arguments.seeds or session.profile.seeds, session)
     if experiments is None:
         return 1
-    exit_status = fill(sweep, experiments)
-    if exit_status in (None, EXIT_UNFINISHED):  # a stopped sweep writes no table
+    exit_status = fill(command, experiments)
+    if exit_status in (None, EXIT_UNFINISHED):  # stopped: the table can wait
         return exit_status or 0
     write_tables(session, [arguments.verb], arguments.selection)
     return exit_status
@@ -100,7 +100,7 @@ def run(arguments: Namespace, say: Say) -> int:
     status.set_damaged_aside([experiment], session.folders, say)
     if not status.pending([experiment], session.folders, keep_weights=arguments.keep_weights):
         say(f"done before: {path}")
-    elif execute(Sweep(session, settings), [experiment]) == EXIT_UNFINISHED:
+    elif execute(Command(session, settings), [experiment]) == EXIT_UNFINISHED:
         return EXIT_UNFINISHED
     record = RunRecord.load(path)
     say(_summary(record))

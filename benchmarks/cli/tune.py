@@ -6,8 +6,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.cli.execute import fill, open_command
 from benchmarks.cli.session import Say, Session
-from benchmarks.cli.sweep import fill, open_sweep
 from benchmarks.cli.train import planned_runs
 from benchmarks.configs.load import refuse, unknown_words
 from benchmarks.executors.stop import EXIT_UNFINISHED
@@ -27,8 +27,8 @@ def tune(arguments: Namespace, say: Say) -> int:
     Exit status 1 if a run failed, or if there is neither anything to run nor a record; 75 if some
     runs are left, and then no file is written. ValueError instead of losing choices.
     """
-    sweep = open_sweep(arguments, say)
-    session = sweep.session
+    command = open_command(arguments, say)
+    session = command.session
     _check_words(arguments, session)
     session.prepare_stand_in(arguments.datasets or session.config.datasets)
     states = workspace.data_states(session.config, session.profile)
@@ -38,7 +38,7 @@ def tune(arguments: Namespace, say: Say) -> int:
     experiments = planned_runs(cells, session.profile.seeds, session)
     if experiments is None:
         return 1
-    exit_status = fill(sweep, experiments)
+    exit_status = fill(command, experiments)
     if exit_status in (None, EXIT_UNFINISHED):
         return exit_status or 0
     found = outcomes(planned, session.records())

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.cli.execute import Command, execute
 from benchmarks.cli.session import Session
-from benchmarks.cli.sweep import Sweep, execute
 from benchmarks.configs.load import load_config
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.workspace import prepared_folder
@@ -61,7 +61,7 @@ def main(words: Sequence[str]) -> int:
     planned = tiny_experiments(arguments.runs, arguments.epochs)
     set_damaged_aside(planned, folders, _say)
     left = pending(planned, folders)
-    return execute(Sweep(session, Execution("cpu", arguments.jobs)), left) if left else 0
+    return execute(Command(session, Execution("cpu", arguments.jobs)), left) if left else 0
 
 
 def _say(text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks.cli.sweep import Sweep, execute, submit
+from benchmarks.cli.execute import Command, execute, submit
 from benchmarks.executors.slurm import Request
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.folders import Folders
@@ -19,11 +19,11 @@ def submit_tiny(
     """Submits what is pending of the plan, and returns how many runs that were."""
     left = pending(planned, folders)
     if left:
-        submit(Sweep(tiny_session(folders, say), Execution("cpu")), request, left)
+        submit(Command(tiny_session(folders, say), Execution("cpu")), request, left)
     return len(left)
 
 
 def train_here(planned: Sequence[Experiment], folders: Folders) -> None:
     """Trains the plan on this machine, two runs side by side."""
     session = tiny_session(folders, lambda text: None)
-    assert execute(Sweep(session, Execution("cpu", 2)), planned) == 0
+    assert execute(Command(session, Execution("cpu", 2)), planned) == 0

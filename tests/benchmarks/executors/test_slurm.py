@@ -184,7 +184,7 @@ def test_the_command_line_submits_and_returns(monkeypatch, tmp_path, capsys):
         found.append(job)
         return "7"
 
-    monkeypatch.setattr("benchmarks.cli.sweep.submit_array", submitted)
+    monkeypatch.setattr("benchmarks.cli.execute.submit_array", submitted)
     words = ["--profile", "demo", "--methods", "msam", "--seeds", "2", "--out", str(tmp_path)]
     words += ["--datasets", "avmnist", "--executor", "slurm", "--slurm-jobs", "3"]
     assert main(["all", *words]) == 0

@@ -7,7 +7,7 @@ import sys
 import time
 
 from baselines.sam import SAM
-from benchmarks.cli.sweep import Sweep, execute
+from benchmarks.cli.execute import Command, execute
 from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
 from benchmarks.records import status as sweep
 from benchmarks.records.files import machine, remove_litter
@@ -29,11 +29,11 @@ def test_a_full_disk_ends_the_sweep_with_nothing_lost(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full_disk)
-        assert execute(Sweep(session, Execution("cpu")), plan) == EXIT_UNFINISHED
+        assert execute(Command(session, Execution("cpu")), plan) == EXIT_UNFINISHED
     assert named(lines, "error", "No space left on device")
     assert named(lines, "2 runs left; resume with the same command")
     assert sweep.state(plan[0], folders) == "interrupted"
-    assert execute(Sweep(session, Execution("cpu")), plan) == 0
+    assert execute(Command(session, Execution("cpu")), plan) == 0
     assert named(lines, "resuming after epoch")
 
 
@@ -48,10 +48,12 @@ def test_an_oserror_of_a_method_is_a_failure_of_that_run_alone(executor, tiny, m
 
 def test_a_sweep_without_time_left_stops_and_goes_on_later(session, tiny, folders, lines):
     plan = [tiny(), tiny(seed=1)]
-    status = execute(Sweep(session, Execution("cpu"), Stop(deadline=time.monotonic() + 1e-3)), plan)
+    status = execute(
+        Command(session, Execution("cpu"), Stop(deadline=time.monotonic() + 1e-3)), plan
+    )
     assert status == EXIT_UNFINISHED
     assert named(lines, "--max-hours", "2 runs left; resume with the same command")
-    assert execute(Sweep(session, Execution("cpu")), plan) == 0
+    assert execute(Command(session, Execution("cpu")), plan) == 0
     assert {RunRecord.load(folders.record(e.run_id)).status for e in plan} == {"done"}
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from benchmarks.cli.sweep import Sweep, execute
+from benchmarks.cli.execute import Command, execute
 from benchmarks.executors.local import ATTEMPTS
 from benchmarks.executors.stop import EXIT_UNFINISHED
 from benchmarks.records import status as sweep
@@ -36,7 +36,7 @@ def test_runs_of_another_sweep_are_left_to_it(session, tiny, folders, lines):
     plan = [tiny(), tiny(seed=1)]
     claim(folders, plan[0])
     assert standings(plan, folders)[plan[0].run_id].state == "running"
-    assert execute(Sweep(session, Execution("cpu")), plan) == EXIT_UNFINISHED
+    assert execute(Command(session, Execution("cpu")), plan) == EXIT_UNFINISHED
     assert named(lines, "under way elsewhere: 1 run:", f"process {os.getpid()}")
     assert [sweep.state(e, folders) for e in plan] == ["running", "done"]
 

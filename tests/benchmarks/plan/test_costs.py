@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.bench.parts import PARTS
-from benchmarks.cli.sweep import MOST_LINES, cost_lines, run_lines
+from benchmarks.cli.execute import MOST_LINES, cost_lines, run_lines
 from benchmarks.configs.load import load_config
 from benchmarks.plan.costs import (
     EPOCH_BYTES,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from baselines.registry import METHODS
-from benchmarks.cli.sweep import asked_settings
+from benchmarks.cli.execute import asked_settings
 from benchmarks.cli.verbs import parse
 from benchmarks.executors.attempt import Attempt
 from benchmarks.executors.pool import Pool

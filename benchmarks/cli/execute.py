@@ -1,4 +1,4 @@
-"""One call that trains: carries a plan out, or shows it, and tells how that ended."""
+"""A command that trains: carries out a plan, or shows it, and says how that ended."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from datasets.errors import counted
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """One call that trains: into which results, how, and until when.
+class Command:
+    """A command that trains: into which results, how, and until when.
 
     With `slurm`, jobs of a cluster train instead of this process. `dry_run` only shows the plan.
     """
@@ -40,12 +40,12 @@ class Sweep:
     rerun_stale: bool = False
 
 
-def open_sweep(arguments: Namespace, say: Say) -> Sweep:
-    """The sweep that the command line asks for; ValueError lists what is wrong with it."""
+def open_command(arguments: Namespace, say: Say) -> Command:
+    """What the command line asks for; ValueError lists what is wrong with it."""
     slurm, settings = asked_of_slurm(arguments), asked_settings(arguments)
     stop = stop_after(arguments.max_hours)
     session = open_session(arguments, say)
-    return Sweep(session, settings, stop, slurm, arguments.dry_run, arguments.rerun_stale)
+    return Command(session, settings, stop, slurm, arguments.dry_run, arguments.rerun_stale)
 
 
 def asked_settings(arguments: Namespace) -> Execution:
@@ -65,25 +65,25 @@ def stop_after(hours: float | None) -> Stop:
     return Stop(time.monotonic() + 3600 * hours)
 
 
-def fill(sweep: Sweep, experiments: Sequence[Experiment]) -> int | None:
+def fill(command: Command, experiments: Sequence[Experiment]) -> int | None:
     """Trains what is missing of a plan, or shows it, or hands it to Slurm.
 
     The exit status of `execute`; None if nothing was trained here.
     """
-    session = sweep.session
-    if not sweep.dry_run:
+    session = command.session
+    if not command.dry_run:
         status.set_damaged_aside(experiments, session.folders, session.say)
-    options = sweep.rerun_stale, sweep.settings.keep_weights
+    options = command.rerun_stale, command.settings.keep_weights
     missing = status.pending(experiments, session.folders, *options)
     done = len(experiments) - len(missing)
     session.say(f"{counted(len(experiments), 'run')} planned, {done} of them done before")
-    if sweep.dry_run:
+    if command.dry_run:
         _show(missing, session)
         return None
-    if missing and sweep.slurm:
-        submit(sweep, sweep.slurm, missing)
+    if missing and command.slurm:
+        submit(command, command.slurm, missing)
         return None
-    exit_status = execute(sweep, missing) if missing else 0
+    exit_status = execute(command, missing) if missing else 0
     ended = [session.folders.record(e.run_id) for e in missing]
     records = [RunRecord.load(path) for path in ended if path.exists()]
     if compared := compute.reality(records):
@@ -91,28 +91,28 @@ def fill(sweep: Sweep, experiments: Sequence[Experiment]) -> int | None:
     return exit_status
 
 
-def execute(sweep: Sweep, experiments: Sequence[Experiment]) -> int:
+def execute(command: Command, experiments: Sequence[Experiment]) -> int:
     """Runs the experiments on this machine.
 
     Exit status 0, 1 if a run failed, 75 if some are left: the same command goes on with them.
     """
-    session = sweep.session
+    session = command.session
     check_writable(session.folders.root)
     before = status.marks(experiments, session.folders)
-    with sweep.stop.listening():
+    with command.stop.listening():
         try:
-            _run(sweep, experiments, before)
+            _run(command, experiments, before)
         except Unwritable as error:
             session.say(f"error: {error}")
-    return _ending(sweep, experiments, before)
+    return _ending(command, experiments, before)
 
 
-def submit(sweep: Sweep, request: Request, experiments: Sequence[Experiment]) -> None:
+def submit(command: Command, request: Request, experiments: Sequence[Experiment]) -> None:
     """Hands the experiments to Slurm and says what to type next; ValueError if it refuses."""
-    session = sweep.session
+    session = command.session
     check_writable(session.folders.root)
     before = status.marks(experiments, session.folders)
-    job = SlurmJob(session.folders, experiments, before, sweep.settings, request)
+    job = SlurmJob(session.folders, experiments, before, command.settings, request)
     number = submit_array(job)
     session.say(
         f"{counted(len(experiments), 'run')} submitted as Slurm job {number} "
@@ -122,25 +122,25 @@ def submit(sweep: Sweep, request: Request, experiments: Sequence[Experiment]) ->
     )
 
 
-def _run(sweep: Sweep, experiments: Sequence[Experiment], before: Mapping[str, str]) -> None:
+def _run(command: Command, experiments: Sequence[Experiment], before: Mapping[str, str]) -> None:
     # Torch takes seconds to import: nothing that only plans or reports should wait for it.
-    session, settings = sweep.session, sweep.settings
+    session, settings = command.session, command.settings
     if min(settings.jobs, len(experiments)) > 1:
         from benchmarks.executors.pool import Pool
 
-        pool = Pool(session.folders, session.say, sweep.stop, settings)
+        pool = Pool(session.folders, session.say, command.stop, settings)
         pool.execute(experiments, before)
         return
     from benchmarks.executors.local import LocalExecutor
     from benchmarks.executors.progress import pick_device, reporter
 
     place = session.folders, pick_device(settings.device), reporter(session.say)
-    LocalExecutor(*place, sweep.stop, execution=settings).execute(experiments, before)
+    LocalExecutor(*place, command.stop, execution=settings).execute(experiments, before)
 
 
-def _ending(sweep: Sweep, experiments: Sequence[Experiment], before: Mapping[str, str]) -> int:
+def _ending(command: Command, experiments: Sequence[Experiment], before: Mapping[str, str]) -> int:
     """Says what is left and why; the exit status of `execute`."""
-    session, stop = sweep.session, sweep.stop
+    session, stop = command.session, command.stop
     left = status.untouched(experiments, session.folders, before)
     claims = Claims(session.folders.claims)
     elsewhere = Counter(
