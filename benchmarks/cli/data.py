@@ -24,6 +24,9 @@ from datasets import registry
 from datasets.raw.fetch import OTHER_VERSIONS, RawSource, sources_of
 from msam.parameters import nearest
 
+if TYPE_CHECKING:
+    from datasets.audit.findings import Finding
+
 
 def data(arguments: Namespace, say: Say) -> int:
     """data status [NAME ...], data prepare NAME, data audit [NAME ...], data sources [NAME ...]."""
@@ -108,9 +111,6 @@ def stage_progress(say: Say) -> Iterator[Callable[[str, int, int], None]]:
         for bar in bars.values():
             bar.close()
 
-
-if TYPE_CHECKING:
-    from datasets.audit.findings import Finding
 
 COLUMNS = 100
 SEVERITIES = ("leak", "note", "ok", "not checked")

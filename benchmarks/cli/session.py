@@ -1,4 +1,4 @@
-"""What every verb on experiments needs: configuration, profile, folders."""
+"""What every verb on results needs: configuration, profile, folders."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _asked(arguments: Namespace) -> list[str]:
 
 
 def _check_protocol(arguments: Namespace, config: Config) -> None:
-    """ValueError for an unknown protocol, and where a dataset to be trained on lacks it."""
+    """ValueError for an unknown protocol, and for one that a dataset to train on lacks."""
     protocol, asked = arguments.protocol, _asked(arguments)
     known = {name: registry.protocols(name) for name in registry.LOADERS}
     lookup("protocol", protocol, dict.fromkeys(p for several in known.values() for p in several))

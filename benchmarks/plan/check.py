@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from baselines.registry import METHODS
-from benchmarks.configs.load import unknown_words
+from benchmarks.configs.load import refuse, unknown_words
 from benchmarks.models import ENCODERS
 from benchmarks.plan.experiment import Experiment, value_problems
 from benchmarks.plan.workspace import loader_options
@@ -15,7 +15,7 @@ from datasets import registry
 from msam.optim import OptimConfig
 from msam.parameters import field_problems, hyperparameters, parameter_problems
 
-# Stands in for what is wrong with an experiment while the rest of it is checked.
+# Takes the place of wrong values of an experiment while the others are checked.
 _PROBE = {"fusion": "late", "seed": 0, "epochs": 1, "batch_size": 2, "encoder": "small_cnn"}
 SETTINGS = ("epochs", "batch_size", "encoder", "train_samples", "precision", "threads")
 
@@ -26,17 +26,17 @@ def check_values(values: Mapping[str, Any]) -> Experiment:
     fitting = {k: v for k, v in values.items() if not field_problems(Experiment, {k: v}, "")}
     probe = Experiment(**{**_PROBE, **fitting, "optim": OptimConfig()})
     problems += experiment_problems(probe)
-    if problems := list(dict.fromkeys(problems)):
-        apart = "\n  " if len(problems) > 1 else " "
-        raise ValueError(f"this run is not possible:{apart}" + "\n  ".join(problems))
+    problems = list(dict.fromkeys(problems))
+    if len(problems) == 1:
+        raise ValueError(f"this run is not possible: {problems[0]}")
+    refuse(problems, "this run is not possible:")
     return Experiment.from_dict(values)
 
 
 def check(experiments: Sequence[Experiment]) -> None:
-    """Raises ValueError, listing every mistake, if some experiment cannot be run."""
-    problems = list(dict.fromkeys(p for e in experiments for p in experiment_problems(e)))
-    if problems:
-        raise ValueError("\n  ".join(["the plan is not runnable:", *problems]))
+    """ValueError lists every mistake if one of the experiments cannot be run."""
+    problems = (problem for each in experiments for problem in experiment_problems(each))
+    refuse(dict.fromkeys(problems), "the plan cannot be run:")
 
 
 def dataset_problems(experiment: Experiment) -> list[str]:

@@ -14,8 +14,8 @@ from datasets.tensors.label_noise import OPTION as LABEL_NOISE
 from datasets.tensors.label_noise import noisy_fingerprint
 from msam.optim import OptimConfig
 
-# Options with a default that is left out of an experiment: it names the same run as no word.
-UNSPOKEN = {"protocol": PROTOCOLS[0], LABEL_NOISE: 0}
+# Options that an experiment leaves out at these defaults: both ways name the same run.
+LEFT_OUT = {"protocol": PROTOCOLS[0], LABEL_NOISE: 0}
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ def experiment_values(
     for key, value in changes.items():
         owner = next((o for o in (scale, optim, options) if key in o), params)
         owner[key] = value
-    spoken = {k: v for k, v in options.items() if k not in UNSPOKEN or v != UNSPOKEN[k]}
-    data = {**spoken, "stand_in": profile.stand_in, "fingerprint": None}
+    kept = {k: v for k, v in options.items() if k not in LEFT_OUT or v != LEFT_OUT[k]}
+    data = {**kept, "stand_in": profile.stand_in, "fingerprint": None}
     modalities = _in_column_order(names["modalities"], dataset.modalities if dataset else ())
     return {
         **scale,
