@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.cli import session
 from benchmarks.configs.load import load_config
+from benchmarks.configs.schema import SuiteConfig
 from benchmarks.plan import measurements
 from benchmarks.records.record import RunRecord
 from datasets import registry
@@ -51,6 +53,19 @@ def test_records_are_reported_where_nothing_can_be_run(capsys, tmp_path: Path) -
     assert main(["table1", "--profile", "paper", "--out", str(tmp_path)]) == 0
     assert "71.23 (1)" in capsys.readouterr().out
     assert main(["table2", "--profile", "paper", "--out", str(tmp_path)]) == 1
+
+
+def test_a_table_that_shares_every_run_with_another_one_is_shown(
+    capsys, tmp_path: Path, monkeypatch
+) -> None:
+    config = load_config()
+    mine = SuiteConfig("My own table", "late", (MSAM.row,), "ours")
+    config = replace(config, suites={**config.suites, "mine": mine})
+    monkeypatch.setattr(session, "load_config", lambda: config)
+    save(tmp_path, record(MSAM, 0, 71.23))
+    main(["compare", "--profile", "paper", "--out", str(tmp_path)])
+    tables = {line.split()[0] for line in capsys.readouterr().out.splitlines() if "71.23" in line}
+    assert tables == {"table1", "mine"}, "controls has runs of its own, and none has ended"
 
 
 def test_damaged_figures_of_bench_do_not_cost_the_tables(
