@@ -86,7 +86,7 @@ def test_a_table_cannot_have_the_name_of_another_verb(monkeypatch, capsys):
         (["forensics", "--threads", "0"], "at least 1"),
         (["check-method", "msma"], "'msam'"),
     ],
-    ids=" ".join,
+    ids=lambda given: given if isinstance(given, str) else " ".join(given),
 )
 def test_a_wrong_word_is_named_with_the_right_one(capsys, words, named):
     assert named in fails(capsys, *words)
