@@ -175,28 +175,16 @@ MERGE = (
         "last",
     ),
 )
-SHARPNESS = (
-    option("--split", default="train", help="the rows to measure on: train (default) or test"),
-    option(
-        "--samples",
-        type=int,
-        default=500,
-        help="number of rows, the same for every run (default: 500)",
-    ),
-    option("--rho", type=float, default=0.05, help="radius of SAM's sharpness (default: 0.05)"),
-    option("--probes", type=int, default=30, help="random vectors per Hessian trace (default: 30)"),
-    option(
-        "--grid",
-        type=int,
-        default=21,
-        help="points along each direction of the loss surface, an odd number (default: 21)",
-    ),
-    option(
-        "--span",
-        type=float,
-        default=1.0,
-        help="length of each direction, in norms of the filters (default: 1.0)",
-    ),
+SHARPNESS = tuple(
+    option(flag, type=type(default), default=default, help=f"{about} (default: {default})")
+    for flag, default, about in (
+        ("--split", "train", "the rows to measure on, train or test"),
+        ("--samples", 500, "number of rows, the same for every run"),
+        ("--rho", 0.05, "radius of SAM's sharpness"),
+        ("--probes", 30, "random vectors per Hessian trace"),
+        ("--grid", 21, "points along each direction of the loss surface, an odd number"),
+        ("--span", 1.0, "length of each direction, in norms of the filters"),
+    )
 )
 DATA = (
     option("action", help="status, prepare, audit or sources"),
