@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from benchmarks.cli.session import Session
-from benchmarks.executors.jobs import thread_count
+from benchmarks.executors.pool import execute_here
 from benchmarks.executors.slurm import Request, SlurmJob, submit_array
 from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
 from benchmarks.plan import costs, measurements
 from benchmarks.plan.costs import Estimate, sources
 from benchmarks.plan.experiment import Experiment
-from benchmarks.records import status as sweep
 from benchmarks.records.files import Unwritable, check_writable
-from benchmarks.records.leases import Claims
+from benchmarks.records.leases import Leases
 from benchmarks.records.record import RunRecord
-from benchmarks.records.status import Standing, standings
+from benchmarks.records.status import Status, Sweep, pending, set_damaged_aside, statuses
 from benchmarks.report import compute
-from benchmarks.training.execution import Execution
+from benchmarks.training.context import RunSettings
 from datasets.errors import counted
 
 
@@ -28,7 +26,7 @@ def fill(
     experiments: Sequence[Experiment],
     session: Session,
     arguments: Namespace,
-    how: tuple[Execution, Stop, Request | None],
+    how: tuple[RunSettings, Stop, Request | None],
 ) -> int | None:
     """Trains what is missing of a plan, or shows it, or hands it to Slurm.
 
@@ -36,9 +34,9 @@ def fill(
     """
     execution, stop, request = how
     if not arguments.dry_run:
-        sweep.set_damaged_aside(experiments, session.folders, session.say)
+        set_damaged_aside(experiments, session.folders, session.say)
     options = arguments.rerun_stale, execution.keep_weights
-    missing = sweep.pending(experiments, session.folders, *options)
+    missing = pending(experiments, session.folders, *options)
     done = len(experiments) - len(missing)
     session.say(f"{counted(len(experiments), 'run')} planned, {done} of them done before")
     if arguments.dry_run:
@@ -56,30 +54,29 @@ def fill(
 
 
 def execute(
-    experiments: Sequence[Experiment], session: Session, execution: Execution, stop: Stop
+    experiments: Sequence[Experiment], session: Session, execution: RunSettings, stop: Stop
 ) -> int:
     """Runs the experiments.
 
     Exit status 0, 1 if a run failed, 75 if some are left: the same command goes on with them.
     """
     check_writable(session.folders.root)
-    before = sweep.marks(experiments, session.folders)
+    sweep = Sweep.planned_now(experiments, session.folders)
     with stop.listening():
         try:
-            _run(experiments, session, execution, stop, before)
+            execute_here(sweep, execution, stop, session.say)
         except Unwritable as error:
             session.say(f"error: {error}")
-    return _ending(experiments, session, stop, before)
+    return _ending(sweep, session, stop)
 
 
 def submit(
-    experiments: Sequence[Experiment], session: Session, execution: Execution, request: Request
+    experiments: Sequence[Experiment], session: Session, execution: RunSettings, request: Request
 ) -> None:
     """Hands the experiments to Slurm and says what to type next; ValueError if it refuses."""
     check_writable(session.folders.root)
-    before = sweep.marks(experiments, session.folders)
-    plan = session.folders, experiments, before, execution
-    number = submit_array(SlurmJob(*plan, request))
+    sweep = Sweep.planned_now(experiments, session.folders)
+    number = submit_array(SlurmJob(sweep, execution, request))
     session.say(
         f"{counted(len(experiments), 'run')} submitted as Slurm job {number} "
         f"({request.jobs} in the array); logs: {session.folders.root / 'slurm'}\n"
@@ -90,42 +87,15 @@ def submit(
 
 def _show(missing: Sequence[Experiment], session: Session) -> None:
     expected = costs.estimates(missing, measurements.load_figures())
-    found = standings(missing, session.folders)
+    found = statuses(missing, session.folders)
     lines = run_lines(missing, found, expected) + cost_lines(expected)
     session.say("\n".join(lines))
 
 
-def _run(
-    experiments: Sequence[Experiment],
-    session: Session,
-    execution: Execution,
-    stop: Stop,
-    before: Mapping[str, str],
-) -> None:
-    if min(execution.jobs, len(experiments)) > 1:
-        from benchmarks.executors.pool import Pool
-
-        Pool(session.folders, session.say, stop, execution).execute(experiments, before)
-        return
-    # Torch takes seconds to import: nothing that only plans or reports should wait for it.
-    import torch
-
-    from benchmarks.executors.local import LocalExecutor
-    from benchmarks.executors.progress import pick_device, reporter
-
-    if "OMP_NUM_THREADS" not in os.environ:  # as in a pool, where results must not depend on it
-        torch.set_num_threads(thread_count(execution.jobs))
-    place = session.folders, pick_device(execution.device), reporter(session.say)
-    LocalExecutor(*place, stop, execution=execution).execute(experiments, before)
-
-
-def _ending(
-    experiments: Sequence[Experiment], session: Session, stop: Stop, before: Mapping[str, str]
-) -> int:
-    left = sweep.untouched(experiments, session.folders, before)
-    claims = Claims(session.folders.claims)
+def _ending(sweep: Sweep, session: Session, stop: Stop) -> int:
+    left, leases = sweep.left(), Leases(session.folders.leases)
     elsewhere = Counter(
-        str(claims.owner(e.run_id)) for e in left if claims.pulse(e.run_id) in ("alive", "unknown")
+        str(leases.owner(e.run_id)) for e in left if leases.state(e.run_id) in ("alive", "unknown")
     )
     for owner, count in elsewhere.items():
         session.say(f"under way elsewhere: {counted(count, 'run')}: {owner}")
@@ -133,15 +103,15 @@ def _ending(
         why = f"stopped ({stop.reason}): " if stop.reason else ""
         session.say(f"{why}{counted(len(left), 'run')} left; resume with the same command")
         return EXIT_UNFINISHED
-    found = standings(experiments, session.folders).values()
-    return 1 if any(standing.state == "failed" for standing in found) else 0
+    found = statuses(sweep.experiments, session.folders).values()
+    return 1 if any(status.state == "failed" for status in found) else 0
 
 
 MOST_LINES = 40  # with more runs, there is one line for those that differ in their seed alone
 
 
 def run_lines(
-    missing: Sequence[Experiment], found: Mapping[str, Standing], costs: Sequence[Estimate]
+    missing: Sequence[Experiment], found: Mapping[str, Status], costs: Sequence[Estimate]
 ) -> list[str]:
     """A line per run, or with many runs per dataset, fusion and method, dataset by dataset."""
     if len(missing) <= MOST_LINES:

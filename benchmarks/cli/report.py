@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from benchmarks.cli.options import DEFAULT_SELECTION
 from benchmarks.cli.session import Say, Session, open_session
 from benchmarks.records.record import LeftOut, RunRecord
-from benchmarks.records.status import Standing, standings
+from benchmarks.records.status import Status, statuses
 from benchmarks.studies.sharpness.curvature_file import Curvature, readable
 from benchmarks.studies.sharpness.surface_file import Surface
-from benchmarks.training.checkpoint import trained_seconds
 from datasets.errors import counted
 
 if TYPE_CHECKING:
@@ -65,22 +64,22 @@ def status(arguments: Namespace, say: Say) -> int:
     for suite, cells in shown.items():
         seeds = session.profile.seeds
         planned = [e for cell in cells for e in cell.experiments(seeds)]
-        found = standings(planned, session.folders)
-        runs = Counter(_kind(standing) for standing in found.values())
+        found = statuses(planned, session.folders)
+        runs = Counter(_kind(status) for status in found.values())
         blocked = Counter(cell.reason for cell in cells if cell.reason)
         counts = [f"{n} {state}" for state, n in runs.most_common()]
         say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'nothing to run'}")
         for reason, count in blocked.most_common():
             say(f"  {counted(count, 'cell')} not run: {reason}")
-        for run_id, standing in found.items():
-            if standing.state in NAMED:
-                say(f"  {run_id}  {standing}")
+        for run_id, status in found.items():
+            if status.state in NAMED:
+                say(f"  {run_id}  {status}")
     return 0
 
 
-def _kind(standing: Standing) -> str:
+def _kind(status: Status) -> str:
     """What `status` counts: the state, and for stale and missing runs what changed."""
-    return standing.state if standing.state in NAMED else str(standing)
+    return status.state if status.state in NAMED else str(status)
 
 
 def _report(session: Session, selection: str, archive: Archive) -> Report:
@@ -119,7 +118,11 @@ def _write_page(
     measured = sorted((folders.root / "sharpness").glob("*.json"))
     rows = sharpness_rows(config, records, readable(Curvature.load, measured, session.say))
     files = [folders.tables / "compute.csv"]
-    trained = trained_seconds(folders.root / "checkpoints")
+    trained, checkpoints = {}, folders.root / "checkpoints"
+    if any(checkpoints.glob("*.pt")):  # torch takes seconds to import, and few folders have any
+        from benchmarks.training.checkpoint import trained_seconds
+
+        trained = trained_seconds(checkpoints)
     cost = compute_line(write_compute(records, trained, files[0]))
     session.say(cost)
     if rows:

@@ -10,15 +10,15 @@ from benchmarks.cli.execute import execute, fill
 from benchmarks.cli.report import report, write_tables
 from benchmarks.cli.session import Say, Session, open_session
 from benchmarks.configs.checks import unknown_words
-from benchmarks.executors.jobs import job_count
-from benchmarks.executors.slurm import asked_of_slurm
+from benchmarks.executors.devices import job_count
+from benchmarks.executors.slurm import slurm_request
 from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
 from benchmarks.plan import suites, workspace
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.suites import Cell
 from benchmarks.records import contribution, status
 from benchmarks.records.record import RunRecord
-from benchmarks.training.execution import Execution
+from benchmarks.training.context import RunSettings
 
 
 def table(arguments: Namespace, say: Say) -> int:
@@ -27,7 +27,7 @@ def table(arguments: Namespace, say: Say) -> int:
     Exit status 1 if a run failed or nothing can be run nor reported, 75 if some are left; 0 without
     a table if they were submitted.
     """
-    request = asked_of_slurm(arguments)
+    request = slurm_request(arguments)
     execution, stop = asked_execution(arguments), Stop(deadline(arguments.max_hours))
     session = open_session(arguments, say)
     cells = _chosen_cells(arguments, session)
@@ -81,12 +81,12 @@ def _check_choice(arguments: Namespace, session: Session) -> None:
         raise ValueError("\n  ".join(problems))
 
 
-def asked_execution(arguments: Namespace) -> Execution:
+def asked_execution(arguments: Namespace) -> RunSettings:
     """How the command line wants runs to be executed; ValueError for impossible `--jobs`."""
     jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device)
     names = ("keep_weights", "capture", "deterministic")
     wanted = {k: v for k, v in vars(arguments).items() if k in names}
-    return Execution(arguments.device, jobs, **wanted)
+    return RunSettings(arguments.device, jobs, **wanted)
 
 
 def deadline(hours: float | None) -> float | None:

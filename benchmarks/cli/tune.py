@@ -10,7 +10,7 @@ from benchmarks.cli.execute import fill
 from benchmarks.cli.session import Say, Session, open_session
 from benchmarks.cli.train import asked_execution, deadline, planned_runs
 from benchmarks.configs.checks import unknown_words
-from benchmarks.executors.slurm import asked_of_slurm
+from benchmarks.executors.slurm import slurm_request
 from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
 from benchmarks.plan import workspace
 from benchmarks.plan.suites import data_options
@@ -28,7 +28,7 @@ def tune(arguments: Namespace, say: Say) -> int:
     Exit status 1 if a run failed or nothing can be run nor read, 75 if some are left, and then no
     file is written. ValueError if choices would be lost.
     """
-    request = asked_of_slurm(arguments)
+    request = slurm_request(arguments)
     execution, stop = asked_execution(arguments), Stop(deadline(arguments.max_hours))
     session = open_session(arguments, say)
     _check_words(arguments, session)

@@ -31,7 +31,7 @@ SHARED = (
     "benchmarks/training/run.py",
     "benchmarks/training/state.py",
     "benchmarks/training/capture.py",
-    "benchmarks/training/execution.py",
+    "benchmarks/training/context.py",
     "benchmarks/training/numerics.py",
     "benchmarks/models/*.py",
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.records.files import write_atomic
+from benchmarks.records.files import write_bytes
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import RunRecord
 
@@ -62,8 +62,7 @@ class Merge:
             aside.parent.mkdir(parents=True, exist_ok=True)
             path.replace(aside)
         for source, path in self.copies:
-            content = source.read_bytes()
-            write_atomic(path, lambda file, content=content: file.write(content))
+            write_bytes(path, source.read_bytes())
 
 
 def plan_merge(target: Folders, others: Sequence[Folders], keep: Keep | None = None) -> Merge:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.records.files import write_atomic
+from benchmarks.records.files import write_bytes
 from benchmarks.records.record import RunRecord
 
 TOLERANCE = 1e-6  # between the accuracy in the record and that of the predictions
@@ -45,8 +45,9 @@ def save_predictions(
         arrays |= {f"epoch{epoch}_{name}": classes for name, classes in outputs.items()}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    write_atomic(path, lambda file: file.write(buffer.getvalue()))
-    return hashlib.sha256(buffer.getvalue()).hexdigest()
+    content = buffer.getvalue()
+    write_bytes(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 class Predictions:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.records.files import write_atomic
+from benchmarks.records.files import write_bytes
 
 DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -25,8 +25,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     buffer = io.BytesIO()  # torch.save into a file would hide the reason of a failed write
     torch.save(state, buffer)
     payload = buffer.getvalue()
-    digest = hashlib.sha256(payload).digest()
-    write_atomic(path, lambda file: file.writelines((digest, payload)))
+    write_bytes(path, hashlib.sha256(payload).digest(), payload)
 
 
 def keep_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -80,8 +79,6 @@ def trained_seconds(folder: Path) -> dict[str, float]:
 def saved_seconds(checkpoint: Path) -> float:
     """Seconds until a run's checkpoint, or the one before if that is gone; NaN if it cannot be
     read, 0 without any."""
-    # Only here, as importing torch takes seconds and few folders hold checkpoints.
-
     path = next(filter(Path.exists, (checkpoint, previous(checkpoint))), None)
     if path is None:
         return 0.0

@@ -1,4 +1,4 @@
-"""What a run leaves behind: its record, its predictions, a line per epoch."""
+"""The record of a finished run, and the line that reports an epoch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def make_record(
     ending: Ending,
     predictions_sha256: str,
 ) -> RunRecord:
-    """The record of a run that has ended, trained on `train_size` samples."""
+    """The record of a run that ended, trained on `train_size` samples."""
     model = training.method.model
     device = next(model.parameters()).device
     defaults = {n: a.default for n, a in hyperparameters(method_class(experiment.method)).items()}

@@ -15,7 +15,7 @@ from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.workspace import prepared_folder
 from benchmarks.records.folders import Folders
 from benchmarks.records.status import pending, set_damaged_aside
-from benchmarks.training.execution import Execution
+from benchmarks.training.context import RunSettings
 from datasets import registry
 from msam.optim import OptimConfig
 
@@ -62,7 +62,7 @@ def main(words: Sequence[str]) -> int:
     planned = tiny_experiments(arguments.runs, arguments.epochs)
     set_damaged_aside(planned, folders, _say)
     left = pending(planned, folders)
-    return execute(left, session, Execution("cpu", arguments.jobs), Stop()) if left else 0
+    return execute(left, session, RunSettings("cpu", arguments.jobs), Stop()) if left else 0
 
 
 def _say(text: str) -> None:

@@ -10,7 +10,7 @@ from benchmarks.executors.stop import Stop
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.folders import Folders
 from benchmarks.records.status import pending
-from benchmarks.training.execution import Execution
+from benchmarks.training.context import RunSettings
 from tests.faults.tiny_sweep import tiny_session
 
 
@@ -20,11 +20,11 @@ def submit_tiny(
     """Submits what is pending of the plan, and returns how many runs that were."""
     left = pending(planned, folders)
     if left:
-        submit(left, tiny_session(folders, say), Execution("cpu"), request)
+        submit(left, tiny_session(folders, say), RunSettings("cpu"), request)
     return len(left)
 
 
 def train_here(planned: Sequence[Experiment], folders: Folders) -> None:
     """Trains the plan on this machine, two runs side by side."""
     session = tiny_session(folders, lambda text: None)
-    assert execute(planned, session, Execution("cpu", 2), Stop()) == 0
+    assert execute(planned, session, RunSettings("cpu", 2), Stop()) == 0

@@ -246,15 +246,15 @@ def test_a_merge_broken_off_is_repeated_and_never_leaves_a_record_alone(
     for stop in (1, 2, 4):
         count = 0
 
-        def once(path, write, stop=stop, real=files.write_atomic):
+        def once(path, content, stop=stop, real=files.write_bytes):
             nonlocal count
             count += 1
             if count > stop:
                 raise OSError("the disk is full")
-            real(path, write)
+            real(path, content)
 
         with monkeypatch.context() as patch:
-            patch.setattr("benchmarks.records.merging.write_atomic", once)
+            patch.setattr("benchmarks.records.merging.write_bytes", once)
             assert call(there.root)[0] == 2
         for record in records:
             if here.record(record.run_id).exists():
