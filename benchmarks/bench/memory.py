@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmarks.bench.subjects import PAPER, SMALL, Batch, Subject
-from benchmarks.bench.timing import Row, Setting, wait
+from benchmarks.bench.timing import PAPER, SMALL, Batch, Row, Setting, Workload, wait
 from msam.method import Method
 
 MIB = 2**20
@@ -20,23 +19,23 @@ MIB = 2**20
 def memory(setting: Setting) -> list[Row]:
     """MiB at the peak of a step, batch 64, per method, fusion and encoder."""
     return [
-        _row(subject, name, fusion, setting.device)
-        for subject in (PAPER, SMALL)
+        _row(workload, name, fusion, setting.device)
+        for workload in (PAPER, SMALL)
         for fusion in ("late", "early")
-        for name in subject.method_names(fusion)
+        for name in workload.method_names(fusion)
     ]
 
 
-def _row(subject: Subject, name: str, fusion: str, device: torch.device) -> Row:
-    method, batch = subject.method(name, fusion, device), subject.random_batch(device)
+def _row(workload: Workload, name: str, fusion: str, device: torch.device) -> Row:
+    method, batch = workload.method(name, fusion, device), workload.random_batch(device)
     method.step(*batch)  # the first makes momentum buffers
     peak = _reported if device.type == "cuda" else counted_peak
     return {
-        "data": subject.data,
-        "encoder": subject.encoder,
+        "data": workload.data,
+        "encoder": workload.encoder,
         "fusion": fusion,
         "method": name,
-        "batch": subject.batch,
+        "batch": workload.batch,
         "peak MiB": peak(method, batch) / MIB,
         "how": "reported" if device.type == "cuda" else "counted, without workspaces",
     }
