@@ -50,11 +50,11 @@ def _reported(method: Method, batch: Batch) -> int:
 
 
 def counted_peak(method: Method, batch: Batch) -> int:
-    """Bytes of all tensors alive at the worst moment of a step, with weights, momentum, batch."""
-    standing = [*method.model.state_dict().values(), *batch[0].values(), batch[1]]
-    standing += [p.grad for p in method.model.parameters() if p.grad is not None]
-    standing += [v for v in tree_leaves(_kept(method)) if isinstance(v, Tensor)]
-    with LiveBytes(standing) as live:
+    """Bytes of all tensors alive at the peak of a step, with weights, momentum and the batch."""
+    persistent = [*method.model.state_dict().values(), *batch[0].values(), batch[1]]
+    persistent += [p.grad for p in method.model.parameters() if p.grad is not None]
+    persistent += [v for v in tree_leaves(_kept(method)) if isinstance(v, Tensor)]
+    with LiveBytes(persistent) as live:
         method.step(*batch)
     return live.peak
 
@@ -65,13 +65,13 @@ def _kept(method: Method) -> list[Any]:
 
 
 class LiveBytes(TorchDispatchMode):
-    """Follows the memory behind every tensor that is made inside until it is freed."""
+    """Counts the memory of every tensor made inside, from its allocation until it is freed."""
 
-    def __init__(self, standing: list[Tensor]) -> None:
+    def __init__(self, persistent: list[Tensor]) -> None:
         super().__init__()
         self.now = self.peak = 0
         self.known: set[int] = set()
-        for tensor in standing:
+        for tensor in persistent:
             self._enter(tensor)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""Ways to execute the same step: eager or captured, in which precision, with the same bits."""
+"""The same step eager or captured, in each precision, and with `--deterministic`."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _deterministic(name: str, workload: Workload, setting: Setting) -> Row:
     except RuntimeError as error:
         if "deterministic" not in str(error):
             raise
-        price = str(error).split(".")[0]  # which operation has no deterministic way
+        price = str(error).split(".")[0]  # names the operation that is not deterministic
     where = {"cpu": NOT_RUN, "cuda": NOT_RUN, setting.device.type: price}
     return {"method": name, **{f"deterministic over default, {d}": v for d, v in where.items()}}
 

@@ -76,5 +76,5 @@ def _measure(arguments: Namespace, setting: Setting, say: Callable[[str], None])
 
 
 def as_table(rows: list[dict[str, Any]]) -> str:
-    """A Markdown table, numbers with three decimals, nothing where there is no value."""
+    """A Markdown table; numbers have three decimals, and missing values are empty."""
     return tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3f", missingval="")

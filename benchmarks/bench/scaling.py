@@ -39,7 +39,8 @@ SHAPE = (1, 28, 28)
 def growth(setting: Setting) -> list[Row]:
     """M-SAM over SAM on images of 28x28 pixels, late fusion; one quantity varies at a time.
 
-    Small networks, where whatever M-SAM adds weighs most, and ResNet-18 with many modalities.
+    On small networks, where the extra work of M-SAM is the largest share, and on ResNet-18 with
+    many modalities.
     """
     rows = [_of_count(images(count), setting) for count in COUNTS]
     rows += [_of_batch(batch, setting) for batch in BATCHES]
@@ -116,7 +117,7 @@ MOST_ROUNDS = 3  # a round starts a process for every run
 def packing(setting: Setting) -> list[Row]:
     """M-SAM steps of all runs together per second, over those of one run alone.
 
-    On a CPU a run has one thread and the small network, and there are no more runs than cores.
+    On a CPU a run has one thread and the small network, and at most as many runs as cores.
     """
     cuda = setting.device.type == "cuda"
     counts = [n for n in RUNS if cuda or n <= min(2, os.cpu_count() or 1)]

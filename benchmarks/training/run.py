@@ -15,7 +15,7 @@ from benchmarks.records.record import RunRecord
 from benchmarks.training.checkpoint import keep_checkpoint, load_checkpoint, previous, save_weights
 from benchmarks.training.context import RunContext, Stopped
 from benchmarks.training.epoch import Diverged, run_epoch
-from benchmarks.training.result import Ending, epoch_line, make_record
+from benchmarks.training.result import Ending, describe_data, epoch_line, make_record
 from benchmarks.training.state import Training
 from datasets.tensors.dataset import Dataset, SplitTensors
 
@@ -37,7 +37,8 @@ def run(experiment: Experiment, dataset: Dataset, context: RunContext) -> RunRec
     digest = save_predictions(folders.predictions(run_id), labels, training.numpy_predictions())
     if context.settings.keep_weights and ending.status == "done":
         save_weights(folders.weights(run_id), training.method.model)
-    record = make_record(experiment, dataset, training, len(train), ending, digest)
+    data = describe_data(dataset, len(train))
+    record = make_record(experiment, training, ending, data, digest)
     record.save(folders.record(run_id))
     for path in (previous(checkpoint), checkpoint):
         path.unlink(missing_ok=True)
