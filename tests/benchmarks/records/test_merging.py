@@ -82,7 +82,7 @@ def content(folders):
 
 def test_runs_of_several_machines_are_joined_with_what_belongs_to_them(call, here, there, third):
     records = [put(here, make(0)), put(there, make(1), weights=b"w"), put(third, make(2))]
-    for folder in ("checkpoints", "claims", "tables"):
+    for folder in ("checkpoints", "leases", "tables"):
         (there.root / folder).mkdir()
         (there.root / folder / "x").write_bytes(b"not results")
     status, said = call(there.root, third.root)
