@@ -33,7 +33,7 @@ class Attempt:
     """Runs experiments in a context. `alone`: no other run uses the device at the same time."""
 
     context: RunContext
-    alone: bool = True
+    alone: bool
 
     def run(self, experiment: Experiment) -> RunRecord:
         """The record of the run, which is also on disk.

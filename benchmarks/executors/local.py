@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,8 @@ class LocalExecutor:
     """Trains on one device. `alone`: no other run uses the device at the same time."""
 
     context: RunContext
-    stop: Stop = field(default_factory=Stop)
-    alone: bool = True
+    stop: Stop
+    alone: bool
 
     def execute(self, sweep: Sweep) -> list[RunRecord]:
         """Trains the runs of the sweep that no other process has done or holds; their records.

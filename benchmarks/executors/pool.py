@@ -130,4 +130,4 @@ def execute_here(
 
     device = pick_device(settings.device)
     context = RunContext(sweep.folders, device, Reporter.with_bars(say), settings)
-    LocalExecutor(context, stop).execute(sweep)
+    LocalExecutor(context, stop, alone=True).execute(sweep)

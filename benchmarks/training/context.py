@@ -77,4 +77,4 @@ class RunContext:
     folders: Folders
     device: torch.device
     reporter: Reporter
-    settings: RunSettings = RunSettings()
+    settings: RunSettings

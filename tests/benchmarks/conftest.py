@@ -11,7 +11,7 @@ import torch
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.folders import Folders
 from benchmarks.records.status import Sweep
-from benchmarks.training.context import Reporter, RunContext
+from benchmarks.training.context import Reporter, RunContext, RunSettings
 from datasets import registry
 from datasets.tensors.dataset import Dataset
 from msam.optim import OptimConfig
@@ -51,7 +51,7 @@ def quiet() -> Reporter:
 
 @pytest.fixture
 def context(folders, cpu, quiet) -> RunContext:
-    return RunContext(folders, cpu, quiet)
+    return RunContext(folders, cpu, quiet, RunSettings())
 
 
 @pytest.fixture

@@ -39,7 +39,8 @@ def test_killed_and_stopped_processes_change_no_record(tmp_path, data_dir, conte
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     folders = Folders(alone)
     planned = Sweep.planned_now(tiny_experiments(3, epochs=4), folders)
-    LocalExecutor(replace(context, folders=folders)).execute(planned)
+    executor = LocalExecutor(replace(context, folders=folders), Stop(), alone=True)
+    executor.execute(planned)
     words = ["--runs", "3", "--epochs", "4"]
     first = sweep(shared, data_dir, *words, "--jobs", "2")
     said = read_until(first, "epoch 1/")

@@ -6,13 +6,14 @@ import pytest
 
 from baselines.sam import SAM
 from benchmarks.executors.local import LocalExecutor
+from benchmarks.executors.stop import Stop
 from benchmarks.records.files import Unwritable
 from benchmarks.records.status import pending, state
 
 
 @pytest.fixture
 def executor(context):
-    return LocalExecutor(context)
+    return LocalExecutor(context, Stop(), alone=True)
 
 
 def test_a_method_that_raises_is_recorded_and_the_others_go_on(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.executors.local import LocalExecutor
+from benchmarks.executors.stop import Stop
 from benchmarks.training.context import Reporter
 from tests.faults.tiny_sweep import tiny_session
 
@@ -16,7 +17,8 @@ def lines():
 
 @pytest.fixture
 def executor(context, lines):
-    return LocalExecutor(replace(context, reporter=Reporter(lines.append)))
+    context = replace(context, reporter=Reporter(lines.append))
+    return LocalExecutor(context, Stop(), alone=True)
 
 
 @pytest.fixture

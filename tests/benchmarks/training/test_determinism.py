@@ -49,7 +49,7 @@ def test_every_verb_that_trains_has_the_option(verb):
 def test_the_record_says_whether_it_was_on(wanted, experiment, context):
     settings = RunSettings("cpu", deterministic=wanted)
     what = experiment(epochs=1, train_samples=64)
-    record = Attempt(replace(context, settings=settings)).run(what)
+    record = Attempt(replace(context, settings=settings), alone=True).run(what)
     assert (record.status, record.environment["deterministic"]) == ("done", wanted)
     assert not torch.are_deterministic_algorithms_enabled()
 
@@ -107,6 +107,6 @@ def test_a_run_with_such_an_operation_failed_and_says_so(experiment, context, mo
     cls, plain = METHODS["joint_train"], METHODS["joint_train"].step
     monkeypatch.setattr(cls, "step", lambda s, *a: (put_twice(torch.zeros(2)), plain(s, *a))[1])
     settings = RunSettings("cpu", deterministic=True)
-    record = Attempt(replace(context, settings=settings)).run(experiment(epochs=1))
+    record = Attempt(replace(context, settings=settings), alone=True).run(experiment(epochs=1))
     assert record.status == "failed"
     assert "deterministic" in record.reason
