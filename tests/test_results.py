@@ -7,7 +7,7 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import RunRecord, is_sealed
-from benchmarks.records.status import standings
+from benchmarks.records.status import statuses
 from tests.committed import RESULTS, files
 
 RECORDS = [path for path in files() if path.parent.name == "runs"]
@@ -23,15 +23,15 @@ def test_the_results_are_small():
 def test_every_record_is_whole_and_names_its_hardware():
     assert RECORDS
     for path in RECORDS:
-        assert is_sealed(path.read_text(encoding="utf-8")), path
+        assert is_sealed(path.read_bytes()), path
         assert RunRecord.load(path).environment["device"], path
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_every_record_is_a_run_that_is_done(path):
     run = RunRecord.load(path).experiment
-    (standing,) = standings([run], Folders(path.parents[1])).values()
-    assert standing.state in ("done", "stale"), standing
+    (status,) = statuses([run], Folders(path.parents[1])).values()
+    assert status.state in ("done", "stale"), status
 
 
 def derived(folder, paths):

@@ -8,12 +8,11 @@ from functools import partial
 import torch
 from torch.nn import functional as F
 
-from benchmarks.bench.subjects import PAPER, SMALL, Batch, Subject
-from benchmarks.bench.timing import Row, Setting, interleaved, ratio
+from benchmarks.bench.timing import PAPER, SMALL, Batch, Row, Setting, Workload, interleaved, ratio
 from benchmarks.plan.experiment import Experiment
 from benchmarks.training.capture import make_step
+from benchmarks.training.context import Reporter
 from benchmarks.training.epoch import train_epoch
-from benchmarks.training.execution import Reporter
 from benchmarks.training.state import Training
 from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sources import Indexed, LowRank
@@ -28,53 +27,53 @@ def bare(setting: Setting) -> list[Row]:
     return [_row(PAPER, 2, setting), _row(SMALL, 40, setting)]
 
 
-def _row(subject: Subject, batches: int, setting: Setting) -> Row:
-    split = stored_split(subject, batches).to(setting.device)
+def _row(workload: Workload, batches: int, setting: Setting) -> Row:
+    split = stored_split(workload, batches).to(setting.device)
     experiment = Experiment(
-        subject.data, "late", "joint_train", 0, 1, subject.batch, subject.encoder
+        workload.data, "late", "joint_train", 0, 1, workload.batch, workload.encoder
     )
     actions = {
-        "harness": harness_epoch(subject, split, experiment, setting.device),
-        "bare": plain_epoch(subject, split, setting.device),
+        "harness": harness_epoch(workload, split, experiment, setting.device),
+        "bare": plain_epoch(workload, split, setting.device),
     }
     times = interleaved(actions, setting)
     return {
-        "encoder": subject.encoder,
+        "encoder": workload.encoder,
         "batches": batches,
         "bare loop over harness": ratio(times, "bare", "harness"),
     }
 
 
-def stored_split(subject: Subject, batches: int) -> SplitTensors:
+def stored_split(workload: Workload, batches: int) -> SplitTensors:
     """Random samples in the form in which AV-MNIST is kept on the device."""
     rng = torch.Generator().manual_seed(0)
-    count = batches * subject.batch
-    audio, visual = subject.shapes.values()
+    count = batches * workload.batch
+    audio, visual = workload.shapes.values()
     spectrograms = torch.randint(256, (DISTINCT, *audio), generator=rng, dtype=torch.uint8)
     index = torch.randint(DISTINCT, (count,), generator=rng)
     weights = torch.randn(count, RANK, generator=rng)
     basis = torch.randn(RANK, torch.Size(visual).numel(), generator=rng)
     sources = [Indexed(spectrograms, index), LowRank(weights, basis, visual)]
-    labels = torch.randint(subject.classes, (count,), generator=rng)
-    return SplitTensors(dict(zip(subject.shapes, sources, strict=True)), labels)
+    labels = torch.randint(workload.classes, (count,), generator=rng)
+    return SplitTensors(dict(zip(workload.shapes, sources, strict=True)), labels)
 
 
 def harness_epoch(
-    subject: Subject, split: SplitTensors, experiment: Experiment, device: torch.device
+    workload: Workload, split: SplitTensors, experiment: Experiment, device: torch.device
 ) -> Callable[[], object]:
     """An epoch as a run trains it: gathered batches, metrics, progress."""
-    method = subject.method(experiment.method, experiment.fusion, device)
+    method = workload.method(experiment.method, experiment.fusion, device)
     training = Training(method, *make_step(method, device, "off"))
-    reporter = Reporter(say=lambda text: None, track=lambda rows, title: rows)
+    reporter = Reporter(lambda text: None)
     return partial(train_epoch, training, split, experiment, 1, reporter)
 
 
 def plain_epoch(
-    subject: Subject, split: SplitTensors, device: torch.device
+    workload: Workload, split: SplitTensors, device: torch.device
 ) -> Callable[[], object]:
     """The same steps in the plainest loop, on batches that lie ready on the device."""
-    model = subject.method("joint_train", "late", device).model.train()
-    rows = torch.arange(len(split), device=device).split(subject.batch)
+    model = workload.method("joint_train", "late", device).model.train()
+    rows = torch.arange(len(split), device=device).split(workload.batch)
     settings = OptimConfig()
     optimizer = torch.optim.SGD(
         model.parameters(), settings.lr, settings.momentum, weight_decay=settings.weight_decay

@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmarks.bench.subjects import PAPER, SMALL, Batch, Subject
-from benchmarks.bench.timing import Row, Setting, wait
+from benchmarks.bench.timing import PAPER, SMALL, Batch, Row, Setting, Workload, wait
 from msam.method import Method
 
 MIB = 2**20
@@ -20,23 +19,23 @@ MIB = 2**20
 def memory(setting: Setting) -> list[Row]:
     """MiB at the peak of a step, batch 64, per method, fusion and encoder."""
     return [
-        _row(subject, name, fusion, setting.device)
-        for subject in (PAPER, SMALL)
+        _row(workload, name, fusion, setting.device)
+        for workload in (PAPER, SMALL)
         for fusion in ("late", "early")
-        for name in subject.method_names(fusion)
+        for name in workload.method_names(fusion)
     ]
 
 
-def _row(subject: Subject, name: str, fusion: str, device: torch.device) -> Row:
-    method, batch = subject.method(name, fusion, device), subject.random_batch(device)
+def _row(workload: Workload, name: str, fusion: str, device: torch.device) -> Row:
+    method, batch = workload.method(name, fusion, device), workload.random_batch(device)
     method.step(*batch)  # the first makes momentum buffers
     peak = _reported if device.type == "cuda" else counted_peak
     return {
-        "data": subject.data,
-        "encoder": subject.encoder,
+        "data": workload.data,
+        "encoder": workload.encoder,
         "fusion": fusion,
         "method": name,
-        "batch": subject.batch,
+        "batch": workload.batch,
         "peak MiB": peak(method, batch) / MIB,
         "how": "reported" if device.type == "cuda" else "counted, without workspaces",
     }
@@ -51,11 +50,11 @@ def _reported(method: Method, batch: Batch) -> int:
 
 
 def counted_peak(method: Method, batch: Batch) -> int:
-    """Bytes of all tensors alive at the worst moment of a step, with weights, momentum, batch."""
-    standing = [*method.model.state_dict().values(), *batch[0].values(), batch[1]]
-    standing += [p.grad for p in method.model.parameters() if p.grad is not None]
-    standing += [v for v in tree_leaves(_kept(method)) if isinstance(v, Tensor)]
-    with LiveBytes(standing) as live:
+    """Bytes of all tensors alive at the peak of a step, with weights, momentum and the batch."""
+    persistent = [*method.model.state_dict().values(), *batch[0].values(), batch[1]]
+    persistent += [p.grad for p in method.model.parameters() if p.grad is not None]
+    persistent += [v for v in tree_leaves(_kept(method)) if isinstance(v, Tensor)]
+    with LiveBytes(persistent) as live:
         method.step(*batch)
     return live.peak
 
@@ -66,13 +65,13 @@ def _kept(method: Method) -> list[Any]:
 
 
 class LiveBytes(TorchDispatchMode):
-    """Follows the memory behind every tensor that is made inside until it is freed."""
+    """Counts the memory of every tensor made inside, from its allocation until it is freed."""
 
-    def __init__(self, standing: list[Tensor]) -> None:
+    def __init__(self, persistent: list[Tensor]) -> None:
         super().__init__()
         self.now = self.peak = 0
         self.known: set[int] = set()
-        for tensor in standing:
+        for tensor in persistent:
             self._enter(tensor)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

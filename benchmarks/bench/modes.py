@@ -1,9 +1,17 @@
-"""Ways to execute the same step: eager or captured, in which precision, with the same bits."""
+"""The same step eager or captured, in each precision, and with `--deterministic`."""
 
 from __future__ import annotations
 
-from benchmarks.bench.subjects import PAPER, Batch, Subject
-from benchmarks.bench.timing import NOT_RUN, Row, Setting, interleaved, ratio
+from benchmarks.bench.timing import (
+    NOT_RUN,
+    PAPER,
+    Batch,
+    Row,
+    Setting,
+    Workload,
+    interleaved,
+    ratio,
+)
 from benchmarks.training.capture import CapturedStep, record_cuda_graph
 from benchmarks.training.numerics import computing_in, deterministic
 from msam.method import Method
@@ -41,10 +49,10 @@ def precision(setting: Setting) -> list[Row]:
     return [_precisions(name, PAPER, setting) for name in METHODS_TIMED]
 
 
-def _precisions(name: str, subject: Subject, setting: Setting) -> Row:
-    batch = subject.random_batch(setting.device)
+def _precisions(name: str, workload: Workload, setting: Setting) -> Row:
+    batch = workload.random_batch(setting.device)
     tried = [p for p in PRECISIONS if p != "tf32" or setting.device.type == "cuda"]
-    methods = {p: subject.method(name, "late", setting.device) for p in tried}
+    methods = {p: workload.method(name, "late", setting.device) for p in tried}
     actions = {p: lambda p=p, m=m: _step_in(p, m, batch) for p, m in methods.items()}
     times = interleaved(actions, setting)
     speeds = {p: ratio(times, "fp32", p) if p in times else NOT_RUN for p in PRECISIONS}
@@ -61,17 +69,17 @@ def determinism(setting: Setting) -> list[Row]:
     return [_deterministic(name, PAPER, setting) for name in METHODS_TIMED]
 
 
-def _deterministic(name: str, subject: Subject, setting: Setting) -> Row:
-    batch = subject.random_batch(setting.device)
+def _deterministic(name: str, workload: Workload, setting: Setting) -> Row:
+    batch = workload.random_batch(setting.device)
     # First, as cuBLAS takes its workspace's size from the environment at the first call.
-    methods = {with_: subject.method(name, "late", setting.device) for with_ in (True, False)}
+    methods = {with_: workload.method(name, "late", setting.device) for with_ in (True, False)}
     actions = {str(w): lambda w=w, m=m: _step_with(w, m, batch) for w, m in methods.items()}
     try:
         price: float | str = ratio(interleaved(actions, setting), "True", "False")
     except RuntimeError as error:
         if "deterministic" not in str(error):
             raise
-        price = str(error).split(".")[0]  # which operation has no deterministic way
+        price = str(error).split(".")[0]  # names the operation that is not deterministic
     where = {"cpu": NOT_RUN, "cuda": NOT_RUN, setting.device.type: price}
     return {"method": name, **{f"deterministic over default, {d}": v for d, v in where.items()}}
 

@@ -12,62 +12,63 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.bench.subjects import AVMNIST, Subject
-from benchmarks.bench.timing import Row, Setting, interleaved, ratio
+from benchmarks.bench.timing import AVMNIST, Row, Setting, Workload, interleaved, ratio
 from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sources import Indexed
 from msam.method import Method
 from msam.sharpness import frozen_batchnorm
 
 THREE = {**AVMNIST, "text": (1, 28, 28)}
-SUBJECTS = [Subject("avmnist", shapes, 10, "resnet18") for shapes in (AVMNIST, THREE)]
+WORKLOADS = [Workload("avmnist", shapes, 10, "resnet18") for shapes in (AVMNIST, THREE)]
 
 
 def naive(setting: Setting) -> list[Row]:
     """AV-MNIST shapes with two modalities, and with a third one of the image's shape."""
-    return [compare(subject, setting) for subject in SUBJECTS]
+    return [compare(workload, setting) for workload in WORKLOADS]
 
 
-def compare(subject: Subject, setting: Setting) -> Row:
-    """Both ways on the same samples, two batches in turn."""
-    samples = stored_samples(subject)
+def compare(workload: Workload, setting: Setting) -> Row:
+    """Both ways on the same samples, two alternating batches."""
+    samples = stored_samples(workload)
     actions = {
-        "naive": naive_way(subject, samples, setting.device),
-        "ours": our_way(subject, samples, setting.device),
+        "naive": naive_way(workload, samples, setting.device),
+        "ours": our_way(workload, samples, setting.device),
     }
     times = interleaved(actions, setting)
-    return {"modalities": len(subject.shapes), "naive over ours": ratio(times, "naive", "ours")}
+    return {"modalities": len(workload.shapes), "naive over ours": ratio(times, "naive", "ours")}
 
 
-def stored_samples(subject: Subject) -> DecodedSamples:
+def stored_samples(workload: Workload) -> DecodedSamples:
     """Two batches of uint8 samples."""
     rng = torch.Generator().manual_seed(0)
-    count = 2 * subject.batch
+    count = 2 * workload.batch
     values = {
         m: torch.randint(256, (count, *shape), generator=rng, dtype=torch.uint8).numpy()
-        for m, shape in subject.shapes.items()
+        for m, shape in workload.shapes.items()
     }
-    return DecodedSamples(values, torch.randint(subject.classes, (count,), generator=rng).tolist())
+    return DecodedSamples(values, torch.randint(workload.classes, (count,), generator=rng).tolist())
 
 
 def naive_way(
-    subject: Subject, samples: DecodedSamples, device: torch.device
+    workload: Workload, samples: DecodedSamples, device: torch.device
 ) -> Callable[[], None]:
     """A step of the naive kind, with its batch."""
-    method = subject.method("msam", "late", device)
+    method = workload.method("msam", "late", device)
     method.model.train()
-    batches = (b for _ in cycle([0]) for b in naive_batches(samples, subject.batch, device))
+    batches = (b for _ in cycle([0]) for b in naive_batches(samples, workload.batch, device))
     return lambda: naive_step(method, method.rho, *next(batches))
 
 
-def our_way(subject: Subject, samples: DecodedSamples, device: torch.device) -> Callable[[], None]:
+def our_way(
+    workload: Workload, samples: DecodedSamples, device: torch.device
+) -> Callable[[], None]:
     """A step of ours, its batch gathered on the device."""
-    method = subject.method("msam", "late", device)
+    method = workload.method("msam", "late", device)
     method.model.train()
     rows = torch.arange(len(samples))
     sources = {m: Indexed(torch.from_numpy(x), rows) for m, x in samples.values.items()}
     split = SplitTensors(sources, torch.tensor(samples.labels)).to(device)
-    batches = cycle(rows.to(device).split(subject.batch))
+    batches = cycle(rows.to(device).split(workload.batch))
 
     def step() -> None:
         method.step(*split.batch(next(batches)))

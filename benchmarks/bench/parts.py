@@ -11,19 +11,20 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks.bench.bare import bare
-from benchmarks.bench.growth import growth
 from benchmarks.bench.memory import memory
 from benchmarks.bench.modes import capture, determinism, precision
 from benchmarks.bench.naive import naive
-from benchmarks.bench.packing import packing
+from benchmarks.bench.scaling import growth, packing
 from benchmarks.bench.steps import steps, steps_ave, steps_cremad, steps_small, steps_urfunny
 from benchmarks.bench.timing import Setting
 from benchmarks.configs.load import unknown_words
-from benchmarks.executors.progress import pick_device
+from benchmarks.executors.devices import pick_device
+from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.measurements import OWN
 from benchmarks.plan.networks import OPTIONAL
 from benchmarks.records.files import write_json, write_text
 from benchmarks.training.environment import describe_environment
+from benchmarks.training.numerics import cpu_threads
 
 PARTS = {
     "steps": steps,
@@ -43,13 +44,22 @@ PARTS = {
 
 
 def bench(arguments: Namespace, say: Callable[[str], None]) -> int:
-    """Measures each part, prints its table and writes it to `--out`, or for this machine."""
+    """Measures each part with the threads of a run, prints its table and writes it to a folder.
+
+    ValueError, listing every mistake, for words that are unknown.
+    """
     problems = unknown_words("part", arguments.parts, PARTS)
     if arguments.rounds < 1:
         problems.append(f"--rounds is {arguments.rounds}; it must be at least 1")
     if problems:
         raise ValueError("\n  ".join(problems))
     setting = Setting(pick_device(arguments.device), arguments.rounds)
+    with cpu_threads(Experiment.threads):
+        _measure(arguments, setting, say)
+    return 0
+
+
+def _measure(arguments: Namespace, setting: Setting, say: Callable[[str], None]) -> None:
     environment = describe_environment(setting.device)
     folder: Path = arguments.out or OWN
     say(f"{environment['device']}, {environment['threads']} threads, {setting.rounds} rounds")
@@ -63,9 +73,8 @@ def bench(arguments: Namespace, say: Callable[[str], None]) -> int:
         write_json(folder / f"{part}.json", {"rows": rows, **facts})
         write_text(folder / f"{part}.md", table + "\n")
     say(f"written to {folder}")
-    return 0
 
 
 def as_table(rows: list[dict[str, Any]]) -> str:
-    """A Markdown table, numbers with three decimals, nothing where there is no value."""
+    """A Markdown table; numbers have three decimals, and missing values are empty."""
     return tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3f", missingval="")

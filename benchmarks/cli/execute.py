@@ -9,19 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.cli.session import Say, Session, open_session
-from benchmarks.executors.jobs import job_count
-from benchmarks.executors.slurm import Request, SlurmJob, asked_of_slurm, submit_array
+from benchmarks.executors.devices import job_count
+from benchmarks.executors.pool import execute_here
+from benchmarks.executors.slurm import Request, SlurmJob, slurm_request, submit_array
 from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
 from benchmarks.plan import costs, measurements
 from benchmarks.plan.costs import Estimate, sources
 from benchmarks.plan.experiment import Experiment
-from benchmarks.records import status
 from benchmarks.records.files import Unwritable, check_writable
-from benchmarks.records.leases import Claims
+from benchmarks.records.leases import Leases
 from benchmarks.records.record import RunRecord
-from benchmarks.records.status import Standing, standings
+from benchmarks.records.status import Status, Sweep, pending, set_damaged_aside, statuses
 from benchmarks.report import compute
-from benchmarks.training.execution import Execution
+from benchmarks.training.context import RunSettings
 from datasets.errors import counted
 
 
@@ -33,7 +33,7 @@ class Command:
     """
 
     session: Session
-    settings: Execution
+    settings: RunSettings
     stop: Stop = field(default_factory=Stop)
     slurm: Request | None = None
     dry_run: bool = False
@@ -42,18 +42,18 @@ class Command:
 
 def open_command(arguments: Namespace, say: Say) -> Command:
     """What the command line asks for; ValueError lists what is wrong with it."""
-    slurm, settings = asked_of_slurm(arguments), asked_settings(arguments)
+    slurm, settings = slurm_request(arguments), asked_settings(arguments)
     stop = stop_after(arguments.max_hours)
     session = open_session(arguments, say)
     return Command(session, settings, stop, slurm, arguments.dry_run, arguments.rerun_stale)
 
 
-def asked_settings(arguments: Namespace) -> Execution:
+def asked_settings(arguments: Namespace) -> RunSettings:
     """How the command line wants runs to be executed; ValueError for impossible `--jobs`."""
     jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device)
     names = ("keep_weights", "capture", "deterministic")
     wanted = {k: v for k, v in vars(arguments).items() if k in names}
-    return Execution(arguments.device, jobs, **wanted)
+    return RunSettings(arguments.device, jobs, **wanted)
 
 
 def stop_after(hours: float | None) -> Stop:
@@ -72,9 +72,9 @@ def fill(command: Command, experiments: Sequence[Experiment]) -> int | None:
     """
     session = command.session
     if not command.dry_run:
-        status.set_damaged_aside(experiments, session.folders, session.say)
+        set_damaged_aside(experiments, session.folders, session.say)
     options = command.rerun_stale, command.settings.keep_weights
-    missing = status.pending(experiments, session.folders, *options)
+    missing = pending(experiments, session.folders, *options)
     done = len(experiments) - len(missing)
     session.say(f"{counted(len(experiments), 'run')} planned, {done} of them done before")
     if command.dry_run:
@@ -98,22 +98,21 @@ def execute(command: Command, experiments: Sequence[Experiment]) -> int:
     """
     session = command.session
     check_writable(session.folders.root)
-    before = status.marks(experiments, session.folders)
+    sweep = Sweep.planned_now(experiments, session.folders)
     with command.stop.listening():
         try:
-            _run(command, experiments, before)
+            execute_here(sweep, command.settings, command.stop, session.say)
         except Unwritable as error:
             session.say(f"error: {error}")
-    return _ending(command, experiments, before)
+    return _ending(command, sweep)
 
 
 def submit(command: Command, request: Request, experiments: Sequence[Experiment]) -> None:
     """Hands the experiments to Slurm and says what to type next; ValueError if it refuses."""
     session = command.session
     check_writable(session.folders.root)
-    before = status.marks(experiments, session.folders)
-    job = SlurmJob(session.folders, experiments, before, command.settings, request)
-    number = submit_array(job)
+    sweep = Sweep.planned_now(experiments, session.folders)
+    number = submit_array(SlurmJob(sweep, command.settings, request))
     session.say(
         f"{counted(len(experiments), 'run')} submitted as Slurm job {number} "
         f"({request.jobs} in the array); logs: {session.folders.root / 'slurm'}\n"
@@ -122,29 +121,12 @@ def submit(command: Command, request: Request, experiments: Sequence[Experiment]
     )
 
 
-def _run(command: Command, experiments: Sequence[Experiment], before: Mapping[str, str]) -> None:
-    # Torch takes seconds to import: nothing that only plans or reports should wait for it.
-    session, settings = command.session, command.settings
-    if min(settings.jobs, len(experiments)) > 1:
-        from benchmarks.executors.pool import Pool
-
-        pool = Pool(session.folders, session.say, command.stop, settings)
-        pool.execute(experiments, before)
-        return
-    from benchmarks.executors.local import LocalExecutor
-    from benchmarks.executors.progress import pick_device, reporter
-
-    place = session.folders, pick_device(settings.device), reporter(session.say)
-    LocalExecutor(*place, command.stop, execution=settings).execute(experiments, before)
-
-
-def _ending(command: Command, experiments: Sequence[Experiment], before: Mapping[str, str]) -> int:
+def _ending(command: Command, sweep: Sweep) -> int:
     """Says what is left and why; the exit status of `execute`."""
     session, stop = command.session, command.stop
-    left = status.untouched(experiments, session.folders, before)
-    claims = Claims(session.folders.claims)
+    left, leases = sweep.left(), Leases(session.folders.leases)
     elsewhere = Counter(
-        str(claims.owner(e.run_id)) for e in left if claims.pulse(e.run_id) in ("alive", "unknown")
+        str(leases.owner(e.run_id)) for e in left if leases.state(e.run_id) in ("alive", "unknown")
     )
     for owner, count in elsewhere.items():
         session.say(f"under way elsewhere: {counted(count, 'run')}: {owner}")
@@ -152,13 +134,13 @@ def _ending(command: Command, experiments: Sequence[Experiment], before: Mapping
         why = f"stopped ({stop.reason}): " if stop.reason else ""
         session.say(f"{why}{counted(len(left), 'run')} left; resume with the same command")
         return EXIT_UNFINISHED
-    found = standings(experiments, session.folders).values()
-    return 1 if any(standing.state == "failed" for standing in found) else 0
+    found = statuses(sweep.experiments, session.folders).values()
+    return 1 if any(status.state == "failed" for status in found) else 0
 
 
 def _show(missing: Sequence[Experiment], session: Session) -> None:
     expected = costs.estimates(missing, measurements.load_figures())
-    found = standings(missing, session.folders)
+    found = statuses(missing, session.folders)
     lines = run_lines(missing, found, expected) + cost_lines(expected)
     session.say("\n".join(lines))
 
@@ -167,7 +149,7 @@ MOST_LINES = 40  # with more runs, there is one line for those that differ in th
 
 
 def run_lines(
-    missing: Sequence[Experiment], found: Mapping[str, Standing], expected: Sequence[Estimate]
+    missing: Sequence[Experiment], found: Mapping[str, Status], expected: Sequence[Estimate]
 ) -> list[str]:
     """A line per run, or with many runs per dataset, fusion and method, dataset by dataset."""
     if len(missing) <= MOST_LINES:

@@ -17,7 +17,7 @@ from benchmarks.records.files import check_writable
 from benchmarks.records.folders import Folders
 from benchmarks.records.merging import Merge, plan_merge
 from benchmarks.records.record import LeftOut, RunRecord
-from benchmarks.records.status import Standing, standings
+from benchmarks.records.status import Status, statuses
 from benchmarks.studies.sharpness.curvature_file import Curvature, readable
 from benchmarks.studies.sharpness.surface_file import Surface
 from datasets.errors import counted
@@ -75,23 +75,23 @@ def status(arguments: Namespace, say: Say) -> int:
     for suite, cells in shown.items():
         seeds = session.profile.seeds
         planned = [e for cell in cells for e in cell.experiments(seeds)]
-        found = standings(planned, session.folders)
-        runs = Counter(_kind(standing) for standing in found.values())
+        found = statuses(planned, session.folders)
+        runs = Counter(_kind(status) for status in found.values())
         blocked = Counter(cell.reason for cell in cells if cell.reason)
         counts = [f"{n} {state}" for state, n in runs.most_common()]
         say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'nothing to run'}")
         for reason, count in blocked.most_common():
             say(f"  {counted(count, 'cell')} not run: {reason}")
-        for run_id, standing in found.items():
-            if standing.state in NAMED and run_id not in named:
-                say(f"  {run_id}  {standing}")
+        for run_id, status in found.items():
+            if status.state in NAMED and run_id not in named:
+                say(f"  {run_id}  {status}")
                 named.add(run_id)
     return 0
 
 
-def _kind(standing: Standing) -> str:
+def _kind(status: Status) -> str:
     """What `status` counts: the state, and for stale and missing runs what changed."""
-    return standing.state if standing.state in NAMED else str(standing)
+    return status.state if status.state in NAMED else str(status)
 
 
 def _report(
@@ -133,7 +133,11 @@ def _write_page(
     measured = sorted((folders.root / "sharpness").glob("*.json"))
     rows = sharpness_rows(config, records, readable(Curvature.load, measured, session.say))
     files = [folders.tables / "compute.csv"]
-    trained = trained_seconds(folders.root / "checkpoints")
+    trained, checkpoints = {}, folders.root / "checkpoints"
+    if any(checkpoints.glob("*.pt")):  # torch takes seconds to import, and few folders have any
+        from benchmarks.training.checkpoint import trained_seconds
+
+        trained = trained_seconds(checkpoints)
     cost = compute_line(write_compute(records, trained, files[0]))
     session.say(cost)
     if rows:

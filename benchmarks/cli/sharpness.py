@@ -104,10 +104,11 @@ def _measure(
     """Measures the runs one by one; names those that it cannot measure and returns the others."""
     check_writable(session.folders.root)
     # Torch takes seconds to import: a mistake in the words should not wait for it.
-    from benchmarks.executors.progress import pick_device, reporter
+    from benchmarks.executors.devices import pick_device
     from benchmarks.studies.sharpness.probe import Prober
+    from benchmarks.training.context import Reporter
 
-    prober = Prober(session.folders, pick_device(device), reporter(session.say))
+    prober = Prober(session.folders, pick_device(device), Reporter.with_bars(session.say))
     measured = []
     for number, run in enumerate(runs, 1):
         session.say(f"run {number}/{len(runs)}  {run.run_id}")

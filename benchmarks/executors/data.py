@@ -1,4 +1,4 @@
-"""The data that a run was planned on, and whether its files are still what was loaded."""
+"""Loads the data that a run was planned on, and tells whether its files changed since."""
 
 from __future__ import annotations
 
@@ -13,40 +13,43 @@ from datasets import registry
 from datasets.store.manifest import file_sha256, read_manifest
 from datasets.tensors.dataset import Dataset
 
-Mark = tuple[int, int, int]  # number, size and time of a file
+Version = tuple[int, int, int]  # inode, size and time of a file
 
 
 class OtherData(ValueError):
-    """What is prepared now is not what the run was planned on."""
+    """The prepared data is not the data that the run was planned on."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A loaded dataset and the marks of its files, taken before they were read.
+    """A loaded dataset and the versions of its files, taken before they were read.
 
-    Arrays are mapped, not copied: what is written into a file shows in the middle of a run.
+    Arrays are mapped, not copied: what is written into a file changes the data of a run.
     """
 
     dataset: Dataset
-    marks: dict[Path, Mark]
+    versions: dict[Path, Version]
     digests: Mapping[str, str]  # sha256 by array, as the manifest says
 
     def changed(self) -> list[Path]:
-        """The files written into since. One that gave way to another keeps its content here, and
-        one that was only touched, or copied back, has the same."""
-        now = {path: _mark(path) for path in self.marks}
+        """The files that were written into since.
+
+        A file that was replaced does not count, as the mapping keeps the old one; nor does one that
+        was touched or copied back, as it has the same content.
+        """
+        now = {path: _version(path) for path in self.versions}
         return [
             path
-            for path, mark in self.marks.items()
-            if (found := now[path]) and found[0] == mark[0] and self._differs(path, found)
+            for path, version in self.versions.items()
+            if (found := now[path]) and found[0] == version[0] and self._differs(path, found)
         ]
 
-    def _differs(self, path: Path, found: Mark) -> bool:
-        if found == self.marks[path]:
+    def _differs(self, path: Path, found: Version) -> bool:
+        if found == self.versions[path]:
             return False
         if file_sha256(path) != self.digests.get(path.stem):
             return True
-        self.marks[path] = found
+        self.versions[path] = found
         return False
 
 
@@ -74,14 +77,15 @@ def load_planned(experiment: Experiment) -> Planned:
 
 @lru_cache(maxsize=1)
 def _load(name: str, options: tuple[tuple[str, object], ...], folder: Path) -> Planned:
-    marks = {path: mark for path in sorted(folder.glob("*.npy")) if (mark := _mark(path))}
+    files = sorted(folder.glob("*.npy"))
+    versions = {path: version for path in files if (version := _version(path))}
     dataset = registry.load(name, folder, dict(options))
     manifest = read_manifest(folder)
     arrays = manifest.arrays if manifest else {}
-    return Planned(dataset, marks, {array: entry.sha256 for array, entry in arrays.items()})
+    return Planned(dataset, versions, {array: entry.sha256 for array, entry in arrays.items()})
 
 
-def _mark(path: Path) -> Mark | None:
+def _version(path: Path) -> Version | None:
     try:
         found = path.stat()
     except OSError:

@@ -1,112 +1,118 @@
-"""Runs experiments one after the other in this process, sharing the work with other sweeps."""
+"""Runs a sweep in this process, one run after the other, beside other processes of the sweep.
+
+`python -m benchmarks.executors.local` is such a process of a `Pool`: it reads its work from stdin.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 
-from benchmarks.executors.attempt import Attempt, Crowded
-from benchmarks.executors.stop import Stop
+from benchmarks.executors.attempt import Attempt, NeedsDeviceAlone
+from benchmarks.executors.devices import pick_device
+from benchmarks.executors.stop import EXIT_ERROR, Stop
 from benchmarks.plan.check import check
 from benchmarks.plan.experiment import Experiment
-from benchmarks.records import status
 from benchmarks.records.code import code_of
-from benchmarks.records.files import remove_litter
+from benchmarks.records.files import remove_temporaries
 from benchmarks.records.folders import Folders
-from benchmarks.records.leases import Claim, ClaimLost, Claims
+from benchmarks.records.leases import Lease, LeaseLost, Leases
 from benchmarks.records.record import RunRecord
+from benchmarks.records.status import Sweep, file_version
 from benchmarks.training.checkpoint import previous
-from benchmarks.training.execution import DEFAULT, Execution, Reporter, Stopped
+from benchmarks.training.context import Reporter, RunContext, RunSettings, Stopped
+from benchmarks.training.numerics import cpu_threads
 
-ATTEMPTS = 3  # processes that may die on a run, without a checkpoint in between, until it failed
-_LOOK_AGAIN_SECONDS = 2
+ATTEMPTS = 3  # a run has failed when so many processes died on it without a new checkpoint
+_POLL_SECONDS = 2
 
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """Runs on one device, one experiment at a time. `alone` says that no other run shares it."""
+    """Trains on one device. `alone`: no other run uses the device at the same time."""
 
-    folders: Folders
-    device: torch.device
-    reporter: Reporter
-    stop: Stop = field(default_factory=Stop)
-    alone: bool = True
-    execution: Execution = DEFAULT
+    context: RunContext
+    stop: Stop
+    alone: bool
 
-    def execute(
-        self, experiments: Sequence[Experiment], before: Mapping[str, str] | None = None
-    ) -> list[RunRecord]:
-        """Runs what no other process has done or does, and returns the records of that.
+    def execute(self, sweep: Sweep) -> list[RunRecord]:
+        """Trains the runs of the sweep that no other process has done or holds; their records.
 
-        `before` tells what was ended when the work was planned, default now. A run that raises
-        is recorded as failed and the others go on. Raises ValueError before anything runs,
-        listing every mistake in the experiments; Unwritable when nothing can be recorded.
+        A run that raises is recorded as failed and the others go on. Raises ValueError, listing
+        every mistake in the experiments, before anything runs; Unwritable if no file can be
+        written.
         """
-        check(experiments)
-        remove_litter(self.folders.root)
-        for e in experiments:  # now, as somebody may edit the code while it runs
+        check(sweep.experiments)
+        remove_temporaries(sweep.folders.root)
+        for e in sweep.experiments:  # now, as the files may be edited while the sweep runs
             code_of(e.method, e.dataset)
-        before = before or status.marks(experiments, self.folders)
-        claims, records = Claims(self.folders.claims), []
+        leases, records = Leases(sweep.folders.leases), []
         while not self.stop.wanted():
-            done = self._pass(experiments, before, claims)
+            done = self._one_pass(sweep, leases)
             records += done
-            left = status.untouched(experiments, self.folders, before)
-            unknown = any(claims.pulse(e.run_id) == "unknown" for e in left)
+            left = sweep.left()
+            unknown = any(leases.state(e.run_id) == "unknown" for e in left)
             if not left or not (done or unknown):
                 break
             if not done:
-                time.sleep(_LOOK_AGAIN_SECONDS)
+                time.sleep(_POLL_SECONDS)
         return records
 
-    def _pass(
-        self, experiments: Sequence[Experiment], before: Mapping[str, str], claims: Claims
-    ) -> list[RunRecord]:
-        """Goes through the plan once."""
+    def _one_pass(self, sweep: Sweep, leases: Leases) -> list[RunRecord]:
+        """Goes through the sweep once and trains each run whose lease it gets."""
         records, started = [], time.monotonic()
-        for number, experiment in enumerate(experiments):
+        for number, experiment in enumerate(sweep.experiments):
             if self.stop.wanted():
                 break
-            if not status.untouched([experiment], self.folders, before):
+            if not sweep.is_left(experiment) or not (lease := self._take(experiment, leases)):
                 continue
-            checkpoint = self.folders.checkpoint(experiment.run_id)
-            progress = status.file_mark(checkpoint) or status.file_mark(previous(checkpoint))
-            limit = None if self.alone else ATTEMPTS - 1
-            claim = claims.take(experiment.run_id, progress, limit)
-            if claim is None:
+            if not sweep.is_left(experiment):
+                lease.release()  # another process recorded it just before the lease was taken
                 continue
-            if not status.untouched([experiment], self.folders, before):
-                claim.release()  # ended between the look and the claim
-                continue
-            left = _time_left(time.monotonic() - started, number, len(experiments))
-            self.reporter.say(f"run {number + 1}/{len(experiments)}{left}  {experiment.run_id}")
-            records += self._claimed(experiment, claim)
+            left = _time_left(time.monotonic() - started, number, len(sweep.experiments))
+            title = f"run {number + 1}/{len(sweep.experiments)}{left}"
+            self.context.reporter.say(f"{title}  {experiment.run_id}")
+            records += self._run(experiment, lease)
         return records
 
-    def _claimed(self, experiment: Experiment, claim: Claim) -> list[RunRecord]:
+    def _take(self, experiment: Experiment, leases: Leases) -> Lease | None:
+        """The lease of a run. A run that killed processes beside others waits until it is alone."""
+        checkpoint = self.context.folders.checkpoint(experiment.run_id)
+        progress = file_version(checkpoint) or file_version(previous(checkpoint))
+        return leases.take(experiment.run_id, progress, None if self.alone else ATTEMPTS - 1)
+
+    def _run(self, experiment: Experiment, lease: Lease) -> list[RunRecord]:
+        """The record of the run; none if it was stopped, lost or left for later."""
+
         def wanted() -> bool:
-            claim.confirm()
+            lease.check()
             return self.stop.wanted()
 
-        talk = replace(self.reporter, stop=wanted)
-        attempt = Attempt(self.folders, self.device, talk, self.alone, self.execution)
+        say = self.context.reporter.say
+        reporter = replace(self.context.reporter, stop=wanted)
+        attempt = Attempt(replace(self.context, reporter=reporter), self.alone)
         try:
-            if claim.owner.attempts > ATTEMPTS:
-                return [attempt.without_result(experiment, "failed", _KILLED)]
-            return [attempt.run(experiment)]
+            with cpu_threads(experiment.threads):
+                if lease.owner.attempts > ATTEMPTS:
+                    return [attempt.without_result(experiment, "failed", _KILLED)]
+                return [attempt.run(experiment)]
         except Stopped as error:
-            self.reporter.say(f"{experiment.run_id}  stopped in {error}: {self.stop.reason}")
-        except ClaimLost as error:
-            self.reporter.say(f"{experiment.run_id}  left to another process: {error}")
-        except Crowded:
-            claim.leave(ATTEMPTS - 1)
+            say(f"{experiment.run_id}  stopped in {error}: {self.stop.reason}")
+        except LeaseLost as error:
+            say(f"{experiment.run_id}  left to another process: {error}")
+        except NeedsDeviceAlone:
+            lease.abandon(ATTEMPTS - 1)
             torch.cuda.empty_cache()
-            self.reporter.say(f"{experiment.run_id}  out of memory beside others: later, alone")
+            say(f"{experiment.run_id}  out of memory beside others: later, alone")
         finally:
-            claim.release()
+            lease.release()
         return []
 
 
@@ -117,5 +123,34 @@ _KILLED = (
 
 
 def _time_left(seconds: float, done: int, count: int) -> str:
-    """What the remaining runs take if they take as long as those before."""
+    """The time for the remaining runs if they take as long as those before."""
     return f" (about {seconds / done * (count - done) / 60:.0f} min left)" if done else ""
+
+
+def work(order: Mapping[str, Any]) -> None:
+    """Trains what no other process has done or holds; `order` is what `Pool` wrote."""
+    stop = Stop(order["deadline"], order["parent"])
+    settings = RunSettings(**order["settings"])
+    experiments = tuple(Experiment.from_dict(values) for values in order["experiments"])
+    sweep = Sweep(experiments, Folders(Path(order["root"])), order["versions"])
+    with stop.listening():
+        device = pick_device(settings.device)
+        context = RunContext(sweep.folders, device, Reporter(_say), settings)
+        LocalExecutor(context, stop, order["alone"]).execute(sweep)
+
+
+def _say(text: str) -> None:
+    """A line for the parent process, if that still reads."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return
+
+
+if __name__ == "__main__":
+    try:
+        work(json.load(sys.stdin))
+    except (ValueError, OSError) as error:
+        _say(f"error: {error}")
+        sys.exit(EXIT_ERROR)

@@ -1,4 +1,4 @@
-"""Runs experiments side by side: processes that share the work as separate sweeps would."""
+"""Runs a sweep side by side: processes that share the runs as separate commands would."""
 
 from __future__ import annotations
 
@@ -9,57 +9,51 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from benchmarks.executors.jobs import thread_count
-from benchmarks.executors.local import LocalExecutor
-from benchmarks.executors.progress import lines_only, pick_device
 from benchmarks.executors.stop import EXIT_ERROR, Stop
-from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.workspace import ROOT
-from benchmarks.records import status as sweep
-from benchmarks.records.folders import Folders
-from benchmarks.training.execution import Execution
+from benchmarks.records.status import Sweep
+from benchmarks.training.context import Reporter, RunContext, RunSettings
 
-_LOOK_SECONDS = 0.2
-_PATIENCE = 3  # processes per job that may die one after the other with no run ended
+_POLL_SECONDS = 0.2
+_MOST_DEATHS = 3  # processes per job that may die one after the other while no run ends
 
 
 class _Worker(NamedTuple):
     process: subprocess.Popen[str]
-    attendant: threading.Thread
+    relay: threading.Thread
 
 
 @dataclass(frozen=True)
 class Pool:
-    """`execution.jobs` processes on one device. One that dies is replaced, and its run goes on."""
+    """`settings.jobs` processes on one device. A process that dies is replaced; its run resumes."""
 
-    folders: Folders
-    say: Callable[[str], None]
+    settings: RunSettings
     stop: Stop
-    execution: Execution
+    say: Callable[[str], None]
 
-    def execute(self, experiments: Sequence[Experiment], before: Mapping[str, str]) -> None:
-        """Runs what is not ended since `before`: first side by side, then what is left alone.
+    def execute(self, sweep: Sweep) -> None:
+        """Trains what is left of the sweep: first side by side, then one run at a time.
 
-        Left over are runs that ran out of memory beside others or killed their process twice.
+        Left for the second part are runs that ran out of memory beside others or killed their
+        process twice.
         """
-        for crew in (self.execution.jobs, 1):
-            left = sweep.untouched(experiments, self.folders, before)
+        for jobs in (self.settings.jobs, 1):
+            left = sweep.left()
             if left and not self.stop.wanted():
-                self._work(left, before, crew)
+                self._share(Sweep(tuple(left), sweep.folders, sweep.versions), jobs)
 
-    def _work(
-        self, experiments: Sequence[Experiment], before: Mapping[str, str], crew: int
-    ) -> None:
-        plan = self._plan(experiments, before, crew)
-        workers = [self._start(plan) for _ in range(min(crew, len(experiments)))]
-        patience, left, told = _PATIENCE * crew, len(experiments), False
+    def _share(self, sweep: Sweep, jobs: int) -> None:
+        """Starts `jobs` processes on the sweep and waits for them, replacing those that die."""
+        order, total = self._order(sweep, jobs), len(sweep.experiments)
+        threads = max(e.threads for e in sweep.experiments)
+        workers = [self._start(order, threads) for _ in range(min(jobs, total))]
+        deaths_left, left, told = _MOST_DEATHS * jobs, total, False
         while workers:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
             if self.stop.wanted() and not told:
                 told = True
                 for worker in workers:
@@ -67,44 +61,43 @@ class Pool:
             gone = [worker for worker in workers if worker.process.poll() is not None]
             workers = [worker for worker in workers if worker not in gone]
             for _ in range(sum(map(self._died, gone))):
-                now = len(sweep.untouched(experiments, self.folders, before))
-                patience = _PATIENCE * crew if now < left else patience - 1
+                now = len(sweep.left())
+                deaths_left = _MOST_DEATHS * jobs if now < left else deaths_left - 1
                 left = now
-                if left and patience > 0 and not told:
-                    workers.append(self._start(plan))
+                if left and deaths_left > 0 and not told:
+                    workers.append(self._start(order, threads))
 
-    def _plan(self, experiments: Sequence[Experiment], before: Mapping[str, str], crew: int) -> str:
-        """What a worker must know, as `worker.work` reads it."""
-        plan = {
-            "root": str(self.folders.root.absolute()),
-            "execution": asdict(self.execution),
+    def _order(self, sweep: Sweep, jobs: int) -> str:
+        """What a process must know, as `local.work` reads it."""
+        order = {
+            "root": str(sweep.folders.root.absolute()),
+            "settings": asdict(self.settings),
             "deadline": self.stop.deadline,
             "parent": os.getpid(),
-            "alone": crew == 1,
-            "experiments": [e.to_dict() for e in experiments],
-            "before": {e.run_id: before[e.run_id] for e in experiments},
+            "alone": jobs == 1,
+            "experiments": [e.to_dict() for e in sweep.experiments],
+            "versions": {e.run_id: sweep.versions[e.run_id] for e in sweep.experiments},
         }
-        return json.dumps(plan)
+        return json.dumps(order)
 
-    def _start(self, plan: str) -> _Worker:
-        threads = {"OMP_NUM_THREADS": str(thread_count(self.execution.jobs))}
+    def _start(self, order: str, threads: int) -> _Worker:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.executors.pool"],
+            [sys.executable, "-m", "benchmarks.executors.local"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**threads, **os.environ, "PYTHONPATH": path},
+            env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path},
             start_new_session=True,  # a Ctrl-C reaches this process alone, which passes it on
         )
-        attendant = threading.Thread(target=self._attend, args=(process, plan), daemon=True)
-        attendant.start()
-        return _Worker(process, attendant)
+        relay = threading.Thread(target=self._relay, args=(process, order), daemon=True)
+        relay.start()
+        return _Worker(process, relay)
 
-    def _attend(self, process: subprocess.Popen[str], plan: str) -> None:
-        """Hands the plan over and repeats what the worker says."""
+    def _relay(self, process: subprocess.Popen[str], order: str) -> None:
+        """Hands the order over and repeats what the process says."""
         try:
-            process.stdin.write(plan)
+            process.stdin.write(order)
             process.stdin.close()
         except BrokenPipeError:  # it died before it had read
             return
@@ -112,8 +105,8 @@ class Pool:
             self.say(line.rstrip("\n"))
 
     def _died(self, worker: _Worker) -> bool:
-        """Whether the worker did not come to its own end; says so."""
-        worker.attendant.join()
+        """Whether the process ended before its work did; says so."""
+        worker.relay.join()
         status = worker.process.returncode
         if status == EXIT_ERROR:
             self.stop.reason = self.stop.reason or "an error that every run would meet"
@@ -124,30 +117,17 @@ class Pool:
         return True
 
 
-def work(plan: Mapping[str, Any]) -> None:
-    """Runs what of the plan no other process does; `plan` is what `pool.Pool` wrote."""
-    stop = Stop(plan["deadline"], plan["parent"])
-    execution = Execution(**plan["execution"])
-    folders = Folders(Path(plan["root"]))
-    experiments = [Experiment.from_dict(values) for values in plan["experiments"]]
-    with stop.listening():
-        place = folders, pick_device(execution.device), lines_only(_say)
-        executor = LocalExecutor(*place, stop, plan["alone"], execution)
-        executor.execute(experiments, plan["before"])
-
-
-def _say(text: str) -> None:
-    """A line for the parent process; none if that is gone."""
-    try:
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
+def execute_here(
+    sweep: Sweep, settings: RunSettings, stop: Stop, say: Callable[[str], None]
+) -> None:
+    """Trains a sweep on this machine: in a pool, or in this process if that does one at a time."""
+    if min(settings.jobs, len(sweep.experiments)) > 1:
+        Pool(settings, stop, say).execute(sweep)
         return
+    # Importing torch takes seconds: a command that only plans or reports does not wait for it.
+    from benchmarks.executors.devices import pick_device
+    from benchmarks.executors.local import LocalExecutor
 
-
-if __name__ == "__main__":
-    try:
-        work(json.load(sys.stdin))
-    except (ValueError, OSError) as error:
-        _say(f"error: {error}")
-        sys.exit(EXIT_ERROR)
+    device = pick_device(settings.device)
+    context = RunContext(sweep.folders, device, Reporter.with_bars(say), settings)
+    LocalExecutor(context, stop, alone=True).execute(sweep)

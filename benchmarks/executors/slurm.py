@@ -1,4 +1,4 @@
-"""Submits a plan to Slurm: every job of the array is a pool of processes that shares the plan."""
+"""Submits a sweep to Slurm: every job of an array is a pool of processes that share the runs."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ import shutil
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.executors.jobs import CORES_PER_CUDA_RUN, job_count
+from benchmarks.executors.devices import CORES_PER_CUDA_RUN, job_count
+from benchmarks.executors.pool import Pool
 from benchmarks.executors.stop import Stop
-from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.workspace import ROOT
-from benchmarks.records import status
-from benchmarks.records.folders import Folders
-from benchmarks.training.execution import Execution
+from benchmarks.records.status import Sweep
+from benchmarks.training.context import RunSettings
 from datasets.errors import counted
 
 if TYPE_CHECKING:
@@ -32,25 +30,22 @@ _RESTARTS = 100  # of a job whose time was up
 
 @dataclass(frozen=True)
 class SlurmJob:
-    """One job: runs what of the plan no other process does, and asks to be queued again if its
-    time was up first."""
+    """One job: trains the runs of the sweep that no other process does. If its time is up first,
+    it asks to be queued again."""
 
-    folders: Folders
-    experiments: Sequence[Experiment]
-    before: Mapping[str, str]
-    execution: Execution
+    sweep: Sweep
+    settings: RunSettings
     request: Request
 
     def __call__(self) -> int:
         """The number of runs left, which other jobs do; RuntimeError if it had to stop."""
-        from benchmarks.executors.pool import Pool  # imports torch, which takes seconds
 
         stop = Stop()
         with stop.listening():
-            pools = [Pool(self.folders, _say, stop, e) for e in self._executions()]
+            pools = [Pool(settings, stop, _say) for settings in self._settings_per_device()]
             with ThreadPoolExecutor(len(pools)) as threads:
-                list(threads.map(lambda p: p.execute(self.experiments, self.before), pools))
-        left = len(status.untouched(self.experiments, self.folders, self.before))
+                list(threads.map(lambda pool: pool.execute(self.sweep), pools))
+        left = len(self.sweep.left())
         _say(f"{counted(left, 'run')} left")
         if left and stop.reason == signal.SIGUSR2.name:
             signal.raise_signal(signal.SIGUSR2)  # now to submitit, which queues this job again
@@ -59,24 +54,24 @@ class SlurmJob:
         return left
 
     def checkpoint(self) -> DelayedSubmission:
-        """What submitit starts next time: the same, as all progress lies in the folders."""
+        """What submitit starts next time: the same job, as all progress is in the folders."""
         from submitit.core.utils import DelayedSubmission
 
         return DelayedSubmission(self)
 
-    def _executions(self) -> list[Execution]:
+    def _settings_per_device(self) -> list[RunSettings]:
         """One for each device of the job, decided on its node."""
         devices = [f"cuda:{number}" for number in range(self.request.gpus)]
         return [
-            replace(self.execution, device=name, jobs=job_count(self.request.runs, name))
-            for name in devices or [self.execution.device or "cpu"]
+            replace(self.settings, device=name, jobs=job_count(self.request.runs, name))
+            for name in devices or [self.settings.device or "cpu"]
         ]
 
 
 def submit_array(job: SlurmJob) -> str:
-    """Submits `job.request.jobs` times the job as one array and returns its id.
+    """Submits the job `job.request.jobs` times as one array and returns its id.
 
-    Raises ValueError where submitit or Slurm is missing, and with sbatch's words if it refuses.
+    Raises ValueError if submitit or Slurm is missing, and with sbatch's message if it refuses.
     """
     if not (shutil.which("sbatch") and shutil.which("srun")):
         raise ValueError("--executor slurm: no sbatch and srun here; call it on a login node")
@@ -85,19 +80,20 @@ def submit_array(job: SlurmJob) -> str:
     except ImportError as error:
         install = "pip install -r requirements-extra.txt"
         raise ValueError(f"--executor slurm needs submitit: {install}") from error
-    folder = job.folders.root.absolute() / "slurm" / "%j"
+    folder = job.sweep.folders.root.absolute() / "slurm" / "%j"
     executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=_RESTARTS)
-    executor.update_parameters(**job.request.parameters())
+    threads = max(e.threads for e in job.sweep.experiments)
+    executor.update_parameters(**job.request.parameters(threads))
     try:
         with redirect_stderr(StringIO()), executor.batch():
             jobs = [executor.submit(job) for _ in range(job.request.jobs)]
     except submitit.core.utils.FailedJobError as error:
-        raise ValueError(f"sbatch refused: {_last_words(error)}") from error
+        raise ValueError(f"sbatch refused: {_message(error)}") from error
     return jobs[0].job_id.partition("_")[0]
 
 
-def _last_words(error: Exception) -> str:
-    """sbatch's own complaint."""
+def _message(error: Exception) -> str:
+    """sbatch's own message."""
     found = re.findall(r"sbatch: error: (.+)", str(error))
     return "; ".join(found) or str(error).strip().splitlines()[-1]
 
@@ -114,8 +110,10 @@ _LEAST_MINUTES, _USUAL_MINUTES = 5, 60
 
 @dataclass(frozen=True)
 class Request:
-    """`jobs` jobs of `minutes`, each with `gpus` GPUs; `runs` side by side on each device of a job,
-    as `--jobs` has it."""
+    """`jobs` jobs of so many `minutes`, each with `gpus` GPUs.
+
+    `runs` is `--jobs` as typed: how many runs share each device of a job.
+    """
 
     jobs: int = 1
     runs: str = "auto"
@@ -123,22 +121,22 @@ class Request:
     minutes: int = _USUAL_MINUTES
     partition: str | None = None
 
-    def parameters(self) -> dict[str, Any]:
-        """The parameters of submitit's Slurm executor.
+    def parameters(self, threads: int) -> dict[str, Any]:
+        """The parameters of submitit's Slurm executor for runs of `threads` CPU threads.
 
         Without a number of runs the partition decides on the cores.
         """
         path = f"export PYTHONPATH={shlex.quote(str(ROOT))}${{PYTHONPATH:+:$PYTHONPATH}}"
         cores = None
         if self.runs != "auto":
-            cores = int(self.runs) * (CORES_PER_CUDA_RUN * self.gpus or 1)
+            cores = int(self.runs) * (CORES_PER_CUDA_RUN * self.gpus or threads)
         return {
             "job_name": "msam-bench",
             "time": self.minutes,
             "partition": self.partition,
             "gpus_per_node": self.gpus or None,
             "cpus_per_task": cores,
-            # srun would bind its task to one core, and does not ask how many sbatch was given.
+            # srun would bind its task to one core; it does not read what sbatch was given.
             "srun_args": ["--cpu-bind=none", *([f"--cpus-per-task={cores}"] if cores else [])],
             "additional_parameters": {"requeue": True},
             "stderr_to_stdout": True,
@@ -146,8 +144,8 @@ class Request:
         }
 
 
-def asked_of_slurm(arguments: Namespace) -> Request | None:
-    """What the command line asks of Slurm, None if of another executor.
+def slurm_request(arguments: Namespace) -> Request | None:
+    """What the command line asks of Slurm; None for another executor.
 
     Raises ValueError, listing every mistake.
     """
@@ -179,7 +177,7 @@ _BAD_TIME = (
 
 
 def _minutes(text: str | None) -> int:
-    """Minutes, rounded up; 0 for what is no time."""
+    """Minutes, rounded up; 0 if the text is not a time."""
     if text is None:
         return _USUAL_MINUTES
     if text.isdecimal():

@@ -1,4 +1,4 @@
-"""When to stop: a signal, the time that was given, or a parent process that is gone."""
+"""When to stop: after a signal, at a deadline, or when the parent process is gone."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# SIGUSR2 is what submitit has Slurm send before a job's time is up, to all its processes.
+# submitit makes Slurm send SIGUSR2 to all processes of a job before its time is up.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 EXIT_ERROR = 2
 EXIT_UNFINISHED = 75  # EX_TEMPFAIL: batch systems take it for "start me again"
 
 
 class Stop:
-    """Asked after every step. The steps under way are finished, then nothing more is begun.
+    """Asked after every step whether to stop. The step under way is finished, no other is begun.
 
-    `deadline` is a time of `time.monotonic`, which no change of the clock moves and which all
-    processes of a machine share; `parent` a process id that must stay this process's parent.
+    `deadline` is a time of `time.monotonic`, which a change of the clock does not move and which
+    all processes of a machine share. `parent` is the id of the process that started this one: when
+    it is gone, this one stops.
     """
 
     def __init__(self, deadline: float | None = None, parent: int | None = None) -> None:
@@ -30,8 +31,8 @@ class Stop:
     def wanted(self) -> bool:
         """Whether to stop now.
 
-        Before a deadline there must be time for what took longest between two questions so far:
-        a step, an evaluation with its checkpoint, or loading a dataset.
+        Stops before the deadline by the longest time between two calls so far: that of a step, of
+        an evaluation with its checkpoint, or of loading a dataset.
         """
         now = time.monotonic()
         self._longest = max(self._longest, now - self._asked)
@@ -44,8 +45,8 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Takes SIGINT, SIGTERM and SIGUSR2 as the wish to stop; the second one ends the process at
-        once, unless it has a parent, which may pass on what Slurm has sent to both."""
+        """Inside, SIGINT, SIGTERM and SIGUSR2 ask to stop, and a second one ends the process at
+        once. Not if it has a parent: that one may pass on what Slurm has sent to both."""
         before = {number: signal.signal(number, self._note) for number in SIGNALS}
         try:
             yield
@@ -54,7 +55,7 @@ class Stop:
                 signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        # A parent passes on what it got as SIGTERM, and itself says what that was.
+        # A parent passes every signal on as SIGTERM, and itself reports which one it got.
         self.reason = signal.Signals(number).name if self.parent is None else "asked to stop"
         for each in SIGNALS if self.parent is None else ():
             signal.signal(each, signal.SIG_DFL)

@@ -1,12 +1,12 @@
 """Encoders for precomputed features of every second of a clip (AVE).
 
-They are this suite's own. The published network of this line of work, PSP (AGM_ICCV2023@5a65542,
-model/AVE_net.py), joins the modalities before any fusion module: audio guides the attention over
-the picture and the two sequences attend to each other. So it has no encoder of one modality, no
-late or early fusion and no modality that can be absent, which all methods of the tables need, and
-the M-SAM paper does not describe an encoder for AVE. What is kept of it, and of the network of
-AVE-ECCV18 before it: attention over the 49 positions, here guided by the picture itself; linear
-layers with Xavier's uniform initialisation; one bidirectional LSTM with 128 units per direction.
+They are this suite's own, as the M-SAM paper does not describe an encoder for AVE. The published
+network of this line of work, PSP (AGM_ICCV2023@5a65542, model/AVE_net.py), joins the modalities
+before any fusion module: audio guides the attention over the picture, and the two sequences attend
+to each other. All methods of the tables need an encoder of each modality alone. Kept from PSP and
+from AVE-ECCV18 before it: attention over the 49 positions, here guided by the picture itself;
+linear layers with Xavier's uniform initialisation; one bidirectional LSTM with 128 units per
+direction.
 """
 
 from __future__ import annotations
@@ -77,5 +77,5 @@ class AlwaysTrainingLstm(nn.LSTM):
     """
 
     def train(self, mode: bool = True) -> AlwaysTrainingLstm:
-        """Training mode, whatever was asked for."""
+        """Sets training mode, whatever `mode` says."""
         return super().train(True)

@@ -14,19 +14,26 @@ class SequenceEncoder(nn.Module):
 
     A linear map of each word, without bias, then `layers` torch layers with their defaults: dropout
     0.1, ReLU, normalisation after each block. As published (AGM_ICCV2023@5a65542,
-    model/utils/module_base.py:4-26) nothing encodes the position and nothing is masked: the first
-    word is singled out only by being the one that is read, and the zeros that pad a sequence are
-    words like others, whose number shows in the output. With `masked`, no word attends to the
-    all-zero words at the end, the first word excepted.
+    model/utils/module_base.py:4-26) there is no position encoding and no mask: only the first
+    word's output is read, and the zeros that pad a sequence are words like others, so that their
+    number changes the output. With `masked`, no word attends to the all-zero words at the end; the
+    first word is never masked.
     """
 
     def __init__(
-        self, features: int, width: int, layers: int, heads: int, hidden: int, masked: bool = False
+        self,
+        features: int,
+        width: int,
+        *,
+        layers: int,
+        heads: int,
+        hidden: int,
+        masked: bool = False,
     ) -> None:
         super().__init__()
         self.embedding = nn.Conv1d(features, width, kernel_size=1, bias=False)
-        # The sequence comes first, as published. So torch's fused evaluation never acts, whose
-        # rounding differs from that of training. All layers start with equal weights: torch copies.
+        # The sequence comes first, as published. This also keeps torch from its fused evaluation,
+        # which rounds differently from training. Torch copies the layer: all start equal.
         layer = nn.TransformerEncoderLayer(width, heads, hidden, batch_first=False)
         self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.masked = masked
@@ -38,8 +45,8 @@ class SequenceEncoder(nn.Module):
 
 
 def padding(x: Tensor) -> Tensor:
-    """Where sequences (B, L, D) are padded, (B, L): the all-zero words at the end, never the
-    first, for attention needs one word."""
+    """The mask (B, L) of the padding in sequences (B, L, D): the all-zero words at the end, never
+    the first word, as attention needs one."""
     numbers = torch.arange(x.shape[1], device=x.device)
     last_word = ((x != 0).any(2) * numbers).amax(1)
     return numbers > last_word[:, None]

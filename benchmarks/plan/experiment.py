@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from msam.optim import OptimConfig
@@ -18,7 +19,7 @@ class Experiment:
 
     `data` holds the dataset's options, whether it is stand-in data, and the fingerprint of what
     was prepared. `train_samples` limits the training split to a fixed random part of it.
-    `threads` is the number of CPU threads, which changes the last digits of a result.
+    `threads` are those of the CPU: their number changes the last digits of sums.
     """
 
     dataset: str
@@ -36,7 +37,7 @@ class Experiment:
     train_samples: Count | None = None
     threads: Count = 1
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """A readable prefix and the hash of `to_dict`: the name of the run's files."""
         what = "-".join((self.method, *self.modalities))
@@ -49,7 +50,8 @@ class Experiment:
         return _digest(replace(self, seed=0, data=anonymous).to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON values; without `threads` if it is 1, as in records made before it."""
+        """All fields as JSON values; `threads` only if there are several, so that the runs made
+        before there was the field keep their names."""
         values = {**asdict(self), "modalities": list(self.modalities)}
         if self.threads == 1:
             del values["threads"]

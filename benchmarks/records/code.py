@@ -1,7 +1,7 @@
-"""Digests of the code behind a number, by the role that it plays in a run.
+"""Digests of the code that made a number, by the role of that code in a run.
 
-Comments, docstrings and formatting do not count, nor does the file in which a definition stands:
-code that only moves keeps its digests.
+Comments, docstrings and formatting do not count, nor does the file that holds a definition: code
+that is only moved keeps its digests.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from datasets.registry import LOADERS, loader_of
 
 ROOT = Path(__file__).parents[2]
 SAME_NUMBERS = ROOT / "benchmarks" / "configs" / "same_numbers.yaml"
-# What every run goes through. Records, reports and the command line change no number.
+# What every run executes. Records, reports and the command line change no number.
 SHARED = (
     "msam/method.py",
     "msam/model.py",
@@ -31,7 +31,7 @@ SHARED = (
     "benchmarks/training/run.py",
     "benchmarks/training/state.py",
     "benchmarks/training/capture.py",
-    "benchmarks/training/execution.py",
+    "benchmarks/training/context.py",
     "benchmarks/training/numerics.py",
     "benchmarks/models/*.py",
 )
@@ -44,9 +44,9 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 def code_of(method: str, dataset: str, root: Path = ROOT) -> dict[str, str]:
     """Digests of the method's own code, of the code shared by all runs, and of the data's loader.
 
-    A method's code is its file and those of `baselines/` and `msam/` that it imports, wherever in
-    the file and in whatever form; a loader's is its file and those of `datasets/` that it loads
-    with. Empty for what has no file here.
+    A method's code is its file and the files of `baselines/` and `msam/` that it imports, anywhere
+    in the file and in any form. A loader's code is its file and the files of `datasets/` that it
+    imports for loading. A part without files has no entry.
     """
     shared = sorted(path for pattern in SHARED for path in root.glob(pattern))
     found = {
@@ -64,7 +64,7 @@ def code_of(method: str, dataset: str, root: Path = ROOT) -> dict[str, str]:
 
 @cache
 def same_numbers(digest: str) -> frozenset[str]:
-    """The digests of code that was shown to give the same numbers as the code of this one."""
+    """This digest, and those of code that was shown to give the same numbers."""
     rows = read_mapping(SAME_NUMBERS).values()
     return frozenset((digest, *(other for row in rows if digest in row for other in row)))
 
@@ -94,7 +94,7 @@ def _registered(node: ast.expr) -> list[str]:
 
 
 def _loader_files(dataset: str, root: Path) -> list[Path]:
-    """The loader's file and what its `load` imports: preparing leaves traces in the fingerprint."""
+    """The loader's file and what its `load` imports. Other verbs show in the data's fingerprint."""
     if dataset not in LOADERS:
         return []
     module = type(loader_of(dataset)).__module__
@@ -104,9 +104,10 @@ def _loader_files(dataset: str, root: Path) -> list[Path]:
 
 
 def _imported(start: Iterable[Path], root: Path, packages: tuple[str, ...]) -> set[Path]:
-    """The files and, step by step, those of the packages that they import.
+    """The files, and all files of the packages that they import directly or indirectly.
 
-    Of `datasets` at the top of a file only, as a loader's other verbs import within functions.
+    In `datasets` only imports at the top of a file count: a loader's other verbs import within
+    functions.
     """
     waiting, found = list(start), set()
     beside = {root / name for name in _BESIDE}
@@ -145,7 +146,7 @@ def _file(root: Path, module: Sequence[str]) -> Path | None:
 
 
 def _digest(files: Iterable[Path]) -> str:
-    """Of the files' statements as a set, so that neither file nor order counts."""
+    """The digest of the files' statements as a set, so that neither file nor order counts."""
     parts = sorted({part for path in files for part in _parts(path)})
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -157,7 +158,7 @@ def _tree(path: Path) -> ast.Module:
 
 @cache
 def _parts(path: Path) -> frozenset[str]:
-    """The digests of the file's statements. Of its imports, only the names that they give."""
+    """The digests of the file's statements; of its imports only the names that they define."""
     body = _tree(path).body
     statements = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
     texts = [shape(node) for node in statements[_starts_with_text(body) :]]
@@ -166,8 +167,8 @@ def _parts(path: Path) -> frozenset[str]:
 
 
 def _given_names(node: object) -> list[str]:
-    """What an import gives and from where; of our own modules only what it renames, as their
-    content counts by itself and may move."""
+    """The names that an import defines, and from where. Of our own modules only renamed ones: their
+    content counts by itself and may be moved."""
     if not isinstance(node, ast.Import | ast.ImportFrom):
         return []
     module = "" if isinstance(node, ast.Import) else node.module or ""
@@ -186,8 +187,8 @@ def _given_names(node: object) -> list[str]:
 def shape(node: object) -> str:
     """A syntax tree as text without docstrings, positions and empty fields.
 
-    Unlike that of `ast.dump`, the same in every version of Python that has the same nodes. Imports
-    stand with the names that they give.
+    Unlike the text of `ast.dump`, it is the same in every version of Python that has the same
+    nodes. Imports appear with the names that they define.
     """
     if isinstance(node, list):
         return f"[{','.join(map(shape, node))}]"
@@ -215,16 +216,16 @@ PARTS = {"method": "method code", "shared": "shared code", "data": "data code"}
 
 
 def changed_code(code: Mapping[str, str], method: str, dataset: str) -> list[str]:
-    """What differs between the digests of a record and the code at hand.
+    """The parts of the code that changed since a record with these digests.
 
-    Nothing for a record without digests: its code is unknown, which is no change.
+    Empty for a record without digests: its code is unknown, which does not count as a change.
     """
     now = code_of(method, dataset) if code else {}
     return [PARTS[part] for part in now if code.get(part) not in same_numbers(now[part])]
 
 
 def on_other_data(before: Mapping[str, Any], now: Experiment) -> bool:
-    """Whether `before` is the same run in all but the fingerprint of the prepared data."""
+    """Whether `before` is the same run except for the fingerprint of the prepared data."""
     values = now.to_dict()
     old, new = before.get("data", {}), values["data"]
     same = {**before, "data": {**old, "fingerprint": None}}
@@ -232,7 +233,7 @@ def on_other_data(before: Mapping[str, Any], now: Experiment) -> bool:
 
 
 def footnote(records: Iterable[RunRecord]) -> str:
-    """One sentence for a report on the records made by other code; empty if there is none."""
+    """One sentence for a report on the records made by other code; empty if there are none."""
     changes = [
         change
         for record in records

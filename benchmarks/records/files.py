@@ -1,4 +1,4 @@
-"""Atomic files: after a crash there is the old content or the new, never half of it."""
+"""Atomic files: after a crash a file holds the old content or the new, never half of it."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+
+from datasets.store.atomic import synced
 
 _TEMPORARY = re.compile(r"\.([0-9a-f]{8})\.(\d+)\.tmp$")  # machine and process
 _DAY_SECONDS = 24 * 3600
 
 
 class Unwritable(OSError):
-    """A file of the suite's own could not be written: the disk is full or read-only."""
+    """A results file could not be written: the disk is full or read-only."""
 
 
-def write_atomic(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Lets `write` fill a temporary file beside `path`, syncs it to disk and renames it.
+def write_bytes(path: Path, *chunks: bytes) -> None:
+    """Writes the chunks into a temporary file beside `path`, syncs it to disk and renames it.
 
-    Raises Unwritable that names `path`, with the temporary file removed, when the folder is
-    read-only or full.
+    When the folder is read-only or full, raises Unwritable that names `path`, and removes the
+    temporary file.
     """
     temporary = path.with_name(f".{path.name}.{machine()}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
+        with synced(temporary) as file:
+            file.writelines(chunks)
         temporary.replace(path)
-    except OSError as error:  # that of a full disk names no file
+    except OSError as error:  # the one of a full disk does not name the file
         raise Unwritable(error.errno, f"cannot write: {error.strerror}", str(path)) from error
     finally:
         _remove(temporary)
@@ -51,7 +51,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text atomically."""
-    write_atomic(path, lambda file: file.write(text.encode()))
+    write_bytes(path, text.encode())
 
 
 def check_writable(folder: Path) -> None:
@@ -62,22 +62,22 @@ def check_writable(folder: Path) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a damaged file or folder to `<name>.damaged`, or the first of `<name>.damaged2`, ...
-    that is free: out of the way but not lost; the new path."""
+    """Renames a damaged file or folder to `<name>.damaged`, or the first free one of
+    `<name>.damaged2`, ..., and returns the new path."""
     names = (f"{path.name}.damaged{number if number > 1 else ''}" for number in count(1))
     aside = next(path.with_name(name) for name in names if not path.with_name(name).exists())
     path.replace(aside)
     return aside
 
 
-def remove_litter(root: Path) -> None:
-    """Removes temporary files of killed processes: dead ones of this machine, or a day old."""
+def remove_temporaries(root: Path) -> None:
+    """Deletes temporary files of dead processes of this machine, and those that are a day old."""
     for path in root.glob("*/.*.tmp"):
-        if (found := _TEMPORARY.search(path.name)) and _is_litter(path, *found.groups()):
+        if (found := _TEMPORARY.search(path.name)) and _is_abandoned(path, *found.groups()):
             path.unlink(missing_ok=True)
 
 
-def _is_litter(path: Path, host: str, pid: str) -> bool:
+def _is_abandoned(path: Path, host: str, pid: str) -> bool:
     if host == machine():
         return not process_start(int(pid))
     try:
@@ -87,7 +87,7 @@ def _is_litter(path: Path, host: str, pid: str) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """Removes a file if it is there; what cannot be removed must not hide why."""
+    """Deletes a file if it exists. An error here must not hide the one that led here."""
     try:
         path.unlink(missing_ok=True)
     except OSError:
@@ -115,9 +115,9 @@ def machine() -> str:
 
 
 def process_start(pid: int) -> str:
-    """When process `pid` of this machine started, for telling it from a later one with its id.
+    """When process `pid` of this machine started: tells it from a later process with the same id.
 
-    Empty if there is none. A killed process that its parent has not asked after is none.
+    Empty if no such process runs; one that was killed and not yet waited for does not run.
     """
     if not Path("/proc/self/stat").exists():
         return "unknown" if _takes_signals(pid) else ""

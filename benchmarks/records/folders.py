@@ -33,8 +33,8 @@ class Folders:
         return self.root / "landscape" / f"{file_stem(run_id, settings)}.csv"
 
     @property
-    def claims(self) -> Path:
-        return self.root / "claims"
+    def leases(self) -> Path:
+        return self.root / "leases"
 
     @property
     def tables(self) -> Path:

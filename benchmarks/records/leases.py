@@ -1,8 +1,8 @@
-"""Claims: which process does which run, so that sweeps sharing a folder never do one twice.
+"""Leases: which process trains which run, so that sweeps sharing a folder never train one twice.
 
-A claim is a file made by hard link, which is exclusive on network file systems too. Who takes over
-from a dead process adds a file of the next generation and removes nobody's: of two that try, one
-fails. No decision needs a clock that two machines agree on.
+A lease is a file made by hard link, which is exclusive on network file systems too. A process that
+takes over from a dead one adds a file of the next generation and deletes no other: of two that try,
+one fails. No decision needs two machines whose clocks agree.
 """
 
 from __future__ import annotations
@@ -18,40 +18,41 @@ from pathlib import Path
 
 from benchmarks.records.files import machine, process_start, write_json
 
-SILENCE_SECONDS = 90  # longer than network file systems keep a file's times in their caches
+HEARTBEAT_SECONDS = 15
+EXPIRY_SECONDS = 90  # longer than network file systems keep a file's times in their caches
 
 
-class Claims:
-    """The claims in one folder, and what was seen of other machines' heartbeats."""
+class Leases:
+    """The leases in one folder, and what was seen of other machines' heartbeats."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._seen: dict[Path, tuple[int, float, bool]] = {}
 
-    def take(self, run_id: str, progress: str, limit: int | None = None) -> Claim | None:
-        """The claim on a run, or None: another process has it, or `limit` attempts were made.
+    def take(self, run_id: str, progress: str, limit: int | None = None) -> Lease | None:
+        """The lease of a run; None if another process holds it or `limit` attempts were made.
 
-        Raises OSError if the folder cannot be written.
+        `progress` names the run's checkpoint. Raises OSError if the folder cannot be written.
         """
         last, owner = self._last(run_id)
-        if owner and self.pulse(run_id) != "dead":
+        if owner and self.state(run_id) != "dead":
             return None
         failed = owner.attempts if owner and owner.progress == progress else 0
         if limit is not None and failed >= limit:
             return None
-        path = later_file(last, 1) if last else self.folder / f"{run_id}.0.json"
+        path = _later_file(last, 1) if last else self.folder / f"{run_id}.0.json"
         mine = Owner.this_process(failed + 1, progress)
         if not _create(path, mine):
             return None
-        if last and not last.exists():  # given back meanwhile: this was a look at the past
+        if last and not last.exists():  # released in between: the run may be done by now
             path.unlink(missing_ok=True)
             return None
-        return Claim(path, mine)
+        return Lease(path, mine)
 
-    def pulse(self, run_id: str) -> str:
-        """`alive`, `dead`, `unknown` (not watched for long enough), or `free` without a claim.
+    def state(self, run_id: str) -> str:
+        """Whether the owner is `alive`, `dead` or `unknown` (not watched long enough); or `free`.
 
-        Processes of this machine are asked; for others the file's time must change.
+        Processes of this machine are looked up; on other machines the file's time must change.
         """
         path, owner = self._last(run_id)
         if path is None or owner is None:
@@ -64,11 +65,11 @@ class Claims:
         return self._watched(path)
 
     def owner(self, run_id: str) -> Owner | None:
-        """Who claimed the run last, dead or alive."""
+        """The last process that took the run, dead or alive; None if there was none."""
         return self._last(run_id)[1]
 
-    def silence(self, run_id: str) -> float:
-        """Seconds since the owner's last heartbeat by this machine's clock: for people to read."""
+    def seconds_silent(self, run_id: str) -> float:
+        """Seconds since the owner's last heartbeat by this machine's clock, for people to read."""
         path, _ = self._last(run_id)
         try:
             return max(0.0, time.time() - path.stat().st_mtime) if path else 0.0
@@ -85,26 +86,26 @@ class Claims:
         if before != beat:
             since, changed = now, True
         self._seen[path] = (beat, since, changed)
-        if now - since > SILENCE_SECONDS:
+        if now - since > EXPIRY_SECONDS:
             return "dead"
         return "alive" if changed else "unknown"
 
     def _last(self, run_id: str) -> tuple[Path | None, Owner | None]:
-        """The newest claim file of a run and its content."""
+        """The newest lease file of a run and its content."""
         found = self.folder.glob(f"{run_id}.*.json")
-        paths = sorted((path for path in found if is_claim(path)), key=generation)
+        paths = sorted((path for path in found if _is_lease(path)), key=_generation)
         for path in reversed(paths):
             try:
                 return path, Owner(**json.loads(path.read_text()))
             except FileNotFoundError:
                 continue
-            except (ValueError, TypeError):  # emptied when the machine went down: nobody's any more
+            except (ValueError, TypeError):  # emptied when the machine went down
                 return path, Owner("?", machine(), 0, "", 0, "")
         return None, None
 
 
 def _create(path: Path, owner: Owner) -> bool:
-    """Makes the whole file at once, or nothing if there is one already."""
+    """Makes the whole file at once; False, and nothing is made, if there is one already."""
     draft = path.with_name(f".{path.name}.{machine()}.{os.getpid()}.tmp")
     write_json(draft, asdict(owner))
     try:
@@ -127,11 +128,8 @@ def _create_exclusively(path: Path, text: str) -> bool:
     return True
 
 
-BEAT_SECONDS = 15
-
-
-class ClaimLost(Exception):
-    """Another machine took the run over, because this process had stood still too long."""
+class LeaseLost(Exception):
+    """Another machine took the run over, because this process gave no heartbeat for too long."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +158,8 @@ class Owner:
 
 
 @dataclass
-class Claim:
-    """A run held by this process; its file's time is renewed until `release`."""
+class Lease:
+    """A run held by this process. A thread renews the file's time until `release`."""
 
     path: Path
     owner: Owner
@@ -172,45 +170,46 @@ class Claim:
         threading.Thread(target=self._beat, daemon=True).start()
 
     def _beat(self) -> None:
-        while not self._ended.wait(BEAT_SECONDS):
+        while not self._ended.wait(HEARTBEAT_SECONDS):
             try:
-                self.lost = later_file(self.path, 1).exists()
+                self.lost = _later_file(self.path, 1).exists()
                 os.utime(self.path)
             except FileNotFoundError:
                 self.lost = not self._ended.is_set()
             except OSError:  # a network file system may be away for a while
                 continue
 
-    def confirm(self) -> None:
-        """Raises ClaimLost if another process has taken over."""
+    def check(self) -> None:
+        """Raises LeaseLost if another process has taken over."""
         if self.lost:
-            raise ClaimLost(f"{self.path.name} was taken over")
+            raise LeaseLost(f"{self.path.name} was taken over")
 
     def release(self) -> None:
-        """Gives the run back, with what earlier owners left; oldest first, so that no gap opens."""
+        """Gives the run back. Deletes the files of earlier owners too, oldest first: with a gap
+        between generations, two processes could take the run."""
         if self._ended.is_set():
             return
         self._ended.set()
-        for later in range(-generation(self.path), 1):
-            later_file(self.path, later).unlink(missing_ok=True)
+        for later in range(-_generation(self.path), 1):
+            _later_file(self.path, later).unlink(missing_ok=True)
 
-    def leave(self, attempts: int) -> None:
-        """Ends as if `attempts` processes had died on the run: who may take it is up to them."""
+    def abandon(self, attempts: int) -> None:
+        """Gives the run up as if `attempts` processes had died on it: `take` counts them."""
         self._ended.set()
         write_json(self.path, {**asdict(self.owner), "start": "", "attempts": attempts})
 
 
-def is_claim(path: Path) -> bool:
-    """Whether the file is named as a claim: others, such as copies, are nobody's."""
+def _is_lease(path: Path) -> bool:
+    """Whether the file is named as a lease is; copies made by a file manager are not."""
     return path.name.split(".")[-2].isdecimal()
 
 
-def generation(path: Path) -> int:
-    """How many owners of the run died before the one of this file."""
+def _generation(path: Path) -> int:
+    """How many owners of the run died before the owner of this file."""
     return int(path.name.split(".")[-2])
 
 
-def later_file(path: Path, later: int) -> Path:
-    """The claim file some generations later."""
+def _later_file(path: Path, later: int) -> Path:
+    """The lease file some generations later."""
     run_id, number, _ = path.name.rsplit(".", 2)
     return path.with_name(f"{run_id}.{int(number) + later}.json")

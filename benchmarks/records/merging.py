@@ -1,7 +1,7 @@
-"""Joins results folders of several machines: what to copy, and what contradicts what.
+"""Joins results folders of several machines: what to copy, and which runs contradict each other.
 
-Free of torch. A run of the same name has the same configuration and the same data, so its numbers
-must be the same wherever it was trained; what differs in them is never mixed silently.
+Runs of the same name have the same configuration and the same data, so their numbers must be the
+same wherever they were trained; different numbers are never mixed silently.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.records.files import write_atomic
+from benchmarks.records.files import write_bytes
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import RunRecord
 
 Keep = Literal["ours", "theirs"]
 _RESULT = ("status", "history", "data", "parameters")
 _DIGEST_BYTES = hashlib.sha256().digest_size  # before the weights, see `checkpoint`
-REPLACED = "replaced"  # the folder for files that gave way
+REPLACED = "replaced"  # the folder for files that were replaced
 
 
 @dataclass(frozen=True)
 class Found:
-    """A run's record as it lies in one results folder."""
+    """A run's record in one results folder."""
 
     folders: Folders
     record: RunRecord
 
     def same_result(self, other: Found) -> bool:
-        """Whether both have the same numbers; where, when and by what code does not count."""
+        """Whether both have the same numbers; place, time and code do not count."""
         return all(getattr(self.record, k) == getattr(other.record, k) for k in _RESULT)
 
 
@@ -39,8 +39,9 @@ class Found:
 class Merge:
     """What joining the folders would do.
 
-    `copies` holds (from, to), of each run the record last. The files in `retired` make room for
-    others. `conflicts` and `left_out` hold one sentence for each run or file.
+    `copies` holds (from, to); the record of each run comes last. The files in `retired` are moved
+    away before. `new`, `replaced` and `known` count runs. `conflicts` and `left_out` hold one
+    sentence for each run or file.
     """
 
     target: Folders
@@ -53,24 +54,24 @@ class Merge:
     left_out: list[str] = field(default_factory=list)
 
     def carry_out(self) -> None:
-        """Moves away what gives way and copies the rest, each file atomically.
+        """Moves the retired files away and copies the others, each atomically.
 
-        Broken off, it can be repeated: what is there already is not copied again.
+        If it is interrupted it can be repeated; what was copied is then not copied again.
         """
         for path in self.retired:
             aside = self.target.root / REPLACED / path.relative_to(self.target.root)
             aside.parent.mkdir(parents=True, exist_ok=True)
             path.replace(aside)
         for source, path in self.copies:
-            content = source.read_bytes()
-            write_atomic(path, lambda file, content=content: file.write(content))
+            write_bytes(path, source.read_bytes())
 
 
 def plan_merge(target: Folders, others: Sequence[Folders], keep: Keep | None = None) -> Merge:
     """Compares the runs of `others`, in that order, with those of `target`; changes nothing.
 
-    Of runs with the same result the first is used. Of others `keep` takes the first (`ours`) or
-    the last (`theirs`); without it they are conflicts. A failed run gives way to one that ended.
+    Of runs with the same result the first is used. Of runs with different results `keep` takes the
+    first (`ours`) or the last (`theirs`); without it they are conflicts. A run that ended replaces
+    a failed one.
     """
     merge, runs = Merge(target), defaultdict(list)
     for folders in (target, *others):
@@ -96,7 +97,7 @@ def _readable(folders: Folders, left_out: list[str]) -> Iterator[Found]:
 
 
 def _plan_run(merge: Merge, chosen: Found, equal: Sequence[Found]) -> None:
-    """Adds to the plan what the target lacks of a run; `equal` have its result, `chosen` too."""
+    """Plans to copy what the target lacks of a run. All in `equal` have the result of `chosen`."""
     run_id, target = chosen.record.run_id, merge.target
     there = chosen.folders == target
     old = target.record(run_id)
@@ -116,16 +117,16 @@ def _plan_run(merge: Merge, chosen: Found, equal: Sequence[Found]) -> None:
 
 
 def _files_of(run_id: str, folders: Folders) -> list[Path]:
-    """All that results folders keep of a run, measurements on its weights too."""
+    """Every file that a results folder may have of a run, measurements on its weights included."""
     measured = [folders.root.glob(f"{name}/{run_id}-*") for name in ("sharpness", "landscape")]
     files = [getattr(folders, name)(run_id) for name in ("record", "predictions", "weights")]
     return [*files, *(path for paths in measured for path in sorted(paths))]
 
 
 def _plan_file(merge: Merge, name: str, equal: Sequence[Found]) -> None:
-    """Copies the first intact file of this kind, unless the target keeps one; names damaged ones.
+    """Plans to copy the first intact file of a kind unless the target has it; names damaged ones.
 
-    `equal` begins with the run whose record is used: its digest says which predictions are right.
+    `equal` starts with the run whose record is used: its digest says which predictions are right.
     """
     run_id = equal[0].record.run_id
     to = getattr(merge.target, name)(run_id)
@@ -143,7 +144,8 @@ def _plan_file(merge: Merge, name: str, equal: Sequence[Found]) -> None:
 
 
 def _intact(path: Path, digest: str | None) -> bool:
-    """Whether a file has its digest, empty if unknown; None for weights, which carry their own."""
+    """Whether a file has this digest. Empty: unknown, which passes. None: weights, whose digest is
+    in the file."""
     content = path.read_bytes()
     if digest is None:
         return hashlib.sha256(content[_DIGEST_BYTES:]).digest() == content[:_DIGEST_BYTES]
@@ -151,7 +153,7 @@ def _intact(path: Path, digest: str | None) -> bool:
 
 
 def _difference(first: Found, second: Found) -> str:
-    """One sentence on where two results of a run differ first."""
+    """One sentence on the first difference between two results of a run."""
     what = _first_difference(first.record, second.record)
     code = "" if first.record.code == second.record.code else "; the code differs too"
     places = f"{first.folders.root} against {second.folders.root}"
@@ -171,7 +173,7 @@ def _first_difference(first: RunRecord, second: RunRecord) -> str:
 
 
 def _unequal(one: dict[str, Any], other: dict[str, Any]) -> str:
-    """The first entry that differs, the test accuracy before others."""
+    """The first entry that differs; those of the test set come first."""
     for part in ("test", "val", "train"):
         left, right = one.get(part) or {}, other.get(part) or {}
         for key in left:

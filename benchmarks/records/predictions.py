@@ -1,4 +1,4 @@
-"""The stored predictions of the runs: which test samples each got right."""
+"""The stored predictions of the runs: which test samples each run got right."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.records.files import write_atomic
+from benchmarks.records.files import write_bytes
 from benchmarks.records.record import RunRecord
 
 TOLERANCE = 1e-6  # between the accuracy in the record and that of the predictions
-MOST_BYTES = 1 << 26  # of one array: far more than any test set needs
-# What numpy raises for other and damaged files; its headers may claim any size.
+MOST_BYTES = 1 << 26  # of one array: far more than any test set needs; a header may claim more
+# What numpy raises for damaged files and files of another kind.
 _BROKEN = (
     ValueError,
     OSError,
@@ -45,15 +45,16 @@ def save_predictions(
         arrays |= {f"epoch{epoch}_{name}": classes for name, classes in outputs.items()}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    write_atomic(path, lambda file: file.write(buffer.getvalue()))
-    return hashlib.sha256(buffer.getvalue()).hexdigest()
+    content = buffer.getvalue()
+    write_bytes(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 class Predictions:
     """Reads `<run_id>.npz` files of one folder, each array once.
 
-    The unit of every test is the test sample: of a clip with several segments, whose predictions
-    are not independent, it is the part that is right.
+    The unit of every statistical test is the test sample. The segments of a clip are not
+    independent, so a clip counts as one sample: the part of its segments that is right.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -62,9 +63,9 @@ class Predictions:
         self._labels: dict[str, np.ndarray] = {}
 
     def correct(self, record: RunRecord, epoch: int, output: str) -> np.ndarray:
-        """The part of each test sample that is right: (N,), 0 or 1 where it has one prediction.
+        """The part of each test sample that is right: (N,), 0 or 1 if it has one prediction.
 
-        ValueError says what is missing or does not fit the record.
+        Raises ValueError that says what is missing or does not fit the record.
         """
         key = (record.run_id, epoch, output)
         if key not in self._correct:
@@ -91,7 +92,7 @@ class Predictions:
         return right
 
     def _check_digest(self, record: RunRecord) -> None:
-        """The file must be the one that the run wrote; records of old say nothing of it."""
+        """ValueError if the file is not the one that the run wrote; old records have no digest."""
         path = self.folder / f"{record.run_id}.npz" if self.folder else None
         if record.predictions_sha256 and path and path.is_file():
             found = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.plan.experiment import Experiment
-from benchmarks.records.files import write_text
+from benchmarks.records.files import write_bytes
 from msam.parameters import field_problems
 
 SCHEMA = 1
@@ -37,7 +37,9 @@ class RunRecord:
     method_params: Mapping[str, Any] = field(default_factory=dict)  # all, defaults included
     environment: Mapping[str, Any] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
-    code: Mapping[str, str] = field(default_factory=dict)  # digests, see codehash; older: none
+    code: Mapping[str, str] = field(
+        default_factory=dict
+    )  # digests, see records/code.py; old records: none
     predictions_sha256: str = ""  # of the file with the predictions
     schema: int = SCHEMA
 
@@ -48,17 +50,17 @@ class RunRecord:
 
     def save(self, path: Path) -> None:
         """Writes the record atomically, with a checksum."""
-        content = asdict(self) | {"experiment": self.experiment.to_dict()}
-        write_text(path, sealed(content))
+        values = asdict(self) | {"experiment": self.experiment.to_dict()}
+        write_bytes(path, sealed(values))
 
     @classmethod
     def load(cls, path: Path) -> RunRecord:
         """Reads a record; ValueError names the file and what is wrong with it."""
         try:
-            text = path.read_text(encoding="utf-8")
-            values = json.loads(text, parse_constant=_refuse)
+            content = path.read_bytes()
+            values = json.loads(content.decode(), parse_constant=_refuse)
             if not isinstance(values, dict):
-                raise ValueError("it is no JSON object")
+                raise ValueError("it is not a JSON object")
             if values.get("schema") != SCHEMA:
                 raise ValueError(f"its schema is {values.get('schema')}; this suite reads {SCHEMA}")
             values.pop("sha256", None)
@@ -67,14 +69,17 @@ class RunRecord:
             problems = problems or record_problems(values, path.stem)
             if problems:
                 raise ValueError("; ".join(problems))
-            is_sealed(text)
+            is_sealed(content)
             return cls(**values | {"history": tuple(values["history"])})
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(f"{path} is no readable record: {error}") from error
+            raise ValueError(f"{path} is not a readable record: {error}") from error
 
 
 def record_problems(values: Mapping[str, Any], name: str) -> list[str]:
-    """What contradicts itself in a record whose fields have the right types, or its file's name."""
+    """What contradicts itself in a record whose fields have the right types.
+
+    `name` is that of its file, without the suffix.
+    """
     experiment = values["experiment"]
     numbers = [entry["epoch"] for entry in values["history"]]
     in_order = numbers == list(range(1, len(numbers) + 1))
@@ -97,7 +102,7 @@ def record_problems(values: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _size_problems(data: Mapping[str, Any]) -> list[str]:
-    """What is no size: of the test set, in samples, and of a sample, in predictions."""
+    """Sizes that are not: of the test set in samples, and of a sample in predictions."""
     sizes = data.get("sizes", {})
     given = {"test size": sizes.get("test", 1), "number of segments": data.get("segments", 1)}
     return [
@@ -108,7 +113,7 @@ def _size_problems(data: Mapping[str, Any]) -> list[str]:
 
 
 def _number_problems(values: Mapping[str, Any]) -> list[str]:
-    """What is no finite number among the means of training and the times."""
+    """Means of training and times that are not finite numbers."""
     timing = values.get("timing", {})
     groups = {f"training of epoch {e['epoch']}": e.get("train", {}) for e in values["history"]}
     groups["time"] = {"seconds": timing.get("seconds", 0)}
@@ -130,7 +135,7 @@ def _is_fraction(value: Any) -> bool:  # a thousand records hold a million of th
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 @dataclass(frozen=True)
@@ -153,20 +158,20 @@ def load_records(folder: Path) -> tuple[list[RunRecord], list[LeftOut]]:
     return records, left_out
 
 
-_KEY = '"sha256": "'
+_KEY = b'"sha256": "'
 _DIGITS = 64
 
 
-def sealed(content: Mapping[str, Any]) -> str:
-    """`content` as readable JSON with the checksum of all the rest; NaN raises ValueError."""
-    text = json.dumps({**content, "sha256": ""}, indent=1, allow_nan=False) + "\n"
-    head, key, tail = text.rpartition(_KEY)
+def sealed(values: Mapping[str, Any]) -> bytes:
+    """`values` as readable JSON, with the checksum of all the rest; NaN raises ValueError."""
+    text = json.dumps({**values, "sha256": ""}, indent=1, allow_nan=False) + "\n"
+    head, key, tail = text.encode().rpartition(_KEY)
     return head + key + _checksum(head, tail) + tail
 
 
-def is_sealed(text: str) -> bool:
-    """Whether there is a checksum, and it fits; ValueError if there is one that does not fit."""
-    head, key, tail = text.rpartition(_KEY)
+def is_sealed(content: bytes) -> bool:
+    """Whether there is a checksum and it fits; ValueError if there is one that does not fit."""
+    head, key, tail = content.rpartition(_KEY)
     if not key:
         return False
     if tail[:_DIGITS] != _checksum(head, tail[_DIGITS:]):
@@ -174,5 +179,8 @@ def is_sealed(text: str) -> bool:
     return True
 
 
-def _checksum(head: str, tail: str) -> str:
-    return hashlib.sha256(f"{head}{_KEY}{tail}".encode()).hexdigest()
+def _checksum(head: bytes, tail: bytes) -> bytes:
+    digest = hashlib.sha256(head)
+    digest.update(_KEY)
+    digest.update(tail)
+    return digest.hexdigest().encode()

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from benchmarks.training.host_state import changed_names, host_state
+from benchmarks.training.context import Capture
 from msam.method import Method
 from msam.model import Inputs
 
-Capture = Literal["auto", "off"]
 Metrics = dict[str, Tensor]
 Step = Callable[[Inputs, Tensor], Metrics]
 Record = Callable[[Callable[[], Metrics], torch.Generator], tuple[Callable[[], None], Metrics]]
 
 
 def make_step(method: Method, device: torch.device, capture: Capture) -> tuple[Step, str]:
-    """What trains a batch: `method.step` or its replay; and which of the two, with the reason."""
+    """What trains on a batch, `method.step` or its replay, and a text that says which and why."""
     if capture == "off":
         return method.step, "off"
     if device.type != "cuda":
@@ -31,12 +29,12 @@ def make_step(method: Method, device: torch.device, capture: Capture) -> tuple[S
 
 
 class CapturedStep:
-    """`method.step`, recorded once and replayed as long as nothing on the host has changed.
+    """`method.step`, recorded once and replayed for as long as its `_key` stays the same.
 
-    The first step of each phase and learning rate runs as it is: it makes momentum buffers and
-    layers of unknown width, and is a step of the training like any other, so nothing has to be
-    undone. The second is recorded, which executes nothing, and replayed. ValueError if the method
-    changes something on the host then.
+    The first step of each phase and learning rate runs eagerly: it makes momentum buffers and
+    layers of unknown width, and it is a step of the training like any other. The second is
+    recorded, which executes nothing, and replayed. A replay runs no Python, so a method that counts
+    on the host must say so in `uncapturable`; tests/baselines/test_host_state.py checks it.
     """
 
     def __init__(self, method: Method, record: Record) -> None:
@@ -62,19 +60,12 @@ class CapturedStep:
         self.inputs = {m: x.clone() for m, x in inputs.items()}
         self.labels = labels.clone()
         for optimizer in _optimizers(self.method):
-            optimizer.zero_grad()  # gradients are to lie in the recording's own memory
-        before = host_state(self.method)
+            optimizer.zero_grad()  # so that gradients are allocated in the recording's memory
         self.replay, self.metrics = self.record(self._step, self.method.generator)
-        if frozen := changed_names(before, host_state(self.method)):
-            raise ValueError(
-                f"{type(self.method).__name__} changes {', '.join(frozen)} on the host in every "
-                "step, which the replay of a recorded step would not: keep it in a tensor, or say "
-                "in `uncapturable` why steps cannot be recorded"
-            )
 
     def _step(self) -> Metrics:
-        """A step on the fixed inputs; what it assigned to the method goes into the old tensors,
-        where the next replay reads it."""
+        """A step on the fixed inputs. Tensors that it assigned to the method are copied into the
+        old ones, where the next replay reads them."""
         before = _tensors(self.method)
         metrics = self.method.step(self.inputs, self.labels)
         for name, now in _tensors(self.method).items():
@@ -84,7 +75,7 @@ class CapturedStep:
         return metrics
 
     def _key(self, inputs: Inputs, labels: Tensor) -> Hashable:
-        """All that a recording has fixed: phase, rates, shapes, where the state lies."""
+        """What a recording fixes: phase, learning rates, shapes, addresses of the state."""
         optimizers = _optimizers(self.method)
         rates = [
             tuple(v for k, v in group.items() if k != "params")
@@ -101,7 +92,7 @@ class CapturedStep:
 def record_cuda_graph(
     step: Callable[[], Metrics], generator: torch.Generator
 ) -> tuple[Callable[[], None], Metrics]:
-    """Captures `step`, whose own draws come from `generator`; its replay, and where results lie."""
+    """Captures `step`, which draws from `generator`. Returns its replay and its result tensors."""
     graph = torch.cuda.CUDAGraph()
     graph.register_generator_state(generator)
     with torch.cuda.device(generator.device), torch.cuda.graph(graph):
@@ -110,7 +101,7 @@ def record_cuda_graph(
 
 
 def _on_side_stream(step: Step, inputs: Inputs, labels: Tensor) -> Metrics:
-    """CUDA wants a step before its capture on another stream than the default one."""
+    """Runs a step on a stream other than the default one, as CUDA demands before a capture."""
     if labels.device.type != "cuda":
         return step(inputs, labels)
     stream, usual = torch.cuda.Stream(labels.device), torch.cuda.current_stream(labels.device)
@@ -122,7 +113,7 @@ def _on_side_stream(step: Step, inputs: Inputs, labels: Tensor) -> Metrics:
 
 
 def _copies(metrics: Metrics) -> Metrics:
-    """The next replay overwrites its results, and tensors of the method that are among them."""
+    """Copies: the next replay overwrites the results."""
     return {name: value.clone() for name, value in metrics.items()}
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: saved atomically after every epoch, verified when read, never executed."""
+"""Checkpoints: saved atomically after every epoch, verified when read; loading executes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.records.files import write_atomic
+from benchmarks.records.files import write_bytes
 
 DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -25,24 +25,23 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     buffer = io.BytesIO()  # torch.save into a file would hide the reason of a failed write
     torch.save(state, buffer)
     payload = buffer.getvalue()
-    digest = hashlib.sha256(payload).digest()
-    write_atomic(path, lambda file: file.writelines((digest, payload)))
+    write_bytes(path, hashlib.sha256(payload).digest(), payload)
 
 
 def keep_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """As `save_checkpoint`, with the checkpoint that was there kept as the previous one."""
+    """As `save_checkpoint`; the checkpoint before is kept as the previous one."""
     if path.exists():
         path.replace(previous(path))
     save_checkpoint(path, state)
 
 
 def previous(path: Path) -> Path:
-    """Where the checkpoint before the newest lies."""
+    """The path of the checkpoint before the newest."""
     return path.with_suffix(".previous.pt")
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The saved state, tensors on the CPU; ValueError if the file is not what was written."""
+    """The saved state, tensors on the CPU; ValueError if the file is damaged."""
     content = path.read_bytes()
     digest, payload = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
     # torch.load alone accepts a file with flipped bits.
@@ -57,8 +56,10 @@ def save_weights(path: Path, model: nn.Module) -> None:
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
-    """Gives `model` the saved parameters and buffers; ValueError if the file is damaged or holds
-    those of another model."""
+    """Loads the saved parameters and buffers into `model`.
+
+    Raises ValueError if the file is damaged or holds those of another model.
+    """
     try:
         model.load_state_dict(load_checkpoint(path)["model"])
     except (KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
@@ -78,10 +79,10 @@ def trained_seconds(folder: Path) -> dict[str, float]:
 
 
 def saved_seconds(checkpoint: Path) -> float:
-    """Seconds until a run's checkpoint, or the one before if that is gone; NaN if it cannot be
-    read, 0 without any."""
-    # Only here, as importing torch takes seconds and few folders hold checkpoints.
+    """Seconds that a run had trained at its checkpoint, or at the one before if that is gone.
 
+    NaN if the file cannot be read; 0 without a checkpoint.
+    """
     path = next(filter(Path.exists, (checkpoint, previous(checkpoint))), None)
     if path is None:
         return 0.0

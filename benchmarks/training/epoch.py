@@ -1,4 +1,4 @@
-"""One epoch: every batch once, then an evaluation. Can stop after any step and go on exactly."""
+"""One epoch: every batch once, then an evaluation. Stops after any step and resumes exactly."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from benchmarks.plan.experiment import Experiment, derive_seed
+from benchmarks.training.context import Reporter, Stopped
 from benchmarks.training.evaluate import evaluate
-from benchmarks.training.execution import Reporter, Stopped
 from benchmarks.training.numerics import computing_in
 from benchmarks.training.state import Predictions, Training
 from datasets.tensors.dataset import SplitTensors
 
 
 class Diverged(Exception):
-    """A loss, an accuracy or another metric is no longer a finite number."""
+    """A loss, an accuracy or another metric is not a finite number."""
 
 
 def run_epoch(
@@ -29,9 +29,9 @@ def run_epoch(
     experiment: Experiment,
     reporter: Reporter,
 ) -> None:
-    """Trains one epoch and enters its metrics; the method sees those of `val` only.
+    """Trains one epoch and adds its metrics to `training`; the method sees those of `val` only.
 
-    Raises Diverged or Stopped, with nothing entered.
+    Raises Diverged or Stopped; then nothing is added.
     """
     started = time.perf_counter() - training.partial.get("seconds", 0.0)
     epoch = len(training.history) + 1
@@ -62,9 +62,9 @@ def train_epoch(
     """One pass over the training rows in full batches; the means of what `step` returned.
 
     The order depends on seed and epoch alone, so every method sees the same batches. Rows that do
-    not fill the last batch sit this epoch out. Asked to stop, it leaves in `training.partial` the
-    number of steps done, the sums of what they returned and the state of the random numbers, and
-    raises Stopped; from there it goes on as if nothing had happened.
+    not fill the last batch are left out of this epoch. When the reporter says stop, the number of
+    steps done, the sums of what they returned and the state of the random numbers are kept in
+    `training.partial`, and Stopped is raised; the next call resumes exactly there.
     """
     device, method = split.labels.device, training.method
     batches = batch_order(len(split), experiment, epoch).to(device)
@@ -122,7 +122,7 @@ class Randomness:
         return {**own, "cpu": torch.get_rng_state()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Goes back to the state that `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         self.augmentation.set_state(state["augmentation"])
         self.method.set_state(state["method"])
         torch.set_rng_state(state["cpu"])
@@ -131,6 +131,6 @@ class Randomness:
 
 
 def refuse_non_finite(metrics: dict[str, float], where: str) -> None:
-    """Raises Diverged naming the metrics that are no finite numbers."""
+    """Raises Diverged, naming the metrics that are not finite numbers."""
     if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
         raise Diverged(f"{where}: {', '.join(wrong)} no longer finite")

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sources import Source
-from msam.model import Absent, Features, MultimodalModel, evaluating
+from msam.model import Features, MultimodalModel, evaluating
 
 CHUNK = 500  # samples per forward pass
 
@@ -27,22 +27,20 @@ class Evaluation:
 
 
 @torch.inference_mode()
-def evaluate(
-    model: MultimodalModel, split: SplitTensors, absent: Absent = "zero_feature"
-) -> Evaluation:
+def evaluate(model: MultimodalModel, split: SplitTensors) -> Evaluation:
     """Evaluates `model` on `split`, in evaluation mode; modes and random state stay as they are.
 
-    A modality alone is its own head in late fusion, and the joint network with the other
-    modalities `absent` in early fusion. Each distinct sample is encoded once.
+    The output of one modality is its own head in late fusion; in early fusion it is the joint
+    network with the features of the other modalities at zero. Each distinct sample is encoded once.
     """
     with evaluating(model):
         features = {m: _encode(model, m, split.inputs[m]) for m in model.modalities}
         labels = split.flat_labels
         one_input = {m: split.inputs[m].gather(labels.new_zeros(1)) for m in features}
         rows = CHUNK * len(labels) // len(split)  # whole samples, whose segments stay together
-        nothing = model.absent_features(one_input, features, absent)
+        absent = model.absent_features(one_input, features, "zero_feature")
         chunks = [
-            _outputs(model, {m: phi[start : start + rows] for m, phi in features.items()}, nothing)
+            _outputs(model, {m: phi[start : start + rows] for m, phi in features.items()}, absent)
             for start in range(0, len(labels), rows)
         ]
     logits = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}

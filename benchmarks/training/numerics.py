@@ -1,4 +1,4 @@
-"""The arithmetic of an experiment: fp32, tf32 or bf16, applied around the methods' steps."""
+"""The arithmetic of a run: precision, CPU threads, deterministic operations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def computing_in(model: MultimodalModel, precision: str) -> Iterator[None]:
     `fp32`: exact float32; torch would let convolutions on a GPU round to TF32. `tf32`: both may
     round their inputs to 10 bits on a GPU; on a CPU the same as fp32. `bf16`: the encoders' forward
     and backward passes run under autocast and give float32 features; weights, fusion, losses,
-    gradients, their norms and the optimiser stay float32. The harness evaluates in fp32 always.
+    gradients, their norms and the optimiser stay float32. Evaluation always computes in fp32.
     """
     flags = torch.backends.cuda.matmul, torch.backends.cudnn
     before = [flag.allow_tf32 for flag in flags]
@@ -32,7 +32,7 @@ def computing_in(model: MultimodalModel, precision: str) -> Iterator[None]:
         yield
     finally:
         for encoder in dict.fromkeys(lowered):
-            del encoder.forward  # the class's own comes back
+            del encoder.forward  # uncovers the method of the class
         for flag, value in zip(flags, before, strict=True):
             flag.allow_tf32 = value
 
@@ -41,7 +41,7 @@ def _autocast(encoder: nn.Module) -> Callable[[Tensor], Tensor]:
     plain = encoder.forward
 
     def forward(inputs: Tensor) -> Tensor:
-        # No cache of casted weights: a perturbed step would find those from before it.
+        # Without the cache of cast weights: a perturbed step would read the unperturbed ones.
         with torch.autocast(inputs.device.type, torch.bfloat16, cache_enabled=False):
             return plain(inputs).float()
 
@@ -49,8 +49,19 @@ def _autocast(encoder: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 @contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Inside, torch computes with `count` CPU threads; how many changes the last digits of sums."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
-    """Inside, if wanted, torch raises RuntimeError for an operation without a deterministic way."""
+    """Inside, if `wanted`, torch raises RuntimeError for an operation that is not deterministic."""
     if not wanted:
         yield
         return

@@ -1,4 +1,4 @@
-"""What a run leaves behind: its record, its predictions, a line per epoch."""
+"""The record of a finished run, and the line that reports an epoch."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ class Ending:
 
 def make_record(
     experiment: Experiment,
-    dataset: Dataset,
     training: Training,
-    train_size: int,
     ending: Ending,
+    data: dict[str, Any],
     predictions_sha256: str,
 ) -> RunRecord:
-    """The record of a run that has ended, trained on `train_size` samples."""
+    """The record of a run that ended; `data` comes from `describe_data`."""
     model = training.method.model
     device = next(model.parameters()).device
     defaults = {n: a.default for n, a in hyperparameters(method_class(experiment.method)).items()}
@@ -42,7 +41,7 @@ def make_record(
         status=ending.status,
         reason=ending.reason,
         history=tuple(training.history),
-        data=describe_data(dataset, train_size),
+        data=data,
         parameters=sum(p.numel() for p in model.parameters()),
         method_params={**defaults, **experiment.params},
         environment={**describe_environment(device), "capture": training.capture},

@@ -1,53 +1,45 @@
-"""One run: an experiment and a dataset in, a record out. Resumes where it stopped."""
+"""One run: an experiment and a dataset in, a record out. It resumes where it stopped."""
 
 from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from benchmarks.plan.experiment import Experiment, derive_seed
 from benchmarks.records.code import code_of
 from benchmarks.records.files import set_aside
-from benchmarks.records.folders import Folders
 from benchmarks.records.predictions import save_predictions
 from benchmarks.records.record import RunRecord
 from benchmarks.training.checkpoint import keep_checkpoint, load_checkpoint, previous, save_weights
+from benchmarks.training.context import RunContext, Stopped
 from benchmarks.training.epoch import Diverged, run_epoch
-from benchmarks.training.execution import DEFAULT, Execution, Reporter, Stopped
-from benchmarks.training.result import Ending, epoch_line, make_record
+from benchmarks.training.result import Ending, describe_data, epoch_line, make_record
 from benchmarks.training.state import Training
 from datasets.tensors.dataset import Dataset, SplitTensors
 
 
-def run(
-    experiment: Experiment,
-    dataset: Dataset,
-    folders: Folders,
-    device: torch.device,
-    reporter: Reporter,
-    execution: Execution = DEFAULT,
-) -> RunRecord:
+def run(experiment: Experiment, dataset: Dataset, context: RunContext) -> RunRecord:
     """Trains, evaluates after every epoch, and writes predictions and the record.
 
-    Goes on from a checkpoint if there is one; the record is then the same as without the
-    interruption, timing aside. Asked to stop, it saves the epoch under way and raises Stopped; a
-    process that is killed loses that epoch.
+    Resumes from a checkpoint if there is one; the record is then the same as without the
+    interruption, timing aside. When the reporter says stop, saves the epoch under way and raises
+    Stopped; a process that is killed loses that epoch.
     """
-    train = training_part(dataset.train, experiment).to(device)
-    held_out = {"val": dataset.val.to(device), "test": dataset.test.to(device)}
-    checkpoint = folders.checkpoint(experiment.run_id)
-    training = start_or_resume(experiment, dataset, checkpoint, device, reporter, execution)
-    ending = _train(training, train, held_out, experiment, checkpoint, reporter)
+    folders, run_id = context.folders, experiment.run_id
+    train = training_part(dataset.train, experiment).to(context.device)
+    held_out = {"val": dataset.val.to(context.device), "test": dataset.test.to(context.device)}
+    checkpoint = folders.checkpoint(run_id)
+    training = start_or_resume(experiment, dataset, context)
+    ending = _train(training, train, held_out, experiment, context)
     labels = dataset.test.flat_labels.to(torch.int16).cpu().numpy()
-    path = folders.predictions(experiment.run_id)
-    digest = save_predictions(path, labels, training.numpy_predictions())
-    if execution.keep_weights and ending.status == "done":
-        save_weights(folders.weights(experiment.run_id), training.method.model)
-    record = make_record(experiment, dataset, training, len(train), ending, digest)
-    record.save(folders.record(experiment.run_id))
+    digest = save_predictions(folders.predictions(run_id), labels, training.numpy_predictions())
+    if context.settings.keep_weights and ending.status == "done":
+        save_weights(folders.weights(run_id), training.method.model)
+    data = describe_data(dataset, len(train))
+    record = make_record(experiment, training, ending, data, digest)
+    record.save(folders.record(run_id))
     for path in (previous(checkpoint), checkpoint):
         path.unlink(missing_ok=True)
     return record
@@ -58,20 +50,23 @@ def _train(
     train: SplitTensors,
     held_out: dict[str, SplitTensors],
     experiment: Experiment,
-    checkpoint: Path,
-    reporter: Reporter,
+    context: RunContext,
 ) -> Ending:
-    """The epochs that are left, each with its checkpoint; raises Stopped, with one, too."""
+    """Trains the epochs that are left and saves a checkpoint after each.
+
+    Raises Stopped, after saving a checkpoint too.
+    """
+    checkpoint = context.folders.checkpoint(experiment.run_id)
     while len(training.history) < experiment.epochs and not training.method.finished:
         try:
-            run_epoch(training, train, held_out, experiment, reporter)
+            run_epoch(training, train, held_out, experiment, context.reporter)
         except Diverged as error:
             return Ending("diverged", str(error))
         except Stopped:
-            keep(checkpoint, experiment, training)
+            _keep(checkpoint, experiment, training)
             raise
-        keep(checkpoint, experiment, training)
-        reporter.say(epoch_line(experiment, training))
+        _keep(checkpoint, experiment, training)
+        context.reporter.say(epoch_line(experiment, training))
     return Ending()
 
 
@@ -91,52 +86,48 @@ def training_part(split: SplitTensors, experiment: Experiment) -> SplitTensors:
     return split
 
 
-def keep(checkpoint: Path, experiment: Experiment, training: Training) -> None:
-    """Saves the state of a run and which code led to it."""
+def _keep(checkpoint: Path, experiment: Experiment, training: Training) -> None:
+    """Saves the state of a run with the digests of the code that led to it."""
     code = code_of(experiment.method, experiment.dataset)
     keep_checkpoint(checkpoint, {**training.state_dict(), "code": code})
 
 
-def start_or_resume(
-    experiment: Experiment,
-    dataset: Dataset,
-    checkpoint: Path,
-    device: torch.device,
-    reporter: Reporter,
-    execution: Execution = DEFAULT,
-) -> Training:
-    """Goes on from the checkpoint, or from the one before it if the newest is gone or damaged.
+def start_or_resume(experiment: Experiment, dataset: Dataset, context: RunContext) -> Training:
+    """Resumes from the checkpoint, or from the one before it if the newest is gone or damaged.
 
-    A damaged one is set aside and named. One of other code is not gone on from: the record would
-    be of neither.
+    A damaged checkpoint is renamed and named in a line. A checkpoint of other code is not used:
+    the record would belong to neither code.
     """
+    checkpoint = context.folders.checkpoint(experiment.run_id)
     for path in (checkpoint, previous(checkpoint)):
         if not path.exists():
             continue
-        # One for each file, as loading may leave it half done.
-        training = Training.start(experiment, dataset.spec, device, execution.capture)
+        # Each file gets a fresh one, as a failed load may leave it half restored.
+        training = _fresh(experiment, dataset, context)
         try:
             state = load_checkpoint(path)
             training.load_state_dict(state)
         except torch.OutOfMemoryError:
-            raise  # the file is fine: the run goes on from it when there is room
+            raise  # the file is fine: the run resumes from it when there is room
         except (ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
             aside = set_aside(path)
-            reporter.say(f"{experiment.run_id}  {error}; it is now {aside.name}")
+            context.reporter.say(f"{experiment.run_id}  {error}; it is now {aside.name}")
             continue
-        if _of_this_code(state, experiment):
-            reporter.say(f"{experiment.run_id}  resuming {position(training)}")
+        if state.get("code") == code_of(experiment.method, experiment.dataset):
+            context.reporter.say(f"{experiment.run_id}  resuming {_position(training)}")
             return training
-        reporter.say(f"{experiment.run_id}  the code changed since its checkpoint: starting again")
+        context.reporter.say(
+            f"{experiment.run_id}  the code changed since its checkpoint: starting again"
+        )
         break
-    return Training.start(experiment, dataset.spec, device, execution.capture)
+    return _fresh(experiment, dataset, context)
 
 
-def position(training: Training) -> str:
+def _fresh(experiment: Experiment, dataset: Dataset, context: RunContext) -> Training:
+    return Training.start(experiment, dataset.spec, context.device, context.settings.capture)
+
+
+def _position(training: Training) -> str:
     """How far a run has come, in words."""
     steps = training.partial.get("steps", 0)
     return f"after epoch {len(training.history)}" + (f" and {steps} steps" if steps else "")
-
-
-def _of_this_code(state: dict[str, Any], experiment: Experiment) -> bool:
-    return state.get("code") == code_of(experiment.method, experiment.dataset)

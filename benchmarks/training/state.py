@@ -13,7 +13,8 @@ from baselines.registry import build_method
 from benchmarks.models import build_model
 from benchmarks.plan.experiment import Experiment, derive_seed
 from benchmarks.records.selection import candidate_epochs
-from benchmarks.training.capture import Capture, Step, make_step
+from benchmarks.training.capture import Step, make_step
+from benchmarks.training.context import Capture
 from datasets.spec import DatasetSpec
 from msam.method import Method
 
@@ -24,8 +25,8 @@ Predictions = dict[str, Tensor]  # output -> (N,) int16
 class Training:
     """Everything that a checkpoint holds. `predictions` has the epochs a rule may report.
 
-    `partial` is how far a stopped epoch came, see `epoch.train_epoch`; empty between epochs.
-    `step` trains a batch: the method's own or its replay; `capture` says which, and why.
+    `step` trains on a batch: it is the method's own step or its replay, and `capture` says which
+    and why. `partial` says how far a stopped epoch came, see `train_epoch`; empty between epochs.
     """
 
     method: Method
@@ -42,7 +43,7 @@ class Training:
         experiment: Experiment,
         spec: DatasetSpec,
         device: torch.device,
-        capture: Capture = "auto",
+        capture: Capture = "off",
     ) -> Training:
         """A fresh model and method; weights depend on the seed alone, not on the method."""
         shapes = {m: spec.shapes[m] for m in experiment.modalities or spec.modalities}
@@ -53,7 +54,7 @@ class Training:
         return cls(method, *make_step(method, device, capture))
 
     def add(self, epoch: dict[str, Any], predictions: Predictions, seconds: float) -> None:
-        """Enters a finished epoch and drops predictions that no rule would report any more."""
+        """Adds a finished epoch and drops predictions that no rule would report any more."""
         self.history.append(epoch)
         self.epoch_seconds.append(seconds)
         self.partial = {}
@@ -80,7 +81,7 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes back to the state that `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         self.method.model.load_state_dict(state["model"])
         self.method.load_state_dict(state["method"])
         self.history = json.loads(state["history"])

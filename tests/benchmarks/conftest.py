@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import torch
 
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.folders import Folders
-from benchmarks.training.execution import Reporter
+from benchmarks.records.status import Sweep
+from benchmarks.training.context import Reporter, RunContext, RunSettings
 from datasets import registry
 from datasets.tensors.dataset import Dataset
 from msam.optim import OptimConfig
@@ -44,7 +46,24 @@ def folders(tmp_path) -> Folders:
 
 @pytest.fixture
 def quiet() -> Reporter:
-    return Reporter(say=lambda text: None, track=lambda batches, title: batches)
+    return Reporter(lambda text: None)
+
+
+@pytest.fixture
+def context(folders, cpu, quiet) -> RunContext:
+    return RunContext(folders, cpu, quiet, RunSettings())
+
+
+@pytest.fixture
+def elsewhere(context, tmp_path) -> RunContext:
+    """The same with another folder to write into."""
+    return replace(context, folders=Folders(tmp_path / "elsewhere"))
+
+
+@pytest.fixture
+def planned(folders):
+    """A maker of sweeps: `planned([experiment()])`."""
+    return lambda experiments: Sweep.planned_now(experiments, folders)
 
 
 @pytest.fixture

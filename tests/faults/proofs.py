@@ -45,7 +45,7 @@ def results(folder: Path) -> dict[str, tuple[dict, bytes]]:
 
 def leftovers(folder: Path) -> list[str]:
     """Files that a finished sweep must not leave behind."""
-    places = ("claims/*", "checkpoints/*", "*/.*.tmp", "*/*.damaged*")
+    places = ("leases/*", "checkpoints/*", "*/.*.tmp", "*/*.damaged*")
     return sorted(path.name for place in places for path in folder.glob(place))
 
 

@@ -14,7 +14,7 @@ from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.workspace import prepared_folder
 from benchmarks.records.folders import Folders
 from benchmarks.records.status import pending, set_damaged_aside
-from benchmarks.training.execution import Execution
+from benchmarks.training.context import RunSettings
 from datasets import registry
 from msam.optim import OptimConfig
 
@@ -61,7 +61,7 @@ def main(words: Sequence[str]) -> int:
     planned = tiny_experiments(arguments.runs, arguments.epochs)
     set_damaged_aside(planned, folders, _say)
     left = pending(planned, folders)
-    return execute(Command(session, Execution("cpu", arguments.jobs)), left) if left else 0
+    return execute(Command(session, RunSettings("cpu", arguments.jobs)), left) if left else 0
 
 
 def _say(text: str) -> None:

@@ -104,7 +104,7 @@ def _results(folder: Path) -> list[Target]:
     return [
         *_measured(folder),
         Target("record", name, json.dumps(unsealed, indent=1).encode(), load),
-        Target("record values", name, sealed(values).encode(), load, values, _seal),
+        Target("record values", name, sealed(values), load, values, _seal),
         Target("manifest", "manifest.json", whole, **read),
         Target("manifest values", "manifest.json", whole, tree=fields, pack=_envelope, **read),
         Target("paper", "table1.csv", (FOLDER / "table1.csv").read_bytes(), _paper),
@@ -129,7 +129,7 @@ def _measured(folder: Path) -> list[Target]:
 
 
 def _seal(values: object) -> bytes:
-    return sealed(values).encode() if isinstance(values, dict) else json.dumps(values).encode()
+    return sealed(values) if isinstance(values, dict) else json.dumps(values).encode()
 
 
 def _envelope(fields: object) -> bytes:

@@ -9,7 +9,7 @@ from benchmarks.executors.slurm import Request
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.folders import Folders
 from benchmarks.records.status import pending
-from benchmarks.training.execution import Execution
+from benchmarks.training.context import RunSettings
 from tests.faults.tiny_sweep import tiny_session
 
 
@@ -19,11 +19,11 @@ def submit_tiny(
     """Submits what is pending of the plan, and returns how many runs that were."""
     left = pending(planned, folders)
     if left:
-        submit(Command(tiny_session(folders, say), Execution("cpu")), request, left)
+        submit(Command(tiny_session(folders, say), RunSettings("cpu")), request, left)
     return len(left)
 
 
 def train_here(planned: Sequence[Experiment], folders: Folders) -> None:
     """Trains the plan on this machine, two runs side by side."""
     session = tiny_session(folders, lambda text: None)
-    assert execute(Command(session, Execution("cpu", 2)), planned) == 0
+    assert execute(Command(session, RunSettings("cpu", 2)), planned) == 0

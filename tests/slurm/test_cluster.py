@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.executors.slurm import Request
 from benchmarks.records.folders import Folders
-from benchmarks.records.leases import Claims
+from benchmarks.records.leases import Leases
 from benchmarks.records.record import RunRecord
 from datasets import registry
 from tests.faults.proofs import leftovers, results
@@ -73,9 +73,9 @@ def records(folders):
 
 def living(folders, experiments):
     """The processes that work on a run now."""
-    claims = Claims(folders.claims)
-    alive = [e.run_id for e in experiments if claims.pulse(e.run_id) == "alive"]
-    return [owner.pid for run_id in alive if (owner := claims.owner(run_id))]
+    leases = Leases(folders.leases)
+    alive = [e.run_id for e in experiments if leases.state(e.run_id) == "alive"]
+    return [owner.pid for run_id in alive if (owner := leases.owner(run_id))]
 
 
 def logs(folders):

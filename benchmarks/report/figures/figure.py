@@ -13,7 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.records.files import csv_text, write_atomic, write_text
+from benchmarks.records.files import csv_text, write_bytes, write_text
 from benchmarks.report.figures.style import Look
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Figure:
         paths = self.paths(out)
         write_text(paths["csv"], self.csv())
         for suffix in ("pdf", "png"):
-            write_atomic(paths[suffix], lambda file, name=suffix: file.write(contents[name]))
+            write_bytes(paths[suffix], contents[suffix])
         return list(paths.values())
 
     def write(self, out: Path) -> list[Path]:

@@ -20,8 +20,8 @@ from benchmarks.studies.sharpness.landscape import fill_surface
 from benchmarks.studies.sharpness.loss import SplitLoss
 from benchmarks.studies.sharpness.surface_file import Surface, SurfaceSettings
 from benchmarks.training.checkpoint import load_weights
+from benchmarks.training.context import Reporter
 from benchmarks.training.environment import describe_environment
-from benchmarks.training.execution import Reporter
 from benchmarks.training.run import training_part
 from benchmarks.training.state import Training
 from datasets.tensors.dataset import SplitTensors

@@ -13,16 +13,14 @@ from torch import nn
 
 from baselines.registry import METHODS
 from benchmarks.__main__ import main
-from benchmarks.bench import growth, memory, naive, packing, steps
-from benchmarks.bench import modes as execution
+from benchmarks.bench import memory, modes, naive, scaling, steps
 from benchmarks.bench.bare import harness_epoch, plain_epoch, stored_split
-from benchmarks.bench.growth import images
 from benchmarks.bench.memory import LiveBytes, counted_peak
 from benchmarks.bench.naive import naive_step
 from benchmarks.bench.parts import PARTS
-from benchmarks.bench.subjects import AVMNIST, SMALL, Subject
-from benchmarks.bench.timing import NOT_RUN, Setting, interleaved, ratio
-from benchmarks.bench.work import count_passes, work_of
+from benchmarks.bench.scaling import images
+from benchmarks.bench.steps import count_passes, step_of
+from benchmarks.bench.timing import AVMNIST, NOT_RUN, SMALL, Setting, Workload, interleaved, ratio
 from benchmarks.configs.load import load_config
 from benchmarks.plan import measurements
 from benchmarks.plan.experiment import Experiment
@@ -101,7 +99,7 @@ def test_the_bare_loop_trains_as_the_harness_does():
     assert counted == [[TINY.batch] * 3] * 2
 
 
-def test_actions_take_turns_and_ratios_are_medians():
+def test_actions_alternate_and_ratios_are_medians():
     order = []
     actions = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
     interleaved(actions, Setting(CPU, 2))
@@ -125,13 +123,13 @@ def test_step_rows_have_every_method_and_what_the_cost_model_needs():
     assert plain["to joint_train"] == 1.0
 
 
-def test_methods_that_do_not_fit_together_take_turns_in_groups(monkeypatch):
+def test_methods_that_do_not_fit_in_memory_together_are_timed_in_groups(monkeypatch):
     together = []
-    turns = interleaved
+    real = interleaved
 
     def counted(actions, setting, warm):
         together.append([name for name in actions if " " not in name])
-        return turns(actions, setting, warm)
+        return real(actions, setting, warm)
 
     monkeypatch.setattr(steps, "interleaved", counted)
     rows = steps.measure(TINY, ONCE, at_once=4)
@@ -142,27 +140,27 @@ def test_methods_that_do_not_fit_together_take_turns_in_groups(monkeypatch):
     assert max(len(group) for group in together[:-2]) <= 2 + 4
 
 
-def test_a_method_that_trains_in_turns_costs_the_mean_of_its_epochs(monkeypatch):
+def test_a_method_with_phases_costs_the_mean_of_its_epochs(monkeypatch):
     batch = TINY.random_batch(CPU)
-    works = {
-        title: work_of(TINY.method(name, "late", CPU, **params), batch)
+    cycles = {
+        title: step_of(TINY.method(name, "late", CPU, **params), batch)
         for title, (name, params) in steps._titles(TINY, "late").items()
     }
-    assert {title for title, work in works.items() if work.epochs > 1} == {"reconboost"}
-    found = works["reconboost"]  # a boosting of each modality, after each a rectification of both
+    assert {title for title, step in cycles.items() if step.epochs > 1} == {"reconboost"}
+    found = cycles["reconboost"]  # a boosting of each modality, after each a rectification of both
     assert (found.epochs, found.passes.forward, found.passes.backward) == (4, 1.0, 0.75)
     monkeypatch.setattr(steps, "interleaved", lambda actions, *_, **__: {a: [4.0] for a in actions})
     times = {row["method"]: row["seconds per step"] for row in steps.measure(TINY, ONCE)}
     assert times["reconboost"] == 1.0 and times["sam"] == 4.0
     taken = []
     monkeypatch.setattr(METHODS["reconboost"], "step", lambda self, *b: taken.append(self.phase))
-    found.act()
+    found.run()
     assert len(taken) == len(set(taken)) == 4
 
 
 def test_steps_are_timed_with_the_hyperparameters_of_the_tables():
     for network in (networks()["steps_urfunny"][0], networks()["steps_small"][1]):
-        titles = steps._titles(Subject(**vars(network)), "late")
+        titles = steps._titles(Workload(**vars(network)), "late")
         assert set(titles["mslr"][1]["bases"]) == {"audio", "visual", "text"}
     titles = steps._titles(TINY, "late")
     assert titles["ogm_ge noise=False"][1] == titles["ogm_ge"][1] | {"noise": False}
@@ -187,10 +185,10 @@ def test_every_part_of_steps_times_networks_that_can_be_trained(part):
     for network in networks()[part]:
         if network.encoder in ("transformer", "resnet18"):
             continue  # as below, but for seconds
-        subject = Subject(**vars(network), batch=4)
-        inputs, labels = subject.random_batch(CPU)
-        method = subject.method("msam", "late", CPU)
-        assert len(method.model(inputs)) == len(labels) == 4 * subject.segments
+        workload = Workload(**vars(network), batch=4)
+        inputs, labels = workload.random_batch(CPU)
+        method = workload.method("msam", "late", CPU)
+        assert len(method.model(inputs)) == len(labels) == 4 * workload.segments
         assert method.step(inputs, labels)["loss_mm"].isfinite()
 
 
@@ -247,19 +245,21 @@ def test_sam_needs_a_copy_of_the_weights_more():
 
 
 def test_a_cpu_says_what_was_not_run(monkeypatch):
-    assert {row["eager over captured"] for row in execution.capture(ONCE)} == {NOT_RUN}
-    monkeypatch.setattr(execution, "PAPER", TINY)
-    row = execution.precision(ONCE)[0]
+    assert {row["eager over captured"] for row in modes.capture(ONCE)} == {NOT_RUN}
+    monkeypatch.setattr(modes, "PAPER", TINY)
+    row = modes.precision(ONCE)[0]
     assert row["tf32 speed"] == NOT_RUN
     assert row["fp32 speed"] == 1.0 and row["bf16 speed"] > 0
-    monkeypatch.setattr(packing, "rate", lambda runs, device: 10.0 * runs)
-    rows = packing.packing(ONCE)
+    monkeypatch.setattr(scaling, "rate", lambda runs, device: 10.0 * runs)
+    rows = scaling.packing(ONCE)
     assert rows[0]["throughput over one run"] == 1.0
     assert rows[-1]["throughput over one run"] == NOT_RUN
 
 
 def test_memory_on_a_cpu_is_called_a_count(monkeypatch):
-    few = replace(TINY, shapes={"audio": (1, 12, 12)})  # what needs two modalities sits out
+    few = replace(
+        TINY, shapes={"audio": (1, 12, 12)}
+    )  # without the methods that need two modalities
     for name in ("PAPER", "SMALL"):
         monkeypatch.setattr(memory, name, few)
     rows = memory.memory(ONCE)
@@ -269,35 +269,35 @@ def test_memory_on_a_cpu_is_called_a_count(monkeypatch):
 
 
 def test_growth_varies_the_number_of_modalities():
-    subject = images(6)
-    assert len(subject.shapes) == 6
-    method = subject.method("msam", "late", CPU)
-    metrics = method.step(*replace(subject, batch=4).random_batch(CPU))
+    workload = images(6)
+    assert len(workload.shapes) == 6
+    method = workload.method("msam", "late", CPU)
+    metrics = method.step(*replace(workload, batch=4).random_batch(CPU))
     assert sum(name.startswith("contribution_modality") for name in metrics) == 6
 
 
 def test_growth_has_six_modalities_with_resnet18(monkeypatch):
     for name in ("COUNTS", "BATCHES", "WIDTHS"):
-        monkeypatch.setattr(growth, name, ())
-    monkeypatch.setattr(growth, "RESNET_CPU_BATCH", 2)
+        monkeypatch.setattr(scaling, name, ())
+    monkeypatch.setattr(scaling, "RESNET_CPU_BATCH", 2)
     taken = {"msam": [1.1], "sam": [1.0]}
-    monkeypatch.setattr(growth, "interleaved", lambda actions, setting: taken)
+    monkeypatch.setattr(scaling, "interleaved", lambda actions, setting: taken)
     same = {"encoder": "resnet18", "batch": 2, "varied": "modalities", "msam over sam": 1.1}
-    assert growth.growth(ONCE) == [same | {"value": 2}, same | {"value": 6}]
+    assert scaling.growth(ONCE) == [same | {"value": 2}, same | {"value": 6}]
 
 
 def test_the_price_of_the_same_bits_is_measured_where_it_runs(monkeypatch):
-    modes = []
+    deterministic = []
 
     def step(self, inputs, labels):
-        modes.append(torch.are_deterministic_algorithms_enabled())
-        time.sleep(0.02 * (1 + modes[-1]))
+        deterministic.append(torch.are_deterministic_algorithms_enabled())
+        time.sleep(0.02 * (1 + deterministic[-1]))
 
-    monkeypatch.setattr(execution, "PAPER", TINY)
-    for name in execution.METHODS_TIMED:
+    monkeypatch.setattr(modes, "PAPER", TINY)
+    for name in modes.METHODS_TIMED:
         monkeypatch.setattr(METHODS[name], "step", step)
-    rows = execution.determinism(Setting(CPU, 3))
-    assert modes == [True, False] * 4 * len(rows)
+    rows = modes.determinism(Setting(CPU, 3))
+    assert deterministic == [True, False] * 4 * len(rows)
     for row in rows:
         assert 1.5 < row["deterministic over default, cpu"] < 3
         assert row["deterministic over default, cuda"] == NOT_RUN
@@ -314,14 +314,14 @@ def test_an_operation_without_a_deterministic_way_is_named(monkeypatch, text, sh
     def refuse(self, inputs, labels):
         raise RuntimeError(text)
 
-    monkeypatch.setattr(execution, "PAPER", TINY)
+    monkeypatch.setattr(modes, "PAPER", TINY)
     monkeypatch.setattr(METHODS["joint_train"], "step", refuse)
     if shown:
-        row = execution.determinism(ONCE)[0]
+        row = modes.determinism(ONCE)[0]
         assert row["deterministic over default, cpu"].endswith("deterministic implementation")
     else:
         with pytest.raises(RuntimeError, match="shapes"):
-            execution.determinism(ONCE)
+            modes.determinism(ONCE)
 
 
 def test_figures_of_this_machine_do_not_replace_the_published_ones(tmp_path, monkeypatch, capsys):
@@ -361,6 +361,6 @@ def test_an_unknown_part_is_named(capsys):
     assert set(OPTIONAL) < set(PARTS)
 
 
-def test_the_learning_rate_of_the_subjects_is_the_papers():
+def test_the_learning_rate_of_the_workloads_is_the_papers():
     method = TINY.method("sam", "late", CPU)
     assert method.optimizer.param_groups[0]["lr"] == OptimConfig().lr

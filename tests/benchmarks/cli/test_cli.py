@@ -216,7 +216,7 @@ def test_a_damaged_record_is_named_and_left_out(capsys, tmp_path, verb):
     (tmp_path / "runs" / "bad.json").write_text("{")
     main([verb, "--profile", "demo", "--out", str(tmp_path)])
     shown = capsys.readouterr()
-    assert "bad" in shown.out and "no readable record" in shown.out
+    assert "bad" in shown.out and "not a readable record" in shown.out
     assert not shown.err
 
 

@@ -8,19 +8,20 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.executors import jobs, pool
-from benchmarks.executors.jobs import job_count, thread_count
+from benchmarks.executors import devices, pool
+from benchmarks.executors.devices import job_count
 from benchmarks.executors.local import LocalExecutor
 from benchmarks.executors.pool import Pool
 from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
 from benchmarks.records.folders import Folders
-from benchmarks.records.status import marks
-from benchmarks.training.execution import Execution
+from benchmarks.records.status import Sweep
+from benchmarks.training.context import RunSettings
 from tests.faults.proofs import leftovers, processes, results
 from tests.faults.tiny_sweep import tiny_experiments
 
@@ -33,10 +34,13 @@ def sweep(folder, data_dir, *words):
     return subprocess.Popen(call, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def test_killed_and_stopped_processes_change_no_record(tmp_path, data_dir, cpu, quiet):
+def test_killed_and_stopped_processes_change_no_record(tmp_path, data_dir, context):
     """A worker is killed, then the sweep is asked to stop, and the same command ends it."""
     alone, shared = tmp_path / "alone", tmp_path / "shared"
-    LocalExecutor(Folders(alone), cpu, quiet).execute(tiny_experiments(3, epochs=4))
+    folders = Folders(alone)
+    planned = Sweep.planned_now(tiny_experiments(3, epochs=4), folders)
+    executor = LocalExecutor(replace(context, folders=folders), Stop(), alone=True)
+    executor.execute(planned)
     words = ["--runs", "3", "--epochs", "4"]
     first = sweep(shared, data_dir, *words, "--jobs", "2")
     said = read_until(first, "epoch 1/")
@@ -68,17 +72,17 @@ def test_whoever_stops_a_sweep_reads_what_they_did(tmp_path, data_dir):
 
 @pytest.fixture
 def doomed(folders, monkeypatch):
-    """A pool of `crew` on a plan of three runs, whose processes all die before they did anything.
+    """A pool of `jobs` processes on three runs, which all die before they did anything.
 
     `helpful` numbers those that end a run first. Returns the numbers of processes that were started
     side by side and alone, and what was said.
     """
 
-    def work(crew, helpful=()):
+    def work(jobs, helpful=()):
         said, started = [], []
 
-        def start(self, plan):
-            started.append(json.loads(plan)["alone"])
+        def start(self, order, threads):
+            started.append(json.loads(order)["alone"])
             assert len(started) < 50, "it never gives up"
             if len(started) in helpful:
                 done = folders.record(plans[helpful.index(len(started))].run_id)
@@ -86,24 +90,24 @@ def doomed(folders, monkeypatch):
                 done.touch()
             process = subprocess.Popen(["false"])
             process.wait()
-            attendant = threading.Thread()
-            attendant.start()
-            return pool._Worker(process, attendant)
+            relay = threading.Thread()
+            relay.start()
+            return pool._Worker(process, relay)
 
         plans = tiny_experiments(3)
-        monkeypatch.setattr(pool, "_LOOK_SECONDS", 0)
+        monkeypatch.setattr(pool, "_POLL_SECONDS", 0)
         monkeypatch.setattr(Pool, "_start", start)
-        execution = Execution("cpu", crew)
-        Pool(folders, said.append, Stop(), execution).execute(plans, marks(plans, folders))
+        sweep = Sweep.planned_now(plans, folders)
+        Pool(RunSettings("cpu", jobs), Stop(), said.append).execute(sweep)
         return started.count(False), started.count(True), said
 
     return work
 
 
-@pytest.mark.parametrize(("crew", "started"), [(2, 2 + 5), (3, 3 + 8)])
-def test_processes_that_die_at_once_are_given_up_also_side_by_side(crew, started, doomed):
+@pytest.mark.parametrize(("jobs", "started"), [(2, 2 + 5), (3, 3 + 8)])
+def test_processes_that_die_at_once_are_given_up_also_side_by_side(jobs, started, doomed):
     """Three per job; the last death of them starts none. Then one after the other, three."""
-    beside, alone, said = doomed(crew)
+    beside, alone, said = doomed(jobs)
     assert (beside, alone) == (started, 3)
     assert len(said) == beside + alone
     assert all("died (exit status 1)" in line for line in said)
@@ -127,23 +131,22 @@ def read_until(process, words):
     ("cores", "free_gib", "jobs_there"), [(1, 64, 1), (2, 64, 2), (64, 64, 8), (8, 7, 3), (8, 0, 1)]
 )
 def test_auto_is_one_run_per_core_that_memory_allows(monkeypatch, cores, free_gib, jobs_there):
-    monkeypatch.setattr(jobs, "core_count", lambda: cores)
-    monkeypatch.setattr(jobs, "_free_bytes", lambda: free_gib * 2**30)
+    monkeypatch.setattr(devices, "core_count", lambda: cores)
+    monkeypatch.setattr(devices, "_free_bytes", lambda: free_gib * 2**30)
     assert job_count("auto", "cpu") == jobs_there
-    assert thread_count(jobs_there) == max(1, cores // jobs_there)
 
 
 @pytest.mark.parametrize(
     ("cores", "free_gib", "jobs_there"), [(16, 139, 8), (16, 40, 3), (4, 139, 2), (16, 8, 1)]
 )
 def test_auto_on_a_gpu_goes_by_its_free_memory(monkeypatch, cores, free_gib, jobs_there):
-    monkeypatch.setattr(jobs, "core_count", lambda: cores)
-    monkeypatch.setattr(jobs, "_free_cuda_bytes", lambda device: free_gib * 2**30)
+    monkeypatch.setattr(devices, "core_count", lambda: cores)
+    monkeypatch.setattr(devices, "_free_cuda_bytes", lambda device: free_gib * 2**30)
     assert job_count("auto", "cuda") == jobs_there
 
 
 def test_free_memory_is_measured():
-    assert jobs._free_bytes() > 2**20
+    assert devices._free_bytes() > 2**20
 
 
 def test_a_tool_that_cannot_tell_the_free_memory_means_one_run(monkeypatch):

@@ -6,24 +6,25 @@ import pytest
 
 from baselines.sam import SAM
 from benchmarks.executors.local import LocalExecutor
+from benchmarks.executors.stop import Stop
 from benchmarks.records.files import Unwritable
 from benchmarks.records.status import pending, state
 
 
 @pytest.fixture
-def executor(folders, cpu, quiet):
-    return LocalExecutor(folders, cpu, quiet)
+def executor(context):
+    return LocalExecutor(context, Stop(), alone=True)
 
 
 def test_a_method_that_raises_is_recorded_and_the_others_go_on(
-    executor, experiment, folders, monkeypatch
+    executor, experiment, folders, monkeypatch, planned
 ):
     def broken(self, inputs, labels):
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(SAM, "step", broken)
     plan = [experiment(method="sam"), experiment(method="joint_train")]
-    failed, done = executor.execute(plan)
+    failed, done = executor.execute(planned(plan))
     assert (failed.status, failed.reason) == ("failed", "RuntimeError: out of luck")
     assert "out of luck" in folders.failure(failed.run_id).read_text()
     assert done.status == "done"
@@ -31,7 +32,7 @@ def test_a_method_that_raises_is_recorded_and_the_others_go_on(
 
 
 def test_an_unsupported_combination_is_recorded_with_the_methods_own_reason(
-    executor, experiment, monkeypatch
+    executor, experiment, folders, monkeypatch, planned
 ):
     asked = []
 
@@ -41,44 +42,44 @@ def test_an_unsupported_combination_is_recorded_with_the_methods_own_reason(
 
     monkeypatch.setattr(SAM, "unsupported", classmethod(unsupported))
     what = experiment(method="sam", modalities=("audio",), params={"rho": 0.1})
-    assert executor.execute([what])[0].reason == "no way"
+    assert executor.execute(planned([what]))[0].reason == "no way"
     assert asked == [(("audio",), "late", {"rho": 0.1})]
-    assert pending([what], executor.folders) == [], "nothing would change if it were tried again"
+    assert pending([what], folders) == [], "nothing would change if it were tried again"
 
 
-def test_a_plan_made_on_other_data_is_refused(executor, experiment):
+def test_a_plan_made_on_other_data_is_refused(executor, experiment, planned):
     stale = experiment(data={"pairing": "aligned", "stand_in": True, "fingerprint": "old"})
     with pytest.raises(ValueError, match="planned on data old"):
-        executor.execute([stale])
+        executor.execute(planned([stale]))
 
 
-def test_all_mistakes_are_listed_before_anything_runs(executor, experiment, folders):
+def test_all_mistakes_are_listed_before_anything_runs(executor, experiment, folders, planned):
     plan = [
         experiment(),
         experiment(method="msam", params={"rho": -1}),
         experiment(encoder="resnet"),
     ]
     with pytest.raises(ValueError, match=r"(?s)rho.*at least 0.*no encoder 'resnet'"):
-        executor.execute(plan)
+        executor.execute(planned(plan))
     assert not folders.root.exists()
 
 
-def test_states_follow_the_files(executor, experiment, folders):
+def test_states_follow_the_files(executor, experiment, folders, planned):
     what = experiment(epochs=1)
     assert state(what, folders) == "missing"
     folders.checkpoint(what.run_id).parent.mkdir(parents=True)
     folders.checkpoint(what.run_id).touch()
     assert state(what, folders) == "interrupted"
     folders.checkpoint(what.run_id).unlink()
-    executor.execute([what])
+    executor.execute(planned([what]))
     assert state(what, folders) == "done"
     assert pending([what, what], folders) == []
 
 
-def test_a_full_disk_ends_the_sweep(executor, experiment, monkeypatch):
+def test_a_full_disk_ends_the_sweep(executor, experiment, monkeypatch, planned):
     def full(path, state):
         raise Unwritable("No space left on device")
 
     monkeypatch.setattr("benchmarks.training.run.keep_checkpoint", full)
     with pytest.raises(OSError, match="No space left"):
-        executor.execute([experiment(epochs=1)])
+        executor.execute(planned([experiment(epochs=1)]))

@@ -13,17 +13,16 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.cli.verbs import parse
-from benchmarks.executors.slurm import Request, SlurmJob, asked_of_slurm, submit_array
-from benchmarks.records import status
-from benchmarks.records.leases import Claims
+from benchmarks.executors.slurm import Request, SlurmJob, slurm_request, submit_array
+from benchmarks.records.leases import Leases
 from benchmarks.records.record import RunRecord
-from benchmarks.training.execution import Execution
+from benchmarks.training.context import RunSettings
 
 ONE = Request(runs="1")
 
 
 def asked(*words):
-    return asked_of_slurm(parse(["table1", *words]))
+    return slurm_request(parse(["table1", *words]))
 
 
 def programs(folder, monkeypatch, sbatch):
@@ -35,11 +34,10 @@ def programs(folder, monkeypatch, sbatch):
 
 
 @pytest.fixture
-def job(experiment, folders):
+def job(experiment, planned):
     def make(count=1, request=ONE, **changes):
-        planned = [experiment(seed=s, train_samples=64, **changes) for s in range(count)]
-        before = status.marks(planned, folders)
-        return SlurmJob(folders, planned, before, Execution("cpu"), request)
+        sweep = planned(experiment(seed=s, train_samples=64, **changes) for s in range(count))
+        return SlurmJob(sweep, RunSettings("cpu"), request)
 
     return make
 
@@ -86,17 +84,18 @@ def test_an_option_of_slurm_is_not_ignored_elsewhere(words, capsys):
 
 
 def test_cores_go_with_the_runs():
-    assert Request(runs="auto", gpus=2).parameters()["cpus_per_task"] is None
-    assert Request(runs="3").parameters()["cpus_per_task"] == 3
-    found = Request(runs="3", gpus=2).parameters()
+    assert Request(runs="auto", gpus=2).parameters(1)["cpus_per_task"] is None
+    assert Request(runs="3").parameters(1)["cpus_per_task"] == 3
+    assert Request(runs="3").parameters(2)["cpus_per_task"] == 6
+    found = Request(runs="3", gpus=2).parameters(1)
     assert (found["cpus_per_task"], found["gpus_per_node"]) == (12, 2)
     assert "--cpus-per-task=12" in found["srun_args"]
 
 
 def test_every_gpu_of_a_job_has_its_own_runs(job):
-    executions = job(request=Request(runs="3", gpus=2))._executions()
+    executions = job(request=Request(runs="3", gpus=2))._settings_per_device()
     assert [(e.device, e.jobs) for e in executions] == [("cuda:0", 3), ("cuda:1", 3)]
-    assert [(e.device, e.jobs) for e in job(request=Request(runs="2"))._executions()] == [
+    assert [(e.device, e.jobs) for e in job(request=Request(runs="2"))._settings_per_device()] == [
         ("cpu", 2)
     ]
 
@@ -136,13 +135,13 @@ def test_a_refusal_is_one_line_of_sbatch(job, monkeypatch, tmp_path, capsys):
 def test_a_job_does_the_plan(job, folders):
     work = job(count=2, request=Request(runs="2"))
     assert work() == 0
-    for each in work.experiments:
+    for each in work.sweep.experiments:
         assert RunRecord.load(folders.record(each.run_id)).status == "done"
 
 
 def test_a_job_leaves_alone_what_ended_meanwhile(job, folders):
     work = job(count=2)
-    done = folders.record(work.experiments[0].run_id)
+    done = folders.record(work.sweep.experiments[0].run_id)
     done.parent.mkdir(parents=True)
     done.write_text("by another job")
     assert work() == 0
@@ -153,13 +152,13 @@ def test_a_job_leaves_alone_what_ended_meanwhile(job, folders):
 def test_only_the_end_of_its_time_queues_a_job_again(number, job, folders):
     """Both stop it after a step, with a checkpoint."""
     work, again = job(epochs=500), []
-    run_id = work.experiments[0].run_id
+    run_id = work.sweep.experiments[0].run_id
 
     def strike():
         while not folders.checkpoint(run_id).exists():
             time.sleep(0.05)
         os.kill(os.getpid(), number)
-        worker = Claims(folders.claims).owner(run_id)
+        worker = Leases(folders.leases).owner(run_id)
         os.kill(worker.pid, number)  # as Slurm does; the pool then passes on what it got
 
     thread = threading.Thread(target=strike)
@@ -173,7 +172,9 @@ def test_only_the_end_of_its_time_queues_a_job_again(number, job, folders):
         thread.join()
     assert again == [signal.SIGUSR2] * (number == signal.SIGUSR2)
     assert folders.checkpoint(run_id).exists()
-    assert not list(folders.claims.iterdir()), "its process was killed and gave nothing back"
+    assert not list(folders.leases.iterdir()), (
+        "its process was killed and did not release its lease"
+    )
 
 
 def test_the_command_line_submits_and_returns(monkeypatch, tmp_path, capsys):
@@ -190,7 +191,7 @@ def test_the_command_line_submits_and_returns(monkeypatch, tmp_path, capsys):
     assert main(["all", *words]) == 0
     said = capsys.readouterr().out
     assert "submitted as Slurm job 7" in said and "scancel 7" in said
-    assert {e.fusion for job in found for e in job.experiments} == {"late", "early"}
+    assert {e.fusion for job in found for e in job.sweep.experiments} == {"late", "early"}
     assert not list(tmp_path.rglob("*.json")) and not (tmp_path / "tables").exists()
     assert main(["all", *words, "--dry-run"]) == 0
     assert len(found) == 2, "a dry run submits nothing"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ import torch
 from baselines.registry import METHODS, build_method
 from benchmarks.executors.stop import Stop
 from benchmarks.training.checkpoint import load_checkpoint, save_checkpoint
+from benchmarks.training.context import Reporter, Stopped
 from benchmarks.training.epoch import train_epoch
-from benchmarks.training.execution import Reporter, Stopped
 from benchmarks.training.run import run
 from benchmarks.training.state import Training
 from datasets.tensors.dataset import SplitTensors
@@ -101,15 +102,15 @@ def train_one(training, split, what, epoch, reporter):
 
 @pytest.mark.parametrize("step", [1, 4, 6])
 def test_a_stopped_run_resumes_within_its_epoch(
-    step, experiment, dataset, folders, cpu, quiet, tmp_path
+    step, experiment, dataset, folders, context, elsewhere
 ):
     """After the first step of an epoch, in the middle, and after the last."""
     what = experiment(method="msam", fusion="early", epochs=2, train_samples=192)
-    alone = run(what, dataset, type(folders)(tmp_path / "alone"), cpu, quiet)
+    alone = run(what, dataset, elsewhere)
     with pytest.raises(Stopped, match=f"epoch {1 + step // 4}, step {(step - 1) % 3 + 1} of 3"):
-        run(what, dataset, folders, cpu, stopping_after(step))
+        run(what, dataset, replace(context, reporter=stopping_after(step)))
     lines = []
-    resumed = run(what, dataset, folders, cpu, Reporter(lines.append, lambda b, title: b))
+    resumed = run(what, dataset, replace(context, reporter=Reporter(lines.append)))
     assert f"resuming after epoch {step // 4} and" in lines[0]
     assert without_timing(resumed) == without_timing(alone)
     assert resumed.predictions_sha256 == alone.predictions_sha256
@@ -140,7 +141,7 @@ def test_a_stop_follows_its_parent():
 
 LISTENER = """
 import os, sys, time
-from benchmarks.signals import Stop
+from benchmarks.executors.stop import Stop
 stop = Stop(parent=os.getppid() if "child" in sys.argv else None)
 with stop.listening():
     print("ready", flush=True)

@@ -1,9 +1,12 @@
 """Small runs, what executes them, and the lines they say."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.executors.local import LocalExecutor
-from benchmarks.training.execution import Reporter
+from benchmarks.executors.stop import Stop
+from benchmarks.training.context import Reporter
 from tests.faults.tiny_sweep import tiny_session
 
 
@@ -13,8 +16,9 @@ def lines():
 
 
 @pytest.fixture
-def executor(folders, cpu, lines):
-    return LocalExecutor(folders, cpu, Reporter(lines.append, lambda batches, title: batches))
+def executor(context, lines):
+    context = replace(context, reporter=Reporter(lines.append))
+    return LocalExecutor(context, Stop(), alone=True)
 
 
 @pytest.fixture

@@ -40,43 +40,49 @@ def in_epoch_2(act):
     return lambda batches, title: (act() if title.endswith("epoch 2") else None, batches)[1]
 
 
+def tracked(executor, track):
+    reporter = replace(executor.context.reporter, track=track)
+    return replace(executor, context=replace(executor.context, reporter=reporter))
+
+
 @pytest.mark.parametrize("stopping", [False, True])
 def test_a_run_fails_whose_data_is_written_into_meanwhile(
-    stopping, executor, tiny, folders, own_data, lines
+    stopping, executor, tiny, folders, own_data, lines, planned
 ):
     what, path = tiny(epochs=2), own_data / "labels_test.npy"
     track = in_epoch_2(lambda: damage_in_place(path))
     stop = Stop()
     stop.wanted = lambda: stopping and path.read_bytes().endswith(b"\x01" * 8)
-    reporter = replace(executor.reporter, track=track)
-    (record,) = replace(executor, reporter=reporter, stop=stop).execute([what])
+    (record,) = replace(tracked(executor, track), stop=stop).execute(planned([what]))
     assert record.status == "failed" and f"{path} was written into" in record.reason
     assert named(lines, what.run_id, "was written into while the run read it")
     assert not folders.checkpoint(what.run_id).exists(), "it may have seen other data"
     assert not folders.predictions(what.run_id).exists()
-    (again,) = executor.execute([what])
+    (again,) = executor.execute(planned([what]))
     assert again.status == "failed" and f"{path} is damaged: sha256" in again.reason
 
 
 def test_data_that_gives_way_to_other_data_stays_as_it_was_for_a_run(
-    executor, tiny, own_data, folders, dataset, quiet, cpu, tmp_path
+    executor, tiny, own_data, dataset, planned, elsewhere
 ):
     """Its files are still there for whoever has them open."""
     what, path = tiny(epochs=2), own_data / "labels_test.npy"
-    expected = run(what, dataset, type(folders)(tmp_path / "alone"), cpu, quiet)
-    reporter = replace(executor.reporter, track=in_epoch_2(lambda: replace_by_another(path)))
-    (record,) = replace(executor, reporter=reporter).execute([what])
+    expected = run(what, dataset, elsewhere)
+    track = in_epoch_2(lambda: replace_by_another(path))
+    (record,) = tracked(executor, track).execute(planned([what]))
     assert without_timing(record) == without_timing(expected)
 
 
-def test_data_damaged_between_runs_is_noticed(executor, tiny, own_data):
-    assert executor.execute([tiny()])[0].status == "done"
+def test_data_damaged_between_runs_is_noticed(executor, tiny, own_data, planned):
+    assert executor.execute(planned([tiny()]))[0].status == "done"
     damage_in_place(own_data / "audio_train.npy")
-    (failed,) = executor.execute([tiny(seed=1)])
+    (failed,) = executor.execute(planned([tiny(seed=1)]))
     assert failed.status == "failed" and "audio_train.npy is damaged" in failed.reason
 
 
-def test_damaged_data_of_one_dataset_stops_no_run_on_another(executor, tiny, own_data, monkeypatch):
+def test_damaged_data_of_one_dataset_stops_no_run_on_another(
+    executor, tiny, own_data, planned, monkeypatch
+):
     load, other = data.registry.load, tiny(seed=1, data={**tiny().data, "pairing": "scrambled"})
     other = with_fingerprint(other)
 
@@ -86,6 +92,6 @@ def test_damaged_data_of_one_dataset_stops_no_run_on_another(executor, tiny, own
         return load(name, folder, options)
 
     monkeypatch.setattr(data.registry, "load", load_or_fail)
-    found = executor.execute([tiny(), other])
+    found = executor.execute(planned([tiny(), other]))
     assert [r.status for r in found] == ["failed", "done"]
     assert found[0].reason == "DataError: audio_train.npy is damaged"

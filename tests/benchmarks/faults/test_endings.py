@@ -9,10 +9,10 @@ import time
 from baselines.sam import SAM
 from benchmarks.cli.execute import Command, execute
 from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
-from benchmarks.records import status as sweep
-from benchmarks.records.files import machine, remove_litter
+from benchmarks.records.files import machine, remove_temporaries
 from benchmarks.records.record import RunRecord
-from benchmarks.training.execution import Execution
+from benchmarks.records.status import state
+from benchmarks.training.context import RunSettings
 from tests.benchmarks.faults.shared import named
 
 
@@ -29,31 +29,33 @@ def test_a_full_disk_ends_the_sweep_with_nothing_lost(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full_disk)
-        assert execute(Command(session, Execution("cpu")), plan) == EXIT_UNFINISHED
+        assert execute(Command(session, RunSettings("cpu")), plan) == EXIT_UNFINISHED
     assert named(lines, "error", "No space left on device")
     assert named(lines, "2 runs left; resume with the same command")
-    assert sweep.state(plan[0], folders) == "interrupted"
-    assert execute(Command(session, Execution("cpu")), plan) == 0
+    assert state(plan[0], folders) == "interrupted"
+    assert execute(Command(session, RunSettings("cpu")), plan) == 0
     assert named(lines, "resuming after epoch")
 
 
-def test_an_oserror_of_a_method_is_a_failure_of_that_run_alone(executor, tiny, monkeypatch):
+def test_an_oserror_of_a_method_is_a_failure_of_that_run_alone(
+    executor, tiny, planned, monkeypatch
+):
     def broken(self, inputs, labels):
         raise OSError("no such lookup table")
 
     monkeypatch.setattr(SAM, "step", broken)
-    statuses = [r.status for r in executor.execute([tiny(method="sam"), tiny()])]
-    assert statuses == ["failed", "done"]
+    records = executor.execute(planned([tiny(method="sam"), tiny()]))
+    assert [r.status for r in records] == ["failed", "done"]
 
 
 def test_a_sweep_without_time_left_stops_and_goes_on_later(session, tiny, folders, lines):
     plan = [tiny(), tiny(seed=1)]
     status = execute(
-        Command(session, Execution("cpu"), Stop(deadline=time.monotonic() + 1e-3)), plan
+        Command(session, RunSettings("cpu"), Stop(deadline=time.monotonic() + 1e-3)), plan
     )
     assert status == EXIT_UNFINISHED
     assert named(lines, "--max-hours", "2 runs left; resume with the same command")
-    assert execute(Command(session, Execution("cpu")), plan) == 0
+    assert execute(Command(session, RunSettings("cpu")), plan) == 0
     assert {RunRecord.load(folders.record(e.run_id)).status for e in plan} == {"done"}
 
 
@@ -74,5 +76,5 @@ def test_files_half_written_by_killed_processes_are_removed(tmp_path):
     for path in (dead, own, elsewhere, old, runs / ".a.tmp"):
         path.touch()
     os.utime(old, (time.time() - 90_000,) * 2)
-    remove_litter(tmp_path)
+    remove_temporaries(tmp_path)
     assert sorted(runs.iterdir()) == sorted([own, elsewhere, runs / ".a.tmp"])

@@ -1,5 +1,6 @@
 """A failed run's record holds the time that went into it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -18,7 +19,7 @@ def broken(self, inputs, labels):
 
 
 @pytest.fixture
-def fails_after(executor, folders, monkeypatch):
+def fails_after(executor, folders, monkeypatch, planned):
     """The record on disk of a run that fails so many seconds after it began."""
 
     def fail(what, seconds, step=broken):
@@ -26,7 +27,7 @@ def fails_after(executor, folders, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(attempt, "time", SimpleNamespace(perf_counter=lambda: next(times)))
             patch.setattr(JointTrain, "step", step)
-            assert [record.status for record in executor.execute([what])] == ["failed"]
+            assert [record.status for record in executor.execute(planned([what]))] == ["failed"]
         return RunRecord.load(folders.record(what.run_id))
 
     return fail
@@ -38,11 +39,11 @@ def test_a_failed_run_took_the_seconds_until_it_failed(step, tiny, fails_after):
 
 
 def test_they_include_those_of_the_checkpoint_it_went_on_from(
-    tiny, fails_after, dataset, folders, cpu
+    tiny, fails_after, dataset, folders, context
 ):
     what = tiny(epochs=3)
     with pytest.raises(Interrupted):
-        run(what, dataset, folders, cpu, interrupt_after(2))
+        run(what, dataset, replace(context, reporter=interrupt_after(2)))
     saved = saved_seconds(folders.checkpoint(what.run_id))
     assert saved > 0
     assert fails_after(what, 7.5).timing == {"seconds": pytest.approx(saved + 7.5)}
@@ -56,6 +57,7 @@ def test_an_unreadable_checkpoint_leaves_the_time_unknown(tiny, fails_after, fol
     assert fails_after(what, 7.5).timing == {}
 
 
-def test_a_run_that_killed_its_processes_took_nobody_knows_how_long(executor, tiny, folders):
-    place = attempt.Attempt(folders, executor.device, executor.reporter)
-    assert place.without_result(tiny(), "failed", "killed").timing == {}
+def test_the_time_of_a_run_that_killed_its_processes_is_unknown(context, tiny):
+    assert (
+        attempt.Attempt(context, alone=True).without_result(tiny(), "failed", "killed").timing == {}
+    )

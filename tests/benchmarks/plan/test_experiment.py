@@ -84,3 +84,9 @@ def test_a_whole_number_and_its_float_name_the_same_experiment():
 def test_a_modality_named_twice_is_refused():
     with pytest.raises(ValueError, match="one twice"):
         Experiment.from_dict(BASE.to_dict() | {"modalities": ["audio", "audio"]})
+
+
+def test_one_thread_is_left_out_so_that_older_runs_keep_their_names():
+    assert "threads" not in BASE.to_dict()
+    assert replace(BASE, threads=2).to_dict()["threads"] == 2
+    assert Experiment.from_dict(replace(BASE, threads=2).to_dict()).threads == 2

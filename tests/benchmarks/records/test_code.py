@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
 from baselines.registry import METHODS
 from benchmarks.configs.load import read_mapping
 from benchmarks.records import code as stale
-from benchmarks.records import status as standing
-from benchmarks.records import status as sweep
 from benchmarks.records.code import ROOT, SAME_NUMBERS, SHARED, code_of, same_numbers
 from benchmarks.records.record import RunRecord
-from benchmarks.records.status import standings
+from benchmarks.records.status import pending, statuses
 from datasets.registry import LOADERS
 
 METRICS = {"acc_mm": 0.5}
@@ -153,7 +149,7 @@ def test_a_record_of_code_that_gives_the_same_numbers_is_not_stale(recorded, fol
     before = {part: min(same_numbers(digest) - {digest}) for part, digest in now.items()}
     known = recorded(before, method="sam")
     swapped = recorded({**before, "shared": before["method"]}, method="sam", seed=1)
-    found = standings([known, swapped], folders)
+    found = statuses([known, swapped], folders)
     assert found[known.run_id].state == "done"
     assert str(found[swapped.run_id]) == "stale (shared code changed)"
 
@@ -193,37 +189,14 @@ def test_a_stale_record_is_named_and_kept_unless_asked_otherwise(recorded, folde
     other = recorded({**now, "method": "0", "shared": "0"}, method="sam", seed=1)
     unknown = recorded({}, method="sam", seed=2)
     plan = [same, other, unknown]
-    found = standings(plan, folders)
+    found = statuses(plan, folders)
     assert str(found[other.run_id]) == "stale (method code, shared code changed)"
     assert {found[e.run_id].state for e in (same, unknown)} == {"done"}
-    assert sweep.pending(plan, folders) == []
-    assert sweep.pending(plan, folders, rerun_stale=True) == [other]
+    assert pending(plan, folders) == []
+    assert pending(plan, folders, rerun_stale=True) == [other]
     records = [RunRecord.load(folders.record(e.run_id)) for e in plan]
     assert "1 records are stale: method code, shared code changed" in stale.footnote(records)
     assert stale.footnote([records[0], records[2]]) == ""
-
-
-@pytest.mark.parametrize("epochs", [0, 1, 100])
-def test_a_standing_is_read_without_the_history(epochs, experiment, folders, monkeypatch):
-    """Ten thousand records are planned with in seconds."""
-    what, read = experiment(), []
-    history = [
-        {"epoch": n + 1, "train": {"x": 1}, "val": METRICS, "test": METRICS} for n in range(epochs)
-    ]
-    values = {"history": tuple(history), "data": {"stand_in": True, "sizes": {"test": 4}}}
-    status = "done" if epochs else "unsupported"
-    RunRecord(what.run_id, what, status, "why [\n ], so", **values).save(
-        folders.record(what.run_id)
-    )
-
-    def spied(text):
-        read.append(json.loads(text))
-        return read[-1]
-
-    monkeypatch.setattr(standing, "json", SimpleNamespace(loads=spied))
-    assert standings([what], folders)[what.run_id].state == status
-    whole = json.loads(folders.record(what.run_id).read_text())
-    assert read == [{key: v for key, v in whole.items() if not epochs or key != "history"}]
 
 
 def test_a_missing_run_says_if_there_is_a_record_on_other_data(recorded, experiment, folders):
@@ -245,7 +218,7 @@ def test_a_missing_run_says_if_there_is_a_record_on_other_data(recorded, experim
         "method": experiment(method="joint_train"),
         "seed": replace(old, seed=5, data=old.data | new_data),
     }
-    found = standings(plan.values(), folders)
+    found = statuses(plan.values(), folders)
     said = {name: str(found[each.run_id]) for name, each in plan.items()}
     changed = "missing (data changed since an older record)"
     assert {name for name, text in said.items() if text == changed} == {

@@ -82,7 +82,7 @@ def content(folders):
 
 def test_runs_of_several_machines_are_joined_with_what_belongs_to_them(call, here, there, third):
     records = [put(here, make(0)), put(there, make(1), weights=b"w"), put(third, make(2))]
-    for folder in ("checkpoints", "claims", "tables"):
+    for folder in ("checkpoints", "leases", "tables"):
         (there.root / folder).mkdir()
         (there.root / folder / "x").write_bytes(b"not results")
     status, said = call(there.root, third.root)
@@ -246,15 +246,15 @@ def test_a_merge_broken_off_is_repeated_and_never_leaves_a_record_alone(
     for stop in (1, 2, 4):
         count = 0
 
-        def once(path, write, stop=stop, real=files.write_atomic):
+        def once(path, content, stop=stop, real=files.write_bytes):
             nonlocal count
             count += 1
             if count > stop:
                 raise OSError("the disk is full")
-            real(path, write)
+            real(path, content)
 
         with monkeypatch.context() as patch:
-            patch.setattr("benchmarks.records.merging.write_atomic", once)
+            patch.setattr("benchmarks.records.merging.write_bytes", once)
             assert call(there.root)[0] == 2
         for record in records:
             if here.record(record.run_id).exists():

@@ -81,7 +81,7 @@ def test_what_is_no_record_is_left_out_and_named(tmp_path):
     records, left_out = load_records(tmp_path)
     assert records == [RECORD]
     assert [each.name for each in left_out] == ["broken", "folder"]
-    assert "no readable record" in left_out[0].reason
+    assert "not a readable record" in left_out[0].reason
     assert str(tmp_path) not in left_out[0].reason
 
 
@@ -96,5 +96,5 @@ JSON = st.recursive(
 def test_whatever_a_file_holds_there_is_a_record_or_a_clear_error(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("records") / "r.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="no readable record"):
+    with pytest.raises(ValueError, match="not a readable record"):
         RunRecord.load(path)

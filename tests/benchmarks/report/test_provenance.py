@@ -53,13 +53,13 @@ def test_every_run_of_a_number_is_listed_with_code_data_and_machine(tmp_path: Pa
 def test_what_no_table_uses_is_listed_with_the_reason(tmp_path: Path) -> None:
     foreign = runs(cell_of(plan(profile="quick", avmnist=READY), "M-SAM"), 10.0)
     old = runs(MSAM, 20.0, fingerprint="print-old")
-    broken = [LeftOut("bad", "no readable record: it is no JSON object")]
+    broken = [LeftOut("bad", "not a readable record: it is no JSON object")]
     said = written([*runs(MSAM, 74.0), *foreign, *old], tmp_path, unreadable=broken).left_out
     listed = pd.read_csv(tmp_path / "left_out.csv").set_index("record")["reason"]
     assert set(listed.index) == {"bad", foreign[0].run_id, old[0].run_id}
     assert "no cell" in listed[foreign[0].run_id]
     assert "other data" in listed[old[0].run_id]
-    assert "1 left out, no readable record: it is no JSON object: bad" in said
+    assert "1 left out, not a readable record: it is no JSON object: bad" in said
 
 
 def test_nothing_left_out_says_nothing(tmp_path: Path) -> None:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
-from baselines.joint_train import JointTrain
 from baselines.registry import METHODS
 from benchmarks.training.capture import CapturedStep, make_step, record_cuda_graph
-from benchmarks.training.execution import Execution
-from benchmarks.training.host_state import changed_names, host_state
+from benchmarks.training.context import RunSettings
 from msam.msam import MSAM
 from tests.baselines.cases import every_case
 from tests.benchmarks.training.replaying import Recorder
@@ -155,142 +150,11 @@ def test_a_method_says_why_it_cannot_be_captured():
     assert isinstance(step, CapturedStep) and how == "CUDA graph"
 
 
-class Counting(JointTrain):
-    """Changes what it keeps on the host in every step: `change` says how."""
-
-    def __init__(self, change):
-        super().__init__(tiny_model(), OPTIM)
-        self.change, self.steps, self.window, self.sums = change, 0, [0.0], {}
-
-    def step(self, inputs, labels):
-        self.change(self)
-        return super().step(inputs, labels)
-
-
-def count(method):
-    method.steps += 1
-
-
-def slide(method):
-    method.window[0] += 1.0
-
-
-def replace_tensor(method):
-    method.sums["loss"] = torch.zeros(1) + 1
-
-
-@pytest.mark.parametrize(
-    ("change", "named"), [(count, "steps"), (slide, "window"), (replace_tensor, "sums")]
-)
-def test_a_method_whose_host_state_a_replay_would_freeze_is_refused(change, named):
-    step, _ = captured(Counting(change))
-    [(inputs, labels)] = tiny_batches()
-    step(inputs, labels)
-    with pytest.raises(ValueError, match=f"Counting changes {named} on the host.*uncapturable"):
-        step(inputs, labels)
-
-
-class Slotted:
-    """Keeps its count in a slot: it has no `__dict__`."""
-
-    __slots__ = ("count",)
-
-    def __init__(self):
-        self.count = 0
-
-
-def count_in_slot(method):
-    method.kept.count += 1
-
-
-def count_in_module(method):
-    method.model.fusion_steps = getattr(method.model, "fusion_steps", 0) + 1
-
-
-def count_in_inner_module(method):
-    layer = next(m for m in method.model.modules() if isinstance(m, torch.nn.Linear))
-    layer.steps = [*getattr(layer, "steps", []), 1.0]
-
-
-def count_in_kept_module(method):
-    method.kept[0].steps = getattr(method.kept[0], "steps", 0) + 1
-
-
-HIDDEN = {
-    "random.Random": (lambda: random.Random(0), lambda m: m.kept.random()),
-    "numpy Generator": (lambda: np.random.default_rng(0), lambda m: m.kept.random()),
-    "numpy RandomState": (lambda: np.random.RandomState(0), lambda m: m.kept.rand()),
-    "numpy array": (lambda: np.zeros(()), lambda m: m.kept.__iadd__(1)),
-    "itertools.count": (itertools.count, lambda m: next(m.kept)),
-    "list iterator": (lambda: iter([1.0] * 9), lambda m: next(m.kept)),
-    "dict iterator": (lambda: iter(dict.fromkeys(range(9))), lambda m: next(m.kept)),
-    "zip": (lambda: zip(range(9), range(9), strict=True), lambda m: next(m.kept)),
-    "slots": (Slotted, count_in_slot),
-    "module in a list": (lambda: [torch.nn.Identity()], count_in_kept_module),
-    "new generator": (int, lambda m: setattr(m, "kept", (x for x in "ab"))),
-}
-
-
-@pytest.mark.parametrize(("make", "change"), HIDDEN.values(), ids=list(HIDDEN))
-def test_host_state_that_is_no_plain_attribute_is_seen(make, change):
-    method = Counting(lambda m: None)
-    method.kept = make()
-    before = host_state(method)
-    assert changed_names(before, host_state(method)) == []
-    change(method)
-    assert changed_names(before, host_state(method)) == ["kept"]
-
-
-@pytest.mark.parametrize("change", [count_in_module, count_in_inner_module])
-def test_what_a_step_counts_in_a_module_is_refused_by_its_place(change):
-    step, _ = captured(Counting(change))
-    [(inputs, labels)] = tiny_batches()
-    step(inputs, labels)
-    with pytest.raises(ValueError, match=r"Counting changes model\.\S*steps on the host"):
-        step(inputs, labels)
-
-
-def test_what_torch_keeps_in_a_module_is_no_host_state():
-    method = Counting(lambda m: None)
-    before = host_state(method)
-    method.model.eval()
-    method.model.register_forward_hook(lambda *_: None)
-    method.model.last = torch.zeros(1)
-    with torch.no_grad():
-        next(method.model.parameters()).add_(1)
-    assert changed_names(before, host_state(method)) == []
-
-
-def test_what_cannot_be_looked_into_counts_by_what_object_it_is():
-    def letters():
-        yield from "ab"
-
-    class Refusing:
-        def __reduce__(self):
-            raise RuntimeError("never")
-
-    method = Counting(lambda m: None)
-    method.kept = [letters(), Refusing(), method, method.step, Slotted, random]
-    before = host_state(method)
-    next(method.kept[0])
-    method.sum = torch.zeros(1)  # on the device, and no state of the host by way of `method.step`
-    assert changed_names(before, host_state(method)) == []
-    method.kept[0] = letters()
-    assert changed_names(before, host_state(method)) == ["kept"]
-
-
-def test_host_state_that_was_made_in_the_first_step_is_no_change():
-    step, recorder = captured(Counting(lambda m: m.sums.setdefault("first", 1)))
-    for inputs, labels in tiny_batches(3):
-        step(inputs, labels)
-    assert recorder.replays == 2
-
-
-def test_the_record_says_how_steps_were_executed(experiment, dataset, folders, cpu, quiet):
+def test_the_record_says_how_steps_were_executed(experiment, dataset, context):
     from benchmarks.training.run import run
 
-    execution = Execution(capture="auto")
-    record = run(experiment(epochs=1), dataset, folders, cpu, quiet, execution)
+    settings = RunSettings(capture="auto")
+    record = run(experiment(epochs=1), dataset, replace(context, settings=settings))
     assert record.environment["capture"] == "off: needs a CUDA device"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -11,12 +11,12 @@ from baselines.registry import METHODS
 from benchmarks.cli.execute import asked_settings
 from benchmarks.cli.verbs import parse
 from benchmarks.executors.attempt import Attempt
-from benchmarks.executors.pool import Pool
+from benchmarks.executors.pool import Pool, execute_here
 from benchmarks.executors.stop import Stop
-from benchmarks.records import status
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import load_records
-from benchmarks.training.execution import Execution
+from benchmarks.records.status import Sweep
+from benchmarks.training.context import RunSettings
 from benchmarks.training.numerics import deterministic
 from benchmarks.training.run import run
 
@@ -27,14 +27,13 @@ def without_timing(record):
 
 @pytest.mark.parametrize("name", ["joint_train", "msam", "ogm_ge"])
 def test_the_same_experiment_gives_the_same_record_on_a_cpu(
-    name, experiment, dataset, quiet, cpu, tmp_path
+    name, experiment, dataset, context, elsewhere
 ):
     what = experiment(method=name, train_samples=128)
-    first, again = (run(what, dataset, Folders(tmp_path / w), cpu, quiet) for w in "ab")
+    first, again = (run(what, dataset, place) for place in (context, elsewhere))
     assert without_timing(first) == without_timing(again)
     assert first.predictions_sha256
-    other = run(experiment(method=name, train_samples=128, seed=1), dataset, Folders(tmp_path),
-                cpu, quiet)  # fmt: skip
+    other = run(replace(what, seed=1), dataset, context)
     assert other.history != first.history
 
 
@@ -47,29 +46,44 @@ def test_every_verb_that_trains_has_the_option(verb):
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_the_record_says_whether_it_was_on(wanted, experiment, folders, quiet, cpu):
-    execution = Execution("cpu", deterministic=wanted)
+def test_the_record_says_whether_it_was_on(wanted, experiment, context):
+    settings = RunSettings("cpu", deterministic=wanted)
     what = experiment(epochs=1, train_samples=64)
-    record = Attempt(folders, cpu, quiet, execution=execution).run(what)
+    record = Attempt(replace(context, settings=settings), alone=True).run(what)
     assert (record.status, record.environment["deterministic"]) == ("done", wanted)
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_the_option_reaches_worker_processes(experiment, folders):
-    plan = [experiment(seed=seed, epochs=1, train_samples=64) for seed in (0, 1)]
-    execution = Execution("cpu", 2, deterministic=True)
+def test_the_option_reaches_worker_processes(experiment, folders, planned):
+    sweep = planned(experiment(seed=seed, epochs=1, train_samples=64) for seed in (0, 1))
     said = []
-    Pool(folders, said.append, Stop(), execution).execute(plan, status.marks(plan, folders))
+    Pool(RunSettings("cpu", 2, deterministic=True), Stop(), said.append).execute(sweep)
     records, _ = load_records(folders.root / "runs")
     assert [r.environment["deterministic"] for r in records] == [True, True], said
 
 
-def test_it_changes_no_number_on_a_cpu(experiment, dataset, quiet, cpu, tmp_path):
+def test_it_changes_no_number_on_a_cpu(experiment, dataset, context, elsewhere):
     what = experiment(train_samples=128)
-    free = run(what, dataset, Folders(tmp_path / "free"), cpu, quiet)
+    free = run(what, dataset, context)
     with deterministic(True):
-        bound = run(what, dataset, Folders(tmp_path / "bound"), cpu, quiet)
+        bound = run(what, dataset, elsewhere)
     assert (free.history, free.predictions_sha256) == (bound.history, bound.predictions_sha256)
+
+
+def test_side_by_side_and_alone_give_the_same_bits(experiment, tmp_path, monkeypatch):
+    """The threads of a run are part of its plan, whatever `--jobs` and the environment say."""
+    plan = [experiment(seed=s, epochs=1, train_samples=128, threads=s + 1) for s in (0, 1)]
+    found = {}
+    for jobs in (1, 2):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(3 - jobs))
+        folders, said = Folders(tmp_path / str(jobs)), []
+        sweep = Sweep.planned_now(plan, folders)
+        execute_here(sweep, RunSettings("cpu", jobs), Stop(), said.append)
+        found[jobs], _ = load_records(folders.root / "runs")
+        assert [r.environment["threads"] for r in found[jobs]] == [1, 2], said
+    assert torch.get_num_threads() == 1, "the number of this process is as before"
+    for one, other in zip(found[1], found[2], strict=True):
+        assert without_timing(one) == without_timing(other)
 
 
 def put_twice(tensor):
@@ -89,12 +103,10 @@ def test_an_operation_left_to_chance_is_refused_and_the_state_comes_back():
         put_twice(torch.zeros(2))
 
 
-def test_a_run_with_such_an_operation_failed_and_says_so(
-    experiment, folders, quiet, cpu, monkeypatch
-):
+def test_a_run_with_such_an_operation_failed_and_says_so(experiment, context, monkeypatch):
     cls, plain = METHODS["joint_train"], METHODS["joint_train"].step
     monkeypatch.setattr(cls, "step", lambda s, *a: (put_twice(torch.zeros(2)), plain(s, *a))[1])
-    execution = Execution("cpu", deterministic=True)
-    record = Attempt(folders, cpu, quiet, execution=execution).run(experiment(epochs=1))
+    settings = RunSettings("cpu", deterministic=True)
+    record = Attempt(replace(context, settings=settings), alone=True).run(experiment(epochs=1))
     assert record.status == "failed"
     assert "deterministic" in record.reason

@@ -91,7 +91,7 @@ def test_the_second_pass_sees_the_perturbed_weights_in_bf16_too():
 
 
 def test_a_run_trains_in_its_precision_and_evaluates_in_fp32(
-    experiment, dataset, folders, cpu, quiet, monkeypatch
+    experiment, dataset, monkeypatch, context
 ):
     seen = {"train": set(), "evaluate": set()}
 
@@ -105,7 +105,7 @@ def test_a_run_trains_in_its_precision_and_evaluates_in_fp32(
 
     monkeypatch.setattr(epoch, "evaluate", watched)
     runs = {
-        p: run.run(experiment(epochs=1, precision=p), dataset, folders, cpu, quiet)
+        p: run.run(experiment(epochs=1, precision=p), dataset, context)
         for p in ("fp32", "tf32", "bf16")
     }
     losses = {p: record.history[0]["train"]["loss_mm"] for p, record in runs.items()}

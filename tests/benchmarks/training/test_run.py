@@ -12,10 +12,11 @@ import torch
 
 from baselines.joint_train import JointTrain
 from baselines.registry import METHODS
+from benchmarks.records.folders import Folders
 from benchmarks.records.record import RunRecord
 from benchmarks.training import run as harness
 from benchmarks.training.checkpoint import load_checkpoint, save_checkpoint
-from benchmarks.training.execution import Reporter
+from benchmarks.training.context import Reporter
 from benchmarks.training.run import run
 from benchmarks.training.state import Training
 from msam.optim import OptimConfig
@@ -54,24 +55,23 @@ SMALL = {"batch_size": 16, "train_samples": 80}
 @pytest.mark.parametrize("name", sorted(METHODS))
 @pytest.mark.parametrize("fusion", ["late", "early"])
 def test_a_run_resumed_after_every_epoch_gives_the_same_record(
-    name, fusion, experiment, little, folders, quiet, cpu, tmp_path
+    name, fusion, experiment, little, context, elsewhere
 ):
     if reason := METHODS[name].unsupported(little.spec.modalities, fusion):
         pytest.skip(reason)
     optim = OptimConfig(lr=0.02, decay_epochs=1)
     what = experiment(method=name, fusion=fusion, epochs=3, optim=optim, **SMALL)
-    alone = run(what, little, folders, cpu, quiet)
-    elsewhere = type(folders)(tmp_path / "interrupted")
+    alone = run(what, little, context)
     for _ in range(2):
         with pytest.raises(Interrupted):
-            run(what, little, elsewhere, cpu, interrupt_after(1))
-        assert elsewhere.checkpoint(what.run_id).exists()
-    resumed = run(what, little, elsewhere, cpu, quiet)
+            run(what, little, replace(elsewhere, reporter=interrupt_after(1)))
+        assert elsewhere.folders.checkpoint(what.run_id).exists()
+    resumed = run(what, little, elsewhere)
     assert without_timing(resumed) == without_timing(alone)
-    predictions = [np.load(f.predictions(what.run_id)) for f in (folders, elsewhere)]
+    predictions = [np.load(c.folders.predictions(what.run_id)) for c in (context, elsewhere)]
     assert set(predictions[0]) == set(predictions[1])
     assert all(np.array_equal(predictions[0][key], predictions[1][key]) for key in predictions[0])
-    assert not elsewhere.checkpoint(what.run_id).exists()
+    assert not elsewhere.folders.checkpoint(what.run_id).exists()
 
 
 def half_of(content):
@@ -86,32 +86,32 @@ def one_bit_flipped(content):
 
 @pytest.mark.parametrize("damage", [half_of, one_bit_flipped, lambda content: b"", lambda c: b"x"])
 def test_a_damaged_checkpoint_is_set_aside_and_the_run_starts_again(
-    damage, experiment, dataset, folders, quiet, cpu, tmp_path
+    damage, experiment, dataset, folders, context, elsewhere
 ):
     what = experiment(epochs=3, train_samples=192)
-    alone = run(what, dataset, type(folders)(tmp_path / "alone"), cpu, quiet)
+    alone = run(what, dataset, elsewhere)
     with pytest.raises(Interrupted):
-        run(what, dataset, folders, cpu, interrupt_after(2))
+        run(what, dataset, replace(context, reporter=interrupt_after(2)))
     path = folders.checkpoint(what.run_id)
     path.write_bytes(damage(path.read_bytes()))
     lines = []
-    again = run(what, dataset, folders, cpu, Reporter(lines.append, lambda b, title: b))
+    again = run(what, dataset, replace(context, reporter=Reporter(lines.append)))
     assert without_timing(again) == without_timing(alone)
     assert any("damaged" in line for line in lines)
     assert path.with_name(f"{path.name}.damaged").exists()
 
 
 def test_a_checkpoint_that_fits_only_in_part_leaves_no_trace(
-    experiment, dataset, folders, quiet, cpu, tmp_path
+    experiment, dataset, folders, context, elsewhere
 ):
     what = experiment(epochs=3, train_samples=192)
-    alone = run(what, dataset, type(folders)(tmp_path / "alone"), cpu, quiet)
+    alone = run(what, dataset, elsewhere)
     with pytest.raises(Interrupted):
-        run(what, dataset, folders, cpu, interrupt_after(2))
+        run(what, dataset, replace(context, reporter=interrupt_after(2)))
     path = folders.checkpoint(what.run_id)
     state = load_checkpoint(path)
     save_checkpoint(path, {**state, "history": state["history"][:-5]})
-    assert without_timing(run(what, dataset, folders, cpu, quiet)) == without_timing(alone)
+    assert without_timing(run(what, dataset, context)) == without_timing(alone)
 
 
 def test_a_checkpoint_cannot_execute_code(tmp_path):
@@ -126,7 +126,7 @@ def test_a_checkpoint_cannot_execute_code(tmp_path):
 
 
 def test_every_method_sees_the_same_batches_and_initial_weights(
-    experiment, little, folders, quiet, cpu, monkeypatch
+    experiment, little, monkeypatch, context
 ):
     seen = {}
     start = Training.start
@@ -145,7 +145,7 @@ def test_every_method_sees_the_same_batches_and_initial_weights(
 
     monkeypatch.setattr(Training, "start", spied)
     for name in METHODS:
-        run(experiment(method=name, **SMALL), little, folders, cpu, quiet)
+        run(experiment(method=name, **SMALL), little, context)
     first = seen.pop("joint_train")
     assert len(first) == 1 + 2 * 5
     assert not torch.equal(first[1], first[6]), "every epoch has its own order"
@@ -158,7 +158,7 @@ def weights_of(model):
 
 
 def test_seeds_change_weights_and_order_but_not_the_part_that_is_trained_on(
-    experiment, dataset, folders, quiet, cpu, monkeypatch
+    experiment, dataset, monkeypatch, context
 ):
     labels, weights = [], []
 
@@ -171,7 +171,7 @@ def test_seeds_change_weights_and_order_but_not_the_part_that_is_trained_on(
 
     monkeypatch.setattr(JointTrain, "step", spy)
     for seed in (0, 1):
-        run(experiment(seed=seed, epochs=1), dataset, folders, cpu, quiet)
+        run(experiment(seed=seed, epochs=1), dataset, context)
     assert not torch.equal(weights[0], weights[5])
     one, other = torch.cat(labels[:5]), torch.cat(labels[5:])
     assert not torch.equal(one, other)
@@ -184,7 +184,7 @@ def rows_of(images):
 
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_no_method_ever_receives_anything_of_the_test_split(
-    name, experiment, dataset, little, folders, quiet, cpu, monkeypatch
+    name, experiment, dataset, little, monkeypatch, context
 ):
     received, images = [], []
     start = Training.start
@@ -205,7 +205,7 @@ def test_no_method_ever_receives_anything_of_the_test_split(
         return training
 
     monkeypatch.setattr(Training, "start", spied)
-    record = run(experiment(method=name, **SMALL), little, folders, cpu, quiet)
+    record = run(experiment(method=name, **SMALL), little, context)
     assert received == [entry["val"] for entry in record.history]
     assert all(e["val"] != e["test"] for e in record.history)
     train, _ = dataset.train.batch(torch.arange(len(dataset.train)))
@@ -215,27 +215,27 @@ def test_no_method_ever_receives_anything_of_the_test_split(
     assert not seen & rows_of(test["visual"])
 
 
-def test_a_divergent_run_is_recorded_as_such(experiment, dataset, folders, quiet, cpu):
+def test_a_divergent_run_is_recorded_as_such(experiment, dataset, folders, context):
     wild = experiment(optim=OptimConfig(lr=1e20), epochs=3)
-    record = run(wild, dataset, folders, cpu, quiet)
+    record = run(wild, dataset, context)
     assert record.status == "diverged"
     assert "epoch 1" in record.reason
     assert RunRecord.load(folders.record(wild.run_id)) == record
 
 
 def test_accuracies_that_stop_being_numbers_are_a_divergence_too(
-    experiment, dataset, folders, quiet, cpu
+    experiment, dataset, folders, context
 ):
     """The last step of the only epoch ruins the weights after its loss was taken."""
     wild = experiment(optim=OptimConfig(lr=1e30), train_samples=64, epochs=3)
-    record = run(wild, dataset, folders, cpu, quiet)
+    record = run(wild, dataset, context)
     assert record.status == "diverged"
     assert record.history == ()
     assert not folders.checkpoint(wild.run_id).exists()
 
 
 def test_an_epochs_training_metrics_are_the_means_of_its_steps(
-    experiment, dataset, folders, quiet, cpu, monkeypatch
+    experiment, dataset, monkeypatch, context
 ):
     returned = []
     step = JointTrain.step
@@ -246,17 +246,17 @@ def test_an_epochs_training_metrics_are_the_means_of_its_steps(
         return returned[-1]
 
     monkeypatch.setattr(JointTrain, "step", spy)
-    record = run(experiment(), dataset, folders, cpu, quiet)
+    record = run(experiment(), dataset, context)
     for epoch, steps in zip(record.history, (returned[:5], returned[5:]), strict=True):
         for name in ("loss_mm", "acc_mm"):
             mean = sum(s[name].item() for s in steps) / 5
             assert epoch["train"][name] == pytest.approx(mean, rel=1e-6)
 
 
-def test_a_record_says_what_ran(experiment, dataset, folders, quiet, cpu):
+def test_a_record_says_what_ran(experiment, dataset, context):
     optim = OptimConfig(lr=0.02, decay_epochs=1)
     what = experiment(method="msam", params={"rho": 0.1}, optim=optim)
-    record = run(what, dataset, folders, cpu, quiet)
+    record = run(what, dataset, context)
     assert [e["lr"] for e in record.history] == pytest.approx([0.02, 0.002])
     assert record.method_params["rho"] == 0.1
     assert record.method_params["split"] == "scalar"
@@ -280,7 +280,7 @@ def test_the_part_that_is_trained_on_is_random(experiment, dataset):
 
 
 def test_a_methods_own_draws_depend_on_the_seed_alone(
-    experiment, dataset, folders, quiet, cpu, monkeypatch, tmp_path
+    experiment, dataset, monkeypatch, tmp_path, context
 ):
     drawn = []
     step = JointTrain.step
@@ -292,13 +292,13 @@ def test_a_methods_own_draws_depend_on_the_seed_alone(
     monkeypatch.setattr(JointTrain, "step", spy)
     for place, seed in (("a", 0), ("b", 0), ("c", 1)):
         torch.rand(3)  # whatever was drawn before does not matter
-        run(experiment(seed=seed), dataset, type(folders)(tmp_path / place), cpu, quiet)
+        run(experiment(seed=seed), dataset, replace(context, folders=Folders(tmp_path / place)))
     assert drawn[:10] == drawn[10:20] != drawn[20:]
     assert len(set(drawn[:10])) == 10
 
 
-def test_predictions_are_those_of_the_reported_accuracies(experiment, dataset, folders, quiet, cpu):
-    record = run(experiment(epochs=4), dataset, folders, cpu, quiet)
+def test_predictions_are_those_of_the_reported_accuracies(experiment, dataset, folders, context):
+    record = run(experiment(epochs=4), dataset, context)
     stored = np.load(folders.predictions(record.run_id), allow_pickle=False)
     for entry in record.history:
         for output in ("mm", "audio", "visual"):
@@ -310,27 +310,23 @@ def test_predictions_are_those_of_the_reported_accuracies(experiment, dataset, f
     assert len([key for key in stored if key.endswith("_mm")]) <= 3
 
 
-def test_stand_in_data_is_marked_and_learnable_with_audio_dominant(
-    experiment, dataset, folders, quiet, cpu
-):
+def test_stand_in_data_is_marked_and_learnable_with_audio_dominant(experiment, dataset, context):
     what = experiment(epochs=5, train_samples=None, optim=OptimConfig(lr=0.05))
-    record = run(what, dataset, folders, cpu, quiet)
+    record = run(what, dataset, context)
     test = record.history[-1]["test"]
     assert record.stand_in
     assert test["acc_mm"] > 0.6
     assert test["acc_audio"] > test["acc_visual"] + 0.1
 
 
-def test_too_few_samples_for_a_batch_are_refused(experiment, dataset, folders, quiet, cpu):
+def test_too_few_samples_for_a_batch_are_refused(experiment, dataset, context):
     with pytest.raises(ValueError, match="10 training samples do not fill a batch of 64"):
-        run(experiment(train_samples=10), dataset, folders, cpu, quiet)
+        run(experiment(train_samples=10), dataset, context)
 
 
-def test_a_run_ends_early_when_the_method_says_so(
-    experiment, dataset, folders, quiet, cpu, monkeypatch
-):
+def test_a_run_ends_early_when_the_method_says_so(experiment, dataset, monkeypatch, context):
     monkeypatch.setattr(JointTrain, "finished", property(lambda self: self.epoch >= 1))
-    assert len(run(experiment(epochs=3), dataset, folders, cpu, quiet).history) == 1
+    assert len(run(experiment(epochs=3), dataset, context).history) == 1
 
 
 def test_a_checkpoint_holds_plain_values_and_tensors_only(experiment, dataset, cpu, tmp_path):

@@ -174,7 +174,9 @@ def test_a_lost_record_of_the_table_costs_no_table(folder, capsys):
     path.write_text(whole[:-40])
     status, told = refused(folder, capsys)
     assert status == 1
-    assert f"left out: {path.name}: no readable record" in told and "1 record of the table" in told
+    assert (
+        f"left out: {path.name}: not a readable record" in told and "1 record of the table" in told
+    )
     path.write_text(whole)
     other = path.with_name("avmnist-late-sam-s0-0123456789.json")
     other.write_text("{")

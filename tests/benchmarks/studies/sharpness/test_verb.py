@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,13 +16,13 @@ from benchmarks.studies.sharpness.curvature_file import Curvature, CurvatureSett
 from benchmarks.studies.sharpness.probe import Prober, fixed_rows
 from benchmarks.training import epoch
 from benchmarks.training.checkpoint import load_weights, save_weights
+from benchmarks.training.context import Reporter, RunSettings
 from benchmarks.training.evaluate import evaluate
-from benchmarks.training.execution import Execution, Reporter
 from benchmarks.training.run import run, training_part
 from benchmarks.training.state import Training
 from tests.tiny import tiny_model
 
-KEEP = Execution(keep_weights=True)
+KEEP = RunSettings(keep_weights=True)
 
 TINY = ["--set", "epochs=1", "--set", "train_samples=192"]
 FEW = ["--samples", "40", "--probes", "2", "--grid", "3"]
@@ -65,13 +66,13 @@ def out(trained, tmp_path):
 
 
 def test_keeping_weights_changes_nothing_in_the_record(
-    experiment, dataset, quiet, cpu, tmp_path, monkeypatch
+    experiment, dataset, cpu, tmp_path, monkeypatch, context
 ):
     folders = {keep: Folders(tmp_path / str(keep)) for keep in (False, True)}
     what = experiment(train_samples=192)
     contents = []
     for keep, place in folders.items():
-        run(what, dataset, place, cpu, quiet, Execution(keep_weights=keep))
+        run(what, dataset, replace(context, folders=place, settings=RunSettings(keep_weights=keep)))
         content = json.loads(place.record(what.run_id).read_text())
         del content["timing"], content["sha256"]
         contents.append(content)
@@ -82,26 +83,24 @@ def test_keeping_weights_changes_nothing_in_the_record(
     assert evaluate(model, dataset.test).metrics == contents[0]["history"][-1]["test"]
 
 
-def test_a_run_that_diverged_keeps_no_weights(
-    experiment, dataset, folders, quiet, cpu, monkeypatch
-):
+def test_a_run_that_diverged_keeps_no_weights(experiment, dataset, folders, monkeypatch, context):
     def diverging(metrics, where):
         raise epoch.Diverged(where)
 
     monkeypatch.setattr(epoch, "refuse_non_finite", diverging)
-    assert run(experiment(), dataset, folders, cpu, quiet, KEEP).status == "diverged"
+    assert run(experiment(), dataset, replace(context, settings=KEEP)).status == "diverged"
     assert not list(folders.root.glob("weights/*"))
     assert pending([experiment()], folders, keep_weights=True) == []
 
 
 def test_a_done_run_without_weights_is_trained_again_only_to_keep_them(
-    experiment, dataset, folders, quiet, cpu
+    experiment, dataset, folders, context
 ):
     what = experiment(train_samples=192, epochs=1)
-    first = run(what, dataset, folders, cpu, quiet)
+    first = run(what, dataset, context)
     assert pending([what], folders) == []
     assert pending([what], folders, keep_weights=True) == [what]
-    assert run(what, dataset, folders, cpu, quiet, KEEP).history == first.history
+    assert run(what, dataset, replace(context, settings=KEEP)).history == first.history
     assert pending([what], folders, keep_weights=True) == []
 
 

@@ -1,4 +1,4 @@
-"""What a method keeps on the host, where the replay of a recorded step changes nothing."""
+"""Compares what a method keeps on the host, where the replay of a recorded step changes nothing."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _OF_EVERY_MODULE = frozenset(vars(nn.Module()))  # parameters, buffers, hooks, `
 def host_state(method: Method) -> dict[str, Any]:
     """Every attribute besides tensors, optimisers and generators, in a form that compares.
 
-    Containers, iterators, random number generators, objects and modules are looked into; a tensor
-    in them counts by where it lies, and what cannot be looked into by what object it is.
+    Looks into containers, iterators, random number generators, objects and modules. A tensor in
+    them is compared by its address; an object that cannot be looked into, by its identity.
     """
     attributes = _attributes(method)
     kept = {n: value for n, value in attributes.items() if not isinstance(value, ON_DEVICE)}
@@ -32,7 +32,7 @@ def host_state(method: Method) -> dict[str, Any]:
 
 
 def changed_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """The attributes that differ, that came, or that went."""
+    """The attributes that differ, are new, or are gone."""
     names = sorted(before.keys() | after.keys())
     return [n for n in names if n not in before or n not in after or before[n] != after[n]]
 
@@ -81,12 +81,12 @@ def _of_modules(module: nn.Module) -> dict[str, Any]:
 
 
 def _reduced(value: Any) -> Any:
-    """What a class that says how to pickle it would have pickled: the state of an iterator or of a
-    generator of random numbers, which is no attribute. None if it says nothing."""
+    """What pickle would store of an object whose class says how: the state of an iterator or of a
+    random number generator, which is not an attribute. None if the class does not say."""
     cls = type(value)
     if (cls.__reduce_ex__, cls.__reduce__) == (object.__reduce_ex__, object.__reduce__):
         return None
     try:
         return value.__reduce_ex__(4)
-    except Exception:  # noqa: BLE001  it is the class's own code, and may refuse anyhow
+    except Exception:  # noqa: BLE001  it is the class's own code, which may raise anything
         return None

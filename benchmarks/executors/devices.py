@@ -1,23 +1,45 @@
-"""How many runs fit side by side on this machine, and how many threads each gets."""
+"""The device that runs train on, and how many runs fit on it side by side."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.plan.workspace import has_cuda
 
-# Guesses on the safe side: a run that needs more is done again alone.
+if TYPE_CHECKING:
+    import torch
+
+# Generous estimates; a run that needs more is done again alone.
 _CPU_RUN_BYTES, _CUDA_RUN_BYTES = 2 * 2**30, 12 * 2**30
 _MOST, CORES_PER_CUDA_RUN = 8, 2
+
+
+def pick_device(name: str | None) -> torch.device:
+    """The named device; None means cuda if there is one. ValueError if it does not exist."""
+    import torch  # takes seconds, and the command line counts jobs without it
+
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ValueError(f"--device is '{name}'; it must be cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise ValueError(f"--device is '{name}', but torch sees {count} CUDA devices")
+    return device
 
 
 def job_count(wanted: str, device: str | None) -> int:
     """`--jobs` as a number; ValueError if it is neither `auto` nor a whole number from 1 on.
 
-    `auto` is one run per core on a processor, as small models gain more from runs than from
-    threads; on a CUDA device what its free memory holds. At most eight.
+    `auto` is at most eight: on a CPU one run per core, as small models gain more from runs than
+    from threads; on a CUDA device as many as its free memory holds.
     """
     if wanted != "auto":
         if not wanted.isdecimal() or int(wanted) < 1:
@@ -29,11 +51,6 @@ def job_count(wanted: str, device: str | None) -> int:
     else:
         fitting = min(cores // CORES_PER_CUDA_RUN, _free_cuda_bytes(device) // _CUDA_RUN_BYTES)
     return max(1, min(fitting, _MOST))
-
-
-def thread_count(jobs: int) -> int:
-    """Threads of each of `jobs` runs. Results depend on it in their last digits."""
-    return max(1, core_count() // jobs)
 
 
 def core_count() -> int:
