@@ -6,8 +6,6 @@ from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from benchmarks.plan.networks import OPTIONAL
-
 
 def setting(text: str) -> tuple[str, Any]:
     """`name=value` -> (name, value), a number where it reads as one."""
@@ -108,7 +106,7 @@ def _add_name(parser: ArgumentParser) -> None:
 def _add_bench(parser: ArgumentParser) -> None:
     about = "folder for tables and JSON (default results/bench/local, where --dry-run looks first)"
     parser.add_argument("--out", type=Path, help=about)
-    about = f"default: all but {', '.join(OPTIONAL)}"
+    about = "default: all but steps_NAME, the tables' networks on the other datasets"
     parser.add_argument("--parts", nargs="+", default=[], metavar="NAME", help=about)
     parser.add_argument("--rounds", type=int, default=7, help="timings each (default 7)")
 

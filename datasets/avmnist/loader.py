@@ -3,7 +3,7 @@
 As rebuilt from MNIST and FSDD only. Options of `load`: `pairing` is `scrambled` (clips in the
 completion order of the published generator, so that most clips say another digit: the data the
 published numbers come from, most probably), `aligned` (every clip says its image's digit), or
-`scrambled_1` and the like, scrambled with job times that vary by 1 % instead of 5 %, for forensics;
+`scrambled_1` and so on, scrambled with job times that vary by 1 % instead of 5 %, for forensics;
 `components` is the number of PCA components per image (4 fits the published data, 3 is the
 generator's code as stored).
 """
@@ -14,46 +14,42 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from datasets.avmnist.spec import COMPONENTS, SPREADS
+from datasets.avmnist.spec import (
+    COMPONENTS,
+    OTHER_VERSIONS,
+    RECIPE_VERSION,
+    SOURCES,
+    SPEC,
+    SPREADS,
+)
 from datasets.errors import DataError
-from datasets.loader import Loader, PrepareReport, Progress, Sizes, SplitSize
-from datasets.spec import PROTOCOLS, DatasetSpec
+from datasets.loader import Loader, PrepareReport, Progress
+from datasets.spec import PROTOCOLS, SplitSize
 from datasets.store.manifest import Manifest
 
 if TYPE_CHECKING:
-    from datasets.tensors.dataset import Dataset
-"""Pairings besides the prepared ones, with the coefficient of variation of a job's time."""
+    from datasets.audit.findings import Finding
+    from datasets.tensors.dataset import SplitTensors
 
 
 class AvMnist(Loader):
-    """The AV-MNIST loader; torch and numpy are imported by the verbs that need them."""
+    """The AV-MNIST loader. Its raw files are pinned and downloaded."""
 
-    spec = DatasetSpec("avmnist", {"audio": (1, 112, 112), "visual": (1, 28, 28)}, 10)
-    recipe_version = 1
-
-    choices: ClassVar = {
+    spec = SPEC
+    recipe_version = RECIPE_VERSION
+    options: ClassVar = {
         "pairing": ("scrambled", "aligned", *SPREADS),
         "protocol": PROTOCOLS,
     }
+    sources, other_versions = SOURCES, OTHER_VERSIONS
 
-    def options(self, given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
+    def with_defaults(self, given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
         chosen = dict(given)
         components, prepared = chosen.pop("components", COMPONENTS), manifest.recipe["components"]
         # Configuration files and the command line may give numbers as text.
         if str(components) not in map(str, range(1, prepared + 1)):
             raise DataError(f"components={components!r}; prepared are 1 to {prepared}")
-        return {**super().options(chosen, manifest), "components": int(components)}
-
-    def load(self, folder: Path, options: Mapping[str, Any]) -> Dataset:
-        from datasets.avmnist.load import load_splits
-        from datasets.tensors.dataset import Dataset
-
-        manifest = self.manifest(folder)
-        chosen = self.options(options, manifest)
-        remedy = self.remedy(manifest.stand_in)
-        splits, rows = load_splits(folder, manifest, remedy, **chosen)
-        identity = self.fingerprint(manifest, options)
-        return Dataset(self.spec, *splits, identity, rows, manifest.stand_in)
+        return {**super().with_defaults(chosen, manifest), "components": int(components)}
 
     def prepare(
         self, raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool
@@ -62,18 +58,63 @@ class AvMnist(Loader):
 
         return prepare_published(raw, folder, progress=progress, force=force)
 
-    def generate_stand_in(self, folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
-        from datasets.avmnist.stand_in import prepare_stand_in
+    def write_raw(self, folder: Path, seed: int) -> None:
+        from datasets.avmnist.stand_in import write_raw
 
-        return prepare_stand_in(folder, seed, progress=progress)
+        write_raw(folder, seed)
 
+    def prepare_generated(self, raw: Path, folder: Path, seed: int, progress: Progress) -> Manifest:
+        from datasets.avmnist.prepare import prepare_release
+        from datasets.avmnist.release import stand_in_release
 
-def _avmnist(folder: Path, manifest: Manifest, protocol: str) -> Sizes:
-    from datasets.avmnist.load import split_rows
+        release = stand_in_release(self.generated(seed))
+        return prepare_release([raw], folder, release, seed, progress).manifest
 
-    rows, clips = manifest.facts["rows"], manifest.facts["clips"]
-    parts = split_rows({part: int(count) for part, count in rows.items()}, manifest, protocol)
-    return {
-        split: SplitSize(len(index), {"audio": min(len(index), int(clips[part]))})
-        for split, (part, index) in parts.items()
-    }
+    def stand_in_recipe(self, seed: int) -> dict[str, Any]:
+        from datasets.avmnist.prepare import recipe_of
+        from datasets.avmnist.release import stand_in_release
+
+        return recipe_of(stand_in_release(self.generated(seed)), seed)
+
+    def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        from datasets.avmnist.prepare import notes
+
+        return notes(facts)
+
+    def load_splits(
+        self, folder: Path, manifest: Manifest, options: Mapping[str, Any]
+    ) -> tuple[list[SplitTensors], str]:
+        from datasets.avmnist.load import load_splits
+
+        return load_splits(folder, manifest, self.remedy(manifest.stand_in), **options)
+
+    def split_sizes(
+        self, folder: Path, manifest: Manifest, options: Mapping[str, Any]
+    ) -> dict[str, SplitSize]:
+        from datasets.avmnist.splits import split_rows
+
+        rows, clips = manifest.facts["rows"], manifest.facts["clips"]
+        parts = {part: int(count) for part, count in rows.items()}
+        return {
+            split: SplitSize(len(index), {"audio": min(len(index), int(clips[part]))})
+            for split, (part, index) in split_rows(parts, manifest, options["protocol"]).items()
+        }
+
+    def train_shares(self, folder: Path, pairing: str) -> tuple[float, float]:
+        """Shares in [0, 1] of the training rows that keep their recording, and a right digit's."""
+        from datasets.avmnist.pairing import train_shares
+
+        manifest = self.manifest(folder)
+        return train_shares(folder, manifest, self.remedy(manifest.stand_in), pairing)
+
+    def audit(self, raw: Sequence[Path], prepared: Path) -> list[Finding]:
+        from datasets.avmnist.audit import findings, prepared_findings
+
+        if not prepared.exists():
+            return [*findings(raw), *self.nothing_to_audit("prepared rows")]
+        manifest = self.manifest(prepared)
+        remedy = self.remedy(manifest.stand_in)
+        return [*findings(raw), *prepared_findings(prepared, manifest, remedy)]
+
+    def prepare_command(self) -> str:
+        return "./reproduce.sh data prepare avmnist (or add --raw DIR if you have the files)"

@@ -12,9 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.avmnist.loader import AvMnist
-from datasets.avmnist.release import PARTS
-from datasets.avmnist.spec import SPREADS
+from datasets.avmnist.spec import PARTS, SPREADS
 from datasets.errors import DataError
 from datasets.store.arrays import read_arrays
 from datasets.store.manifest import Manifest
@@ -93,13 +91,13 @@ def pairing_rows(
     return scrambled_pairing(aligned, int(manifest.recipe["seed"]), SPREADS[pairing])
 
 
-def train_shares(folder: Path, pairing: str) -> tuple[float, float]:
+def train_shares(
+    folder: Path, manifest: Manifest, remedy: str, pairing: str
+) -> tuple[float, float]:
     """Shares in [0, 1] of the training rows that keep their recording, and a right digit's."""
-    loader = AvMnist()
-    manifest = loader.manifest(folder)
     names = [f"{kind}_{part}" for kind in ("aligned", "scrambled") for part in PARTS]
     names += ["labels_train", "clip_digits_train"]
-    arrays = read_arrays(folder, manifest, loader.remedy(manifest.stand_in), names)
+    arrays = read_arrays(folder, manifest, remedy, names)
     index = pairing_rows(arrays, manifest, pairing)["train"]
     in_place = float((index == arrays["aligned_train"]).mean())
     return in_place, float((arrays["clip_digits_train"][index] == arrays["labels_train"]).mean())

@@ -9,18 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from datasets.avmnist.loader import AvMnist
 from datasets.avmnist.pairing import aligned_pairing, scrambled_pairing
 from datasets.avmnist.pca import low_rank
 from datasets.avmnist.raw import RawAvMnist, download, read_raw
-from datasets.avmnist.release import PARTS, PUBLISHED, TEST_TAKES, Release
+from datasets.avmnist.release import PUBLISHED, Release
+from datasets.avmnist.spec import COMPONENTS, NAME, PARTS, RECIPE_VERSION, TEST_TAKES
 from datasets.avmnist.spectrogram import spectrogram
 from datasets.loader import PrepareReport, Progress
 from datasets.store.arrays import write_store
 from datasets.store.manifest import digest_of, up_to_date
 
 SEED = 0
-COMPONENTS = 4
 VAL_SHARE = 12
 """One twelfth of the training rows, the last ones: 5,000 of 60,000."""
 
@@ -34,7 +33,7 @@ def prepare_published(
     current = None if force else up_to_date(folder, recipe_of(PUBLISHED, SEED))
     if current:
         return PrepareReport(False, folder, current, notes(current.facts))
-    places = raw or [download(folder.parent.parent / "raw" / AvMnist.spec.name, progress)]
+    places = raw or [download(folder.parent.parent / "raw" / NAME, progress)]
     return prepare_release(places, folder, PUBLISHED, SEED, progress)
 
 
@@ -49,14 +48,14 @@ def prepare_release(
     _pairings(arrays, seed)
     recipe = recipe_of(release, seed)
     facts = {
-        **measured(arrays),
+        **facts_of(arrays),
         "energy": energy,
         "val_rows": len(raw.labels["train"]) // VAL_SHARE,
     }
     manifest = write_store(
         folder,
         arrays,
-        dataset=AvMnist.spec.name,
+        dataset=NAME,
         stand_in=release.stand_in,
         recipe=recipe,
         raw=raw.sha256,
@@ -70,7 +69,7 @@ def recipe_of(release: Release, seed: int) -> dict[str, Any]:
     """All that decides the data."""
     pins = {name: content.sha256 for name, content in release.idx.items()}
     raw = {**release.identity, **pins, "recordings": release.recordings_sha256}
-    return {"version": AvMnist.recipe_version, "seed": seed, "components": COMPONENTS, "raw": raw}
+    return {"version": RECIPE_VERSION, "seed": seed, "components": COMPONENTS, "raw": raw}
 
 
 def _spectrograms(raw: RawAvMnist, progress: Progress) -> Arrays:
@@ -127,7 +126,7 @@ def data_fingerprint(recipe: Mapping[str, Any], arrays: Arrays) -> str:
     return digest_of([shared, {name: _digest(arrays[name]) for name in names}])
 
 
-def measured(arrays: Arrays) -> dict[str, Any]:
+def facts_of(arrays: Arrays) -> dict[str, Any]:
     """Rows and recordings per split, and what scrambling did, as shares in [0, 1] of the rows."""
     facts: dict[str, Any] = {"rows": {}, "clips": {}, "scrambled": {}}
     for part in PARTS:

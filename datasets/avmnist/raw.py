@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from datasets.avmnist.recordings import ARCHIVE_SUFFIXES, Clip, read_recordings
-from datasets.avmnist.release import PARTS, PUBLISHED, Release
+from datasets.avmnist.release import PUBLISHED, Release
+from datasets.avmnist.spec import FSDD, PARTS, SOURCES
 from datasets.avmnist.spectrogram import RATE_HZ
 from datasets.errors import DataError
 from datasets.loader import Progress
-from datasets.raw.fetch import FSDD, fetch, sources_of
+from datasets.raw.fetch import fetch
 from datasets.raw.idx import parse_idx, read_content
 from datasets.raw.wav import parse_wav
 
@@ -127,7 +128,7 @@ def _read_clips(
 
 def download(folder: Path, progress: Progress) -> Path:
     """Brings every raw file into `folder` and returns it; raises DataError if one fails."""
-    for source in sources_of("avmnist"):
+    for source in SOURCES:
         check = _check_fsdd if source == FSDD else None
         fetch(source, folder, check=check, progress=progress)
     return folder

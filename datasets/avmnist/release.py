@@ -7,16 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from datasets.avmnist.recordings import Clip, digest
+from datasets.avmnist.spec import SPEAKERS, TAKES
 from datasets.errors import DataError
-
-SPEAKERS = ("jackson", "nicolas", "theo", "yweweler")
-TAKES = 50
-TEST_TAKES = range(40, 50)
-PARTS = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
-"""Split -> idx files of images and labels, without .gz."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +81,8 @@ PUBLISHED = Release(
     speakers=SPEAKERS,
     recordings_sha256="4336d941788f886649de2caa3f7ca6c6484d20a5e1796f7948fd0e80f50d5312",
 )
+
+
+def stand_in_release(identity: Mapping[str, str]) -> Release:
+    """Generated files of any content, which `identity` stands for."""
+    return Release(identity, stand_in=True)

@@ -12,23 +12,22 @@ import numpy as np
 
 from datasets.audit.checks import balance, examples, identical, repeated, selection, shared
 from datasets.audit.findings import Finding, Sample, Splits, under_protocols
-from datasets.cremad.lists import (
-    KINDS,
-    PARTS,
+from datasets.cremad.raw import (
     Pointers,
+    RawCremad,
     actor_of,
+    find_raw,
     is_pointer,
     label_of,
     pointers_of,
     read_pointers,
     read_split_lists,
 )
-from datasets.cremad.load import split_rows
-from datasets.cremad.loader import Cremad
-from datasets.cremad.raw import RawCremad, find_raw
-from datasets.cremad.spec import LABELS
+from datasets.cremad.spec import KINDS, LABELS, PARTS
+from datasets.cremad.splits import split_rows
 from datasets.errors import counted
 from datasets.raw.find import found_files
+from datasets.spec import PROTOCOLS
 from datasets.store.manifest import Manifest
 
 ODD_SIZE = 4
@@ -38,8 +37,8 @@ Parts = Mapping[str, Sequence[str]]
 """Published list -> its clips."""
 
 
-def findings(raw: Sequence[Path], prepared: Path) -> Iterator[Finding]:
-    """From the published lists, from the files or their git-lfs pointers, from the manifest."""
+def findings(raw: Sequence[Path]) -> Iterator[Finding]:
+    """From the published lists, and from the files or their git-lfs pointers."""
     missing = [f"{part}.csv" for part in PARTS if f"{part}.csv" not in _lists(raw)]
     if missing:
         yield Finding("lists", "not checked", f"{', '.join(missing)} (everything but what follows)")
@@ -49,10 +48,6 @@ def findings(raw: Sequence[Path], prepared: Path) -> Iterator[Finding]:
         parts = read_split_lists(files.lists)
         yield from list_findings(parts, pointers)
         yield on_disk(parts, files, bool(pointers))
-    if prepared.exists():
-        yield skipped(Cremad().manifest(prepared))
-    else:
-        yield Finding("skipped clips", "not checked", f"prepared data: {Cremad().remedy()}")
 
 
 def list_findings(parts: Parts, pointers: Pointers) -> Iterator[Finding]:
@@ -78,8 +73,7 @@ def protocol_splits(parts: Parts, pointers: Pointers) -> dict[str, Splits]:
     samples = [_sample(clip, pointers) for clip in clips]
     labels = np.array([label_of(clip) for clip in clips])
     is_test = np.repeat([0, 1], [len(parts[part]) for part in PARTS])
-    protocols = Cremad.choices["protocol"]
-    rows = {p: split_rows(clips, labels, is_test, p) for p in protocols}
+    rows = {p: split_rows(clips, labels, is_test, p) for p in (*PROTOCOLS, "actor_disjoint")}
     return {p: {s: [samples[i] for i in r] for s, r in of.items()} for p, of in rows.items()}
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from datasets.cremad.lists import KINDS, Pointer, pointer_in
-from datasets.cremad.raw import PULL
+from datasets.cremad.raw import Pointer, pointer_in
+from datasets.cremad.spec import KINDS, PULL
 from datasets.errors import DataError
 from datasets.raw.flv import missing_bytes, read_frame
 from datasets.raw.wav import parse_wav

@@ -11,7 +11,6 @@ import torch
 
 from datasets import registry
 from datasets.errors import DataError
-from datasets.raw.fetch import SOURCES, sources_of
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -95,7 +94,7 @@ def test_only_the_pairing_differs_between_pairings(shared_stand_in: Path) -> Non
 
 def test_planning_needs_neither_torch_nor_numpy(shared_stand_in: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from datasets import registry, sources, status;"
+        "import sys; from pathlib import Path; from datasets import registry;"
         "registry.fingerprint('avmnist', Path(sys.argv[1]), {}); registry.spec('avmnist');"
         "sys.exit(', '.join({'torch', 'numpy', 'scipy'} & set(sys.modules)) or 0)"
     )
@@ -104,14 +103,32 @@ def test_planning_needs_neither_torch_nor_numpy(shared_stand_in: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_every_dataset_has_sources_with_address_and_licence() -> None:
-    for name in registry.LOADERS:
-        assert sources_of(name)
-    for source in SOURCES:
-        assert source.urls and source.licence and source.citation
+def folder_with(path: Path, text: str) -> None:
+    path.mkdir()
+    (path / "loader.py").write_text("from datasets.loader import Loader\n" + text)
 
 
-def test_only_redistributable_data_is_downloaded_and_checked() -> None:
-    automatic = [source for source in SOURCES if source.automatic]
-    assert {source.dataset for source in automatic} == {"avmnist"}
-    assert all(source.redistributable for source in automatic)
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "defines 0 subclasses of Loader"),
+        ("class A(Loader): ...\nclass B(Loader): ...\n", "defines 2 subclasses of Loader"),
+        (
+            "from datasets.ave.spec import PUBLISHED\nclass A(Loader): spec = PUBLISHED.spec\n",
+            "'ave'",
+        ),
+    ],
+)
+def test_a_loader_that_does_not_fit_its_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
+) -> None:
+    folder_with(tmp_path / "odd", text)
+    monkeypatch.setattr(registry, "__file__", str(tmp_path / "registry.py"))
+    monkeypatch.setattr("datasets.__path__", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "datasets.odd", raising=False)
+    try:
+        with pytest.raises(ValueError, match=rf"odd/loader\.py .*{problem}"):
+            registry._found()
+    finally:
+        for name in ("datasets.odd", "datasets.odd.loader"):
+            sys.modules.pop(name, None)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from datasets.cremad.lists import KINDS
 from datasets.cremad.prepare import Release, prepare_release
 from datasets.cremad.raw import find_raw
-from datasets.cremad.spec import LABELS
+from datasets.cremad.spec import KINDS, LABELS
 from datasets.cremad.stand_in import write_lists
 from datasets.loader import PrepareReport, silent
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from datasets.cremad.lists import (
+from datasets.cremad.raw import (
     Pointer,
     actor_of,
     check_label_list,
+    find_raw,
     label_of,
     read_pointers,
     read_split_lists,
 )
-from datasets.cremad.raw import find_raw
 from datasets.cremad.stand_in import write_lists
 from datasets.errors import DataError
 

@@ -12,21 +12,20 @@ import torch
 
 from benchmarks.models import build_model
 from datasets import registry
-from datasets.cremad import stand_in
 from datasets.cremad.clip import Outcome
-from datasets.cremad.facts import measured
-from datasets.cremad.lists import (
-    KINDS,
+from datasets.cremad.loader import Cremad
+from datasets.cremad.prepare import facts_of
+from datasets.cremad.raw import (
+    RawCremad,
     actor_of,
     check_label_list,
+    find_raw,
     label_of,
     read_pointers,
     read_split_lists,
 )
-from datasets.cremad.load import split_rows
-from datasets.cremad.loader import Cremad
-from datasets.cremad.raw import RawCremad, find_raw
-from datasets.cremad.spec import LABELS
+from datasets.cremad.spec import KINDS, LABELS
+from datasets.cremad.splits import split_rows
 from datasets.cremad.stand_in import write_clips
 from datasets.errors import DataError
 from datasets.store.manifest import read_manifest
@@ -86,7 +85,7 @@ def test_official_sums_cover_every_clip_and_show_the_known_oddities(real_lists: 
         for clips in parts.values()
         for clip in clips
     ]
-    facts = measured(parts, outcomes, known)
+    facts = facts_of(parts, outcomes, known)
     assert facts["rows"] == {"train": 6698, "test": 744} and facts["unverified"] == 0
     assert facts["same_sound"] == [
         ["1006_TIE_HAP_XX", "1006_TIE_NEU_XX"],
@@ -169,7 +168,7 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
 
 def test_a_changed_generator_needs_a_new_version(folder: Path) -> None:
     # Means, not digests: the last bit of a sine may differ between machines.
-    assert stand_in.VERSION == "1"
+    assert Cremad.stand_in_version == "1"
     samples = np.load(folder / "samples.npy").astype(float)
     assert np.load(folder / "frames.npy").mean() == pytest.approx(FRAME_MEAN, abs=0.05)
     assert np.abs(samples).mean() == pytest.approx(SAMPLE_MEAN, abs=0.5)

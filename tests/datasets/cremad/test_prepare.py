@@ -17,7 +17,8 @@ from PIL import Image
 from datasets import registry
 from datasets.cremad import clip as cremad_clip
 from datasets.cremad.clip import KEPT_SAMPLES
-from datasets.cremad.lists import KINDS, label_of
+from datasets.cremad.raw import label_of
+from datasets.cremad.spec import KINDS
 from datasets.cremad.stand_in import write_clips, write_video
 from datasets.errors import DataError
 from datasets.raw.flv import read_frame
