@@ -213,7 +213,7 @@ def test_deep_nesting_is_harmless(tmp_path: Path, inner: bytes) -> None:
     value = unpickle(written(tmp_path, b"\x80\x02" + inner + b"."))
     assert isinstance(value, list | tuple)
     named = b"\x80\x04" + inner + inner + b"\x93."  # as module and name of a function
-    with pytest.raises(DataError, match=r"recursion|names"):
+    with pytest.raises(DataError, match="requires str"):
         unpickle(written(tmp_path, named))
 
 
