@@ -35,13 +35,15 @@ _DAMAGE = (
     *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
     *(MemoryError, RecursionError, EOFError, struct.error, pickle.UnpicklingError),
 )
-_INSTRUCTIONS = """
-    PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT
-    BINFLOAT UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8
-    BYTEARRAY8 EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT
-    SETITEM SETITEMS PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL
-    REDUCE BUILD
-""".split()
+_INSTRUCTIONS = (
+    "PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT",
+    "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "UNICODE",
+    "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8",
+    "BYTEARRAY8", "EMPTY_LIST", "LIST", "APPEND", "APPENDS", "EMPTY_TUPLE", "TUPLE", "TUPLE1",
+    "TUPLE2", "TUPLE3", "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS", "PUT", "BINPUT",
+    "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET", "GLOBAL", "STACK_GLOBAL",
+    "REDUCE", "BUILD",
+)  # fmt: skip
 _NUMBERS_AND_TEXTS = re.compile(r"b1|[iu][1248]|f[248]|O8?|[SU][1-9]\d{0,5}")
 # Numpy's own pickles need at most eight: an object array takes that for a truth value of one byte.
 _BYTES_PER_BYTE, _SPARE_BYTES = 16, 1 << 20
@@ -95,7 +97,8 @@ class _Instructions(dict[int, Callable[..., None]]):
 
     def __missing__(self, code: int) -> Callable[..., None]:
         known = [opcode.name for opcode in pickletools.opcodes if ord(opcode.code) == code]
-        raise DataError(f"instruction {known[0] if known else code}; arrays and containers need none")
+        name = known[0] if known else code
+        raise DataError(f"instruction {name}; arrays and containers need none")
 
 
 class _Unpickler(pickle._Unpickler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import wave
 
 import numpy as np
@@ -19,8 +20,10 @@ def parse_wav(content: bytes, rate_hz: int, where: str) -> np.ndarray:
     """
     if content[:4] != b"RIFF":
         raise DataError(f"{where}: no WAV file; it starts with {content[:12]!r}")
+    # Some programs write a wrong size into the header, which `wave` would believe.
+    whole = content[:4] + struct.pack("<I", max(0, len(content) - 8)) + content[8:]
     try:
-        with wave.open(io.BytesIO(content)) as sound:
+        with wave.open(io.BytesIO(whole)) as sound:
             layout = (sound.getnchannels(), sound.getframerate(), 8 * sound.getsampwidth())
             expected = (CHANNELS, rate_hz, BITS)
             if layout != expected:
