@@ -7,6 +7,7 @@ A dataset is one folder of this package with a `loader.py` that holds one subcla
 from __future__ import annotations
 
 import tempfile
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -131,16 +132,23 @@ class Loader(ABC):
     ) -> PrepareReport:
         """Builds the prepared folder from raw files, unless it already holds their data.
 
-        Without `raw`, a complete folder stays. Raises DataError that names a missing file.
+        Without `raw`, looks into `fetched_to`; if nothing is there, a complete folder stays.
+        Raises DataError that names a missing file.
         """
+        places = list(raw) or self.fetched_to(folder)
         complete = None if force else self._complete(folder)
-        if complete and not raw:
+        if complete and not places:
             return self._report(complete, folder, fresh=False)
-        files = self.find_raw(raw)
+        files = self.find_raw(places)
         if complete and complete.raw == _checksums(files, progress):
             return self._report(complete, folder, fresh=False)
         manifest = self._store(files, folder, None, progress)
         return self._report(manifest, folder, fresh=True)
+
+    def fetched_to(self, folder: Path) -> list[Path]:
+        """The place beside a prepared `folder` for raw files, `<data>/raw/<name>`, if it exists."""
+        place = folder.parent.parent / "raw" / self.spec.name
+        return [place] if place.is_dir() else []
 
     def generate_stand_in(self, folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
         """Builds the prepared folder from generated raw files, unless it already holds them."""
@@ -197,7 +205,13 @@ class Loader(ABC):
         from datasets.plain import arrays_of
 
         progress("reading", 0, 0)
-        parts = self.read_raw(files)
+        try:
+            parts = self.read_raw(files)
+        except DataError:
+            raise
+        except (OSError, LookupError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            names = ", ".join(map(str, files.values()))
+            raise DataError(f"{names} cannot be read: {error}; fetch the files again") from error
         arrays = arrays_of(parts, self.spec_of(stand_in))
         return Converted(arrays, {"samples": {p: len(part["labels"]) for p, part in parts.items()}})
 

@@ -50,7 +50,8 @@ class Cremad(Loader):
     ) -> PrepareReport:
         from datasets.cremad.prepare import prepare_published
 
-        return prepare_published(raw, folder, progress=progress, force=force)
+        places = list(raw) or self.fetched_to(folder)
+        return prepare_published(places, folder, progress=progress, force=force)
 
     def write_raw(self, folder: Path, seed: int) -> None:
         from datasets.cremad.stand_in import write_raw

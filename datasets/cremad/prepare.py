@@ -80,8 +80,6 @@ def prepare_published(
     places: Sequence[Path], folder: Path, *, progress: Progress, force: bool
 ) -> PrepareReport:
     """Prepares the published data, unless the folder holds it already; see `registry.prepare`."""
-    fetched = folder.parent.parent / "raw" / NAME
-    places = list(places) or [place for place in [fetched] if place.is_dir()]
     raw_files = find_raw(places) if places else None
     current = None if force else _current(folder, raw_files)
     if current:
