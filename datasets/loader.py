@@ -132,34 +132,64 @@ class Loader(ABC):
     ) -> PrepareReport:
         """Builds the prepared folder from raw files, unless it already holds their data.
 
-        Without `raw`, looks into `fetched_to`; if nothing is there, a complete folder stays.
-        Raises DataError that names a missing file.
+        Raises DataError that names a missing or wrong file.
         """
-        places = list(raw) or self.fetched_to(folder)
-        complete = None if force else self._complete(folder)
-        if complete and not places:
-            return self._report(complete, folder, fresh=False)
-        files = self.find_raw(places)
-        if complete and complete.raw == _checksums(files, progress):
-            return self._report(complete, folder, fresh=False)
-        manifest = self._store(files, folder, None, progress)
-        return self._report(manifest, folder, fresh=True)
-
-    def fetched_to(self, folder: Path) -> list[Path]:
-        """The place beside a prepared `folder` for raw files, `<data>/raw/<name>`, if it exists."""
-        place = folder.parent.parent / "raw" / self.spec.name
-        return [place] if place.is_dir() else []
+        places = self.places(raw, folder)
+        current = None if force else self.current(places, folder, progress)
+        return self._report(current, places, folder, None, progress)
 
     def generate_stand_in(self, folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
         """Builds the prepared folder from generated raw files, unless it already holds them."""
         current = up_to_date(folder, self.stand_in_recipe(seed))
-        if current:
-            return self._report(current, folder, fresh=False)
-        refuse_to_replace_real_data(folder)
         with tempfile.TemporaryDirectory() as raw:
-            self.write_raw(Path(raw), seed)
-            manifest = self.prepare_generated(Path(raw), folder, seed, progress)
-        return self._report(manifest, folder, fresh=True)
+            if current is None:
+                refuse_to_replace_real_data(folder)
+                self.write_raw(Path(raw), seed)
+            return self._report(current, [Path(raw)], folder, seed, progress)
+
+    def places(self, raw: Sequence[Path], folder: Path) -> Sequence[Path]:
+        """Where to look for raw files: `raw`, or else `<data>/raw/<name>` if it exists."""
+        fetched = folder.parent.parent / "raw" / self.spec.name
+        return raw or [place for place in [fetched] if place.is_dir()]
+
+    def current(self, places: Sequence[Path], folder: Path, progress: Progress) -> Manifest | None:
+        """The manifest of an undamaged folder that holds the data of the raw files.
+
+        Without raw files, any published data of this version will do.
+        """
+        try:
+            manifest = read_manifest(folder)
+        except DataError:
+            return None
+        if manifest is None or manifest.stand_in:
+            return None
+        if manifest.recipe.get("version") != self.recipe_version:
+            return None
+        if places and manifest.raw != _checksums(self.find_raw(places), progress):
+            return None
+        return up_to_date(folder, manifest.recipe)
+
+    def build(
+        self, places: Sequence[Path], folder: Path, seed: int | None, progress: Progress
+    ) -> Manifest:
+        """Builds the prepared folder: of published files, or of those generated with a `seed`."""
+        from datasets.store.arrays import write_store
+
+        stand_in = seed is not None
+        files = self.find_raw(places)
+        converted = self.convert(files, stand_in, progress)
+        sha256 = _checksums(files, progress)
+        recipe = self.stand_in_recipe(seed) if stand_in else self.recipe(sha256)
+        return write_store(
+            folder,
+            converted.arrays,
+            dataset=self.spec.name,
+            stand_in=stand_in,
+            recipe=recipe,
+            raw=sha256,
+            facts=converted.facts,
+            fingerprint=digest_of(recipe),
+        )
 
     @abstractmethod
     def write_raw(self, folder: Path, seed: int) -> None:
@@ -167,10 +197,6 @@ class Loader(ABC):
 
         They go through the same preparation as the published files.
         """
-
-    def prepare_generated(self, raw: Path, folder: Path, seed: int, progress: Progress) -> Manifest:
-        """Builds the prepared folder from what `write_raw` wrote below `raw`."""
-        return self._store(self.find_raw([raw]), folder, seed, progress)
 
     def find_raw(self, places: Sequence[Path]) -> dict[str, Path]:
         """The raw files by name, at most four levels below `places`.
@@ -317,40 +343,17 @@ class Loader(ABC):
             "./reproduce.sh data sources names"
         )
 
-    def _complete(self, folder: Path) -> Manifest | None:
-        """The manifest of an undamaged folder of published data of this version."""
-        try:
-            manifest = read_manifest(folder)
-        except DataError:
-            return None
-        if manifest is None or manifest.stand_in:
-            return None
-        is_ours = manifest.recipe.get("version") == self.recipe_version
-        return up_to_date(folder, manifest.recipe) if is_ours else None
-
-    def _store(
-        self, files: Mapping[str, Path], folder: Path, seed: int | None, progress: Progress
-    ) -> Manifest:
-        """Converts and stores published files, or those generated with a `seed`."""
-        from datasets.store.arrays import write_store
-
-        stand_in = seed is not None
-        converted = self.convert(files, stand_in, progress)
-        sha256 = _checksums(files, progress)
-        recipe = self.stand_in_recipe(seed) if stand_in else self.recipe(sha256)
-        return write_store(
-            folder,
-            converted.arrays,
-            dataset=self.spec.name,
-            stand_in=stand_in,
-            recipe=recipe,
-            raw=sha256,
-            facts=converted.facts,
-            fingerprint=digest_of(recipe),
-        )
-
-    def _report(self, manifest: Manifest, folder: Path, *, fresh: bool) -> PrepareReport:
-        return PrepareReport(fresh, folder, manifest, self.notes(manifest.facts))
+    def _report(
+        self,
+        current: Manifest | None,
+        places: Sequence[Path],
+        folder: Path,
+        seed: int | None,
+        progress: Progress,
+    ) -> PrepareReport:
+        """Builds the folder unless it is `current`."""
+        manifest = current or self.build(places, folder, seed, progress)
+        return PrepareReport(current is None, folder, manifest, self.notes(manifest.facts))
 
 
 def _checksums(files: Mapping[str, Path], progress: Progress) -> dict[str, str]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datasets.audit.checks import balance, identical, selection
-from datasets.audit.findings import Finding, Sample, under_protocols
+from datasets.audit.checks import answers, balance, identical, of_parts
+from datasets.audit.findings import Finding, Sample
 from datasets.errors import DataError
 from datasets.spec import THREE_PARTS, DatasetSpec
 from datasets.store.arrays import read_arrays
@@ -71,13 +71,8 @@ def findings(
     """Classes per split, samples that are byte-identical, and how epochs are chosen."""
     arrays = read_arrays(folder, manifest, remedy)
     parts = {part: _samples(arrays, modalities, part) for part in PARTS}
-    splits = {
-        protocol: {split: parts[part] for split, part in stored.items()}
-        for protocol, stored in THREE_PARTS.items()
-    }
-    found = [selection(protocol, chosen) for protocol, chosen in splits.items()]
     checks = [balance, *(partial(identical, kind=m) for m in modalities)]
-    return found + under_protocols(splits, checks)
+    return answers(of_parts(parts), checks)
 
 
 def _samples(arrays: Part, modalities: Sequence[str], part: str) -> list[Sample]:

@@ -38,7 +38,7 @@ def read_annotations(path: Path) -> list[Annotation]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
         raise DataError(f"{path} cannot be read: {reason}; fetch the file again") from error
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if numbered and numbered[0][1].startswith(HEADER):

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.audit.checks import balance, identical, selection, shared
-from datasets.audit.findings import Finding, Sample, Splits, under_protocols
-from datasets.avmnist.raw import RawAvMnist, read_raw, scan
+from datasets.audit.checks import answers, balance, identical, shared
+from datasets.audit.findings import Finding, Sample, Splits
+from datasets.avmnist.pairing import split_rows
+from datasets.avmnist.raw import PUBLISHED, RawAvMnist, read_raw, scan
 from datasets.avmnist.recordings import Clip
-from datasets.avmnist.release import PUBLISHED
 from datasets.avmnist.spec import PARTS, SPEAKERS, TAKES, TEST_TAKES
-from datasets.avmnist.splits import split_rows
 from datasets.spec import PROTOCOLS
 from datasets.store.arrays import read_arrays
 from datasets.store.manifest import Manifest
@@ -67,10 +66,8 @@ def row_findings(arrays: Arrays, manifest: Manifest, clips: Sequence[Clip]) -> I
     """What the rows of each protocol's splits share; `clips` are all stored recordings, sorted."""
     rows = {part: _samples(arrays, part, _of_part(clips, part)) for part in PARTS}
     splits = {p: _splits(rows, manifest, p) for p in PROTOCOLS}
-    for protocol, chosen in splits.items():
-        yield selection(protocol, chosen)
     checks = (partial(shared, kind="recording"), partial(shared, kind="speaker"), balance)
-    yield from under_protocols(splits, checks)
+    yield from answers(splits, checks)
     yield wrong_digits(arrays)
     yield separate_fits(arrays["basis_train"], arrays["basis_test"])
 

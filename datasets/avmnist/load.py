@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from datasets.avmnist.pairing import pairing_rows
-from datasets.avmnist.splits import split_rows
+from datasets.avmnist.pairing import pairing_rows, split_rows
 from datasets.store.arrays import read_arrays
 from datasets.store.manifest import Manifest
 from datasets.store.splits import split_fingerprint

@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from datasets.avmnist.spec import (
     COMPONENTS,
     OTHER_VERSIONS,
+    PARTS,
     RECIPE_VERSION,
     SOURCES,
     SPEC,
     SPREADS,
 )
 from datasets.errors import DataError
-from datasets.loader import Loader, PrepareReport, Progress
+from datasets.loader import Loader, Progress
 from datasets.spec import PROTOCOLS, SplitSize
-from datasets.store.manifest import Manifest
+from datasets.store.manifest import Manifest, up_to_date
 
 if TYPE_CHECKING:
     from datasets.audit.findings import Finding
@@ -51,35 +52,51 @@ class AvMnist(Loader):
             raise DataError(f"components={components!r}; prepared are 1 to {prepared}")
         return {**super().with_defaults(chosen, manifest), "components": int(components)}
 
-    def prepare(
-        self, raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool
-    ) -> PrepareReport:
-        from datasets.avmnist.prepare import prepare_published
+    def places(self, raw: Sequence[Path], folder: Path) -> Sequence[Path]:
+        """What `raw` names. Without it, `build` downloads what is missing."""
+        return raw
 
-        return prepare_published(raw, folder, progress=progress, force=force)
+    def current(self, places: Sequence[Path], folder: Path, progress: Progress) -> Manifest | None:
+        """The raw files are pinned, so the prepared folder alone tells."""
+        from datasets.avmnist.prepare import SEED, recipe_of
+        from datasets.avmnist.raw import PUBLISHED
+
+        return up_to_date(folder, recipe_of(PUBLISHED, SEED))
+
+    def stand_in_recipe(self, seed: int) -> dict[str, Any]:
+        from datasets.avmnist.prepare import recipe_of
+        from datasets.avmnist.raw import stand_in_release
+
+        return recipe_of(stand_in_release(self.generated(seed)), seed)
 
     def write_raw(self, folder: Path, seed: int) -> None:
         from datasets.avmnist.stand_in import write_raw
 
         write_raw(folder, seed)
 
-    def prepare_generated(self, raw: Path, folder: Path, seed: int, progress: Progress) -> Manifest:
-        from datasets.avmnist.prepare import prepare_release
-        from datasets.avmnist.release import stand_in_release
+    def build(
+        self, places: Sequence[Path], folder: Path, seed: int | None, progress: Progress
+    ) -> Manifest:
+        from datasets.avmnist.prepare import SEED, prepare_release
+        from datasets.avmnist.raw import PUBLISHED, download, stand_in_release
 
-        release = stand_in_release(self.generated(seed))
-        return prepare_release([raw], folder, release, seed, progress).manifest
-
-    def stand_in_recipe(self, seed: int) -> dict[str, Any]:
-        from datasets.avmnist.prepare import recipe_of
-        from datasets.avmnist.release import stand_in_release
-
-        return recipe_of(stand_in_release(self.generated(seed)), seed)
+        if seed is not None:
+            release = stand_in_release(self.generated(seed))
+            return prepare_release(places, folder, release, seed, progress)
+        fetched = folder.parent.parent / "raw" / self.spec.name
+        places = places or [download(fetched, progress)]
+        return prepare_release(places, folder, PUBLISHED, SEED, progress)
 
     def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
-        from datasets.avmnist.prepare import notes
-
-        return notes(facts)
+        lines = []
+        for part in PARTS:
+            moved = facts["scrambled"][part]
+            lines.append(
+                f"{part}: {facts['rows'][part]} images, {facts['clips'][part]} recordings; "
+                f"scrambled: {100 * moved['in_place']:.1f} % of rows keep their recording, "
+                f"{100 * moved['same_label']:.1f} % one of the right digit"
+            )
+        return tuple(lines)
 
     def load_splits(
         self, folder: Path, manifest: Manifest, options: Mapping[str, Any]
@@ -91,7 +108,7 @@ class AvMnist(Loader):
     def split_sizes(
         self, folder: Path, manifest: Manifest, options: Mapping[str, Any]
     ) -> dict[str, SplitSize]:
-        from datasets.avmnist.splits import split_rows
+        from datasets.avmnist.pairing import split_rows
 
         rows, clips = manifest.facts["rows"], manifest.facts["clips"]
         parts = {part: int(count) for part, count in rows.items()}

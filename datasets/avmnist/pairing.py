@@ -1,6 +1,6 @@
-"""Which recording goes with which image.
+"""Which recording goes with which image, and which rows are in which split.
 
-All randomness is numpy's RandomState, whose streams are frozen (NEP 19): a seed gives the same
+All randomness is numpy's RandomState. Its streams are frozen (NEP 19): a seed gives the same
 pairing with every version.
 """
 
@@ -16,6 +16,7 @@ from datasets.avmnist.spec import PARTS, SPREADS
 from datasets.errors import DataError
 from datasets.store.arrays import read_arrays
 from datasets.store.manifest import Manifest
+from datasets.store.splits import first_share
 
 WORKERS = 23
 JOB_TIME_SPREAD = 0.05
@@ -101,3 +102,22 @@ def train_shares(
     index = pairing_rows(arrays, manifest, pairing)["train"]
     in_place = float((index == arrays["aligned_train"]).mean())
     return in_place, float((arrays["clip_digits_train"][index] == arrays["labels_train"]).mean())
+
+
+Rows = dict[str, tuple[str, np.ndarray]]
+"""Split -> stored part and its rows."""
+
+
+def split_rows(sizes: dict[str, int], manifest: Manifest, protocol: str) -> Rows:
+    """Which stored rows are in `train`, `val` and `test`.
+
+    `validation`: the last rows of the training set, 5,000 of 60,000, choose the epoch.
+    `published`: the first 90 % of both sets; the test rows choose the epoch.
+    """
+    rows = {part: np.arange(size) for part, size in sizes.items()}
+    if protocol == "published":
+        test = ("test", first_share(rows["test"]))
+        return {"train": ("train", first_share(rows["train"])), "val": test, "test": test}
+    first_val_row = sizes["train"] - int(manifest.facts["val_rows"])
+    train, val = np.split(rows["train"], [first_val_row])
+    return {"train": ("train", train), "val": ("train", val), "test": ("test", rows["test"])}

@@ -11,13 +11,12 @@ import numpy as np
 
 from datasets.avmnist.pairing import aligned_pairing, scrambled_pairing
 from datasets.avmnist.pca import low_rank
-from datasets.avmnist.raw import RawAvMnist, download, read_raw
-from datasets.avmnist.release import PUBLISHED, Release
+from datasets.avmnist.raw import RawAvMnist, Release, read_raw
 from datasets.avmnist.spec import COMPONENTS, NAME, PARTS, RECIPE_VERSION, TEST_TAKES
 from datasets.avmnist.spectrogram import spectrogram
-from datasets.loader import PrepareReport, Progress
+from datasets.loader import Progress
 from datasets.store.arrays import write_store
-from datasets.store.manifest import digest_of, up_to_date
+from datasets.store.manifest import Manifest, digest_of
 
 SEED = 0
 VAL_SHARE = 12
@@ -26,20 +25,9 @@ VAL_SHARE = 12
 Arrays = dict[str, np.ndarray]
 
 
-def prepare_published(
-    raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool
-) -> PrepareReport:
-    """Prepares the published data, unless the folder holds it already; see `registry.prepare`."""
-    current = None if force else up_to_date(folder, recipe_of(PUBLISHED, SEED))
-    if current:
-        return PrepareReport(False, folder, current, notes(current.facts))
-    places = raw or [download(folder.parent.parent / "raw" / NAME, progress)]
-    return prepare_release(places, folder, PUBLISHED, SEED, progress)
-
-
 def prepare_release(
     places: Sequence[Path], folder: Path, release: Release, seed: int, progress: Progress
-) -> PrepareReport:
+) -> Manifest:
     """Reads, verifies, converts and stores one release; raises DataError, leaving no trace."""
     progress("reading raw files", 0, 1)
     raw = read_raw(places, release)
@@ -52,7 +40,7 @@ def prepare_release(
         "energy": energy,
         "val_rows": len(raw.labels["train"]) // VAL_SHARE,
     }
-    manifest = write_store(
+    return write_store(
         folder,
         arrays,
         dataset=NAME,
@@ -62,7 +50,6 @@ def prepare_release(
         facts=facts,
         fingerprint=data_fingerprint(recipe, arrays),
     )
-    return PrepareReport(True, folder, manifest, notes(manifest.facts))
 
 
 def recipe_of(release: Release, seed: int) -> dict[str, Any]:
@@ -139,19 +126,6 @@ def facts_of(arrays: Arrays) -> dict[str, Any]:
             "same_label": _share(spoken == labels),
         }
     return facts
-
-
-def notes(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """The facts as lines for people."""
-    lines = []
-    for part in PARTS:
-        moved = facts["scrambled"][part]
-        lines.append(
-            f"{part}: {facts['rows'][part]} images, {facts['clips'][part]} recordings; scrambled: "
-            f"{100 * moved['in_place']:.1f} % of rows keep their recording, "
-            f"{100 * moved['same_label']:.1f} % one of the right digit"
-        )
-    return tuple(lines)
 
 
 def _digest(array: np.ndarray) -> str:

@@ -105,7 +105,7 @@ def _from_tar(archive: Path, wanted: Callable[[Clip], bool]) -> Iterator[tuple[C
     unpacked = 0
     with archive.open("rb") as file, tarfile.TarFile(fileobj=_Capped(_unzipped(file))) as opened:
         for count, member in enumerate(opened):
-            if member.size < 0:  # it would be read for ever, as the next member lies before it
+            if member.size < 0:  # reading would never end: the next member lies before it
                 raise tarfile.ReadError(f"{member.name} has {member.size} bytes")
             unpacked += member.size
             if count >= MAX_MEMBERS or unpacked > MAX_ARCHIVE_BYTES:

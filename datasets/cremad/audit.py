@@ -10,8 +10,8 @@ from statistics import median
 
 import numpy as np
 
-from datasets.audit.checks import balance, examples, identical, repeated, selection, shared
-from datasets.audit.findings import Finding, Sample, Splits, under_protocols
+from datasets.audit.checks import answers, balance, examples, identical, repeated, shared
+from datasets.audit.findings import Finding, Sample, Splits
 from datasets.cremad.raw import (
     Pointers,
     RawCremad,
@@ -55,15 +55,13 @@ def list_findings(parts: Parts, pointers: Pointers) -> Iterator[Finding]:
     lists = {part: [_sample(clip, pointers) for clip in parts[part]] for part in PARTS}
     yield replace(balance(lists), check="published lists")
     splits = protocol_splits(parts, pointers)
-    for protocol, chosen in splits.items():
-        yield selection(protocol, chosen)
     checks = [repeated, partial(shared, kind="actor"), balance]
-    known = sorted({kind for _, kind in pointers})
-    checks += [partial(identical, kind=kind) for kind in known]
-    yield from under_protocols(splits, checks)
-    if known:
+    kinds = sorted({kind for _, kind in pointers})
+    checks += [partial(identical, kind=kind) for kind in kinds]
+    yield from answers(splits, checks)
+    if kinds:
         yield coverage(parts, pointers)
-    if set(KINDS) <= set(known):
+    if set(KINDS) <= set(kinds):
         yield odd_videos(parts, pointers)
 
 
@@ -77,11 +75,15 @@ def protocol_splits(parts: Parts, pointers: Pointers) -> dict[str, Splits]:
     return {p: {s: [samples[i] for i in r] for s, r in of.items()} for p, of in rows.items()}
 
 
-def on_disk(parts: Parts, files: RawCremad, known: bool) -> Finding:
-    """Which files of the listed clips are here; `known` says that their checksums are, anyway."""
+def on_disk(parts: Parts, files: RawCremad, has_checksums: bool) -> Finding:
+    """Which files of the listed clips are on disk. Their checksums may be known without them."""
     if not files.files:
         text = "AudioWAV and VideoFlash, or a clone made without git-lfs"
-        told = "sizes and checksums are those of the official list" if known else "equal, odd files"
+        told = (
+            "sizes and checksums are those of the official list"
+            if has_checksums
+            else "equal, odd files"
+        )
         return Finding("files", "not checked", f"{text} ({told})")
     clips = [clip for part in PARTS for clip in parts[part]]
     lacking = sorted(c for c in clips if any((c, kind) not in files.files for kind in KINDS))
@@ -141,7 +143,7 @@ def _lists(raw: Sequence[Path]) -> dict[str, Path]:
 
 
 def _pointers(files: RawCremad) -> Pointers:
-    """The official sizes and checksums, or those of the files at hand."""
+    """The official sizes and checksums, or those of the files on disk."""
     return read_pointers(files.pointers) if files.pointers else pointers_of(files.files)
 
 

@@ -6,8 +6,6 @@ Runs in worker processes, which need numpy, av and PIL only.
 from __future__ import annotations
 
 import hashlib
-import io
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from datasets.cremad.spec import KINDS, PULL
 from datasets.errors import DataError
 from datasets.raw.flv import missing_bytes, read_frame
 from datasets.raw.wav import parse_wav
+from datasets.store.atomic import write_atomic
 
 RATE_HZ = 16_000
 SECONDS = 3
@@ -125,12 +124,4 @@ def _is_done(task: Task, sha256: Mapping[str, str]) -> bool:
 
 
 def _save(path: Path, **arrays: np.ndarray) -> None:
-    """Writes the file so that it appears complete or not at all."""
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
-    partial = path.with_suffix(f".{os.getpid()}")
-    try:
-        partial.write_bytes(stream.getbuffer())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomic(path, lambda stream: np.savez(stream, **arrays))

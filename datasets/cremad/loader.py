@@ -21,7 +21,7 @@ from datasets.cremad.spec import (
     STAND_IN_IMAGE_SIZE,
     spec_with,
 )
-from datasets.loader import Loader, PrepareReport, Progress
+from datasets.loader import Loader, Progress
 from datasets.spec import PROTOCOLS, DatasetSpec, SplitSize
 from datasets.store.manifest import Manifest
 
@@ -45,30 +45,31 @@ class Cremad(Loader):
     def loaded_spec(self, manifest: Manifest, options: Mapping[str, Any]) -> DatasetSpec:
         return spec_with(manifest.recipe["image_size"], options["front_end"])
 
-    def prepare(
-        self, raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool
-    ) -> PrepareReport:
-        from datasets.cremad.prepare import prepare_published
+    def current(self, places: Sequence[Path], folder: Path, progress: Progress) -> Manifest | None:
+        """Thousands of files are not read for this: the lists and the folder tell."""
+        from datasets.cremad.prepare import current
 
-        places = list(raw) or self.fetched_to(folder)
-        return prepare_published(places, folder, progress=progress, force=force)
+        return current(places, folder)
+
+    def stand_in_recipe(self, seed: int) -> dict[str, Any]:
+        from datasets.cremad.prepare import stand_in_release
+
+        return stand_in_release(self.generated(seed)).recipe
 
     def write_raw(self, folder: Path, seed: int) -> None:
         from datasets.cremad.stand_in import write_raw
 
         write_raw(folder, seed)
 
-    def prepare_generated(self, raw: Path, folder: Path, seed: int, progress: Progress) -> Manifest:
-        from datasets.cremad.prepare import prepare_release, stand_in_release
-        from datasets.cremad.raw import find_raw
+    def build(
+        self, places: Sequence[Path], folder: Path, seed: int | None, progress: Progress
+    ) -> Manifest:
+        from datasets.cremad.prepare import prepare_published, prepare_release, stand_in_release
 
+        if seed is None:
+            return prepare_published(places, folder, progress)
         release = stand_in_release(self.generated(seed))
-        return prepare_release(find_raw([raw]), folder, release, 1, progress).manifest
-
-    def stand_in_recipe(self, seed: int) -> dict[str, Any]:
-        from datasets.cremad.prepare import stand_in_release
-
-        return stand_in_release(self.generated(seed)).recipe
+        return prepare_release(places, folder, release, 1, progress)
 
     def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
         from datasets.cremad.prepare import notes

@@ -30,12 +30,12 @@ from datasets.cremad.spec import (
     STAND_IN_IMAGE_SIZE,
 )
 from datasets.errors import DataError
-from datasets.loader import PrepareReport, Progress
+from datasets.loader import Progress
 from datasets.store.arrays import write_store
 from datasets.store.manifest import Manifest, digest_of, file_sha256, up_to_date
 
 MAX_SKIPPED = 0.1
-"""With a greater share of unusable clips the rest is no CREMA-D any more."""
+"""With a greater share of unusable clips the rest is not CREMA-D any more."""
 
 OUTLIER = 3
 """Videos this many times larger or smaller than the median are reported."""
@@ -76,23 +76,18 @@ def stand_in_release(identity: Mapping[str, str]) -> Release:
     return Release((64, 85), STAND_IN_IMAGE_SIZE, identity, stand_in=True)
 
 
-def prepare_published(
-    places: Sequence[Path], folder: Path, *, progress: Progress, force: bool
-) -> PrepareReport:
-    """Prepares the published data, unless the folder holds it already; see `registry.prepare`."""
-    raw_files = find_raw(places) if places else None
-    current = None if force else _current(folder, raw_files)
-    if current:
-        return PrepareReport(False, folder, current, notes(current.facts))
-    if raw_files is None:
+def prepare_published(places: Sequence[Path], folder: Path, progress: Progress) -> Manifest:
+    """Prepares the published data; raises DataError without raw files."""
+    if not places:
         raise DataError(f"CREMA-D must be fetched by hand: {how_to_get()}")
-    return prepare_release(raw_files, folder, PUBLISHED, available_cores(), progress)
+    return prepare_release(places, folder, PUBLISHED, available_cores(), progress)
 
 
 def prepare_release(
-    files: RawCremad, folder: Path, release: Release, processes: int, progress: Progress
-) -> PrepareReport:
+    places: Sequence[Path], folder: Path, release: Release, processes: int, progress: Progress
+) -> Manifest:
     """Verifies, converts and stores every clip; raises DataError, keeping finished clips."""
+    files = find_raw(places)
     parts = read_split_lists(files.lists)
     if files.labels:
         check_label_list(files.labels)
@@ -105,22 +100,22 @@ def prepare_release(
         problems = {o.clip: o.problem for o in outcomes if o.problem}
         refuse_if_many(problems, len(clips), how_to_get())
         used = {part: [c for c in parts[part] if c not in problems] for part in PARTS}
-        manifest = write_store(
+        return write_store(
             folder,
             result_arrays(used, work, release.size),
             **_about(files, release, used, outcomes, pointers),
         )
-    return PrepareReport(True, folder, manifest, notes(manifest.facts))
 
 
-def _current(folder: Path, files: RawCremad | None) -> Manifest | None:
+def current(places: Sequence[Path], folder: Path) -> Manifest | None:
     """The manifest if the folder holds the published release undamaged, made from these lists.
 
     Where clips were skipped, raw files are read again: they may be whole by now.
     """
     manifest = up_to_date(folder, PUBLISHED.recipe)
-    if manifest and files and (manifest.facts["skipped"] or not _same_lists(manifest, files)):
-        return None
+    if manifest and places:
+        changed = not _same_lists(manifest, find_raw(places))
+        return None if changed or manifest.facts["skipped"] else manifest
     return manifest
 
 

@@ -7,7 +7,6 @@ of every file.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from datasets.cremad.spec import CLIPS, KINDS, LABELS, LISTS, PARTS, PULL
 from datasets.errors import DataError
 from datasets.raw.find import all_files
 from datasets.raw.idx import read_content
+from datasets.store.manifest import file_sha256
 
 POINTERS = ("cremad_lfs_manifest.csv.gz", "cremad_lfs_manifest.csv")
 CLIP = re.compile(r"(?P<actor>\d{4})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_[A-Z]{1,2}", re.ASCII)
@@ -41,7 +41,7 @@ Pointers = Mapping[tuple[str, str], Pointer]  # by clip and kind of file
 def read_split_lists(paths: Mapping[str, Path]) -> dict[str, list[str]]:
     """The clips of `train` and `test` in the order of their lists.
 
-    Raises DataError if a line is no clip with the emotion of its name, or a clip comes twice.
+    Raises DataError for a line that is not a clip with its emotion, and for a repeated clip.
     """
     parts: dict[str, list[str]] = {}
     seen: dict[str, str] = {}
@@ -82,7 +82,7 @@ def read_pointers(path: Path) -> Pointers:
             for kind in KINDS
         }
     except (ValueError, KeyError, TypeError, csv.Error) as error:
-        problem = f"{path} is no list of official sizes and checksums: {error!r}"
+        problem = f"{path} is not a list of official sizes and checksums: {error!r}"
         raise DataError(f"{problem}; fetch it again, or leave it out to go without") from error
 
 
@@ -110,7 +110,7 @@ def _checked_clip(line: str, where: str) -> str:
     name = CLIP.fullmatch(clip)
     if name is None or label not in LABELS:
         expected = "expected as 1001_DFA_ANG_XX,ANG"
-        raise DataError(f"{where}: {line[:60]!r} is no clip with its emotion; {expected}")
+        raise DataError(f"{where}: {line[:60]!r} is not a clip with its emotion; {expected}")
     if name["emotion"] != label:
         raise DataError(f"{where}: label {label}, but the name {clip} says {name['emotion']}")
     return clip
@@ -126,14 +126,14 @@ _POINTER = re.compile(
 
 
 def pointer_in(content: bytes) -> Pointer | None:
-    """What a pointer file with this content stands for, or None if it is no pointer."""
+    """What a pointer file with this content stands for, or None for another file."""
     match = _POINTER.fullmatch(content) if len(content) < POINTER_BYTES else None
     return Pointer(int(match[2]), match[1].decode()) if match else None
 
 
 def is_pointer(path: Path) -> bool:
     """Whether a file is a pointer and not what it points to."""
-    return path.stat().st_size < POINTER_BYTES and pointer_in(path.read_bytes()) is not None
+    return pointer_in(_start(path)) is not None
 
 
 def pointers_of(files: Mapping[tuple[str, str], Path]) -> Pointers:
@@ -142,16 +142,14 @@ def pointers_of(files: Mapping[tuple[str, str], Path]) -> Pointers:
 
 
 def _pointer_to(path: Path) -> Pointer:
-    try:
-        with path.open("rb") as stream:
-            pointer = pointer_in(stream.read(POINTER_BYTES))
-            if pointer:
-                return pointer
-            stream.seek(0)
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            return Pointer(stream.tell(), digest)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    digest = file_sha256(path)
+    return pointer_in(_start(path)) or Pointer(path.stat().st_size, digest)
+
+
+def _start(path: Path) -> bytes:
+    """Enough of a file to tell whether it is a pointer."""
+    with path.open("rb") as stream:
+        return stream.read(POINTER_BYTES)
 
 
 @dataclass(frozen=True)

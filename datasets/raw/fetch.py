@@ -1,8 +1,11 @@
-"""Downloads one file: mirrors, resumption, verification, and the final name only when right."""
+"""Downloads one file from mirrors: resumed, verified, and under its final name only when right.
+
+Pooch was considered. It neither resumes a broken download, nor tries several addresses for one
+file, nor stops a server that never stops sending.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import ssl
@@ -14,6 +17,7 @@ from pathlib import Path
 from datasets.errors import DataError
 from datasets.loader import Progress, silent
 from datasets.spec import RawSource
+from datasets.store.manifest import file_sha256
 
 CHUNK_BYTES = 1 << 18
 MAX_BYTES = 1 << 28
@@ -62,8 +66,7 @@ def problem_with(path: Path, source: RawSource, check: Check | None = None) -> s
     if size > MAX_BYTES:
         return f"it is over the limit of {MAX_BYTES} bytes"
     if source.sha256 is not None:
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = file_sha256(path)
         if found != source.sha256:
             return f"wrong checksum: sha256 {found}, expected {source.sha256}"
     try:

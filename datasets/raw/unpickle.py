@@ -66,7 +66,7 @@ def unpickle(path: Path) -> Any:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except _DAMAGE as error:
         what = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"{path} is no complete pickle of numpy arrays: {what}") from error
+        raise DataError(f"{path} is not a complete pickle of numpy arrays: {what}") from error
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class _Function:
 
 @dataclass(eq=False)
 class _Unfinished:
-    """A value whose second half, its state, is still to come; then `value` is set."""
+    """A value that still lacks its state. `value` is set when the state comes."""
 
     finish: Callable[..., Any]
     value: Any = None
@@ -147,7 +147,7 @@ class _Unpickler(pickle._Unpickler):
     def extend(self, values: list[Any]) -> None:
         """Adds values to the topmost list."""
         if not isinstance(self.stack[-1], list):
-            raise DataError("it adds elements to something that is no list")
+            raise DataError("it adds elements to something other than a list")
         self.stack[-1].extend(values)
 
     def load_setitem(self) -> None:
@@ -166,7 +166,7 @@ class _Unpickler(pickle._Unpickler):
     def update(self, values: list[Any]) -> None:
         """Adds keys and values, in turn, to the topmost dict."""
         if not isinstance(self.stack[-1], dict):
-            raise DataError("it adds keys to something that is no dict")
+            raise DataError("it adds keys to something other than a dict")
         if wrong := [key for key in values[::2] if type(key) not in (str, int)]:
             raise DataError(f"a dict key is a {type(wrong[0]).__name__}; need texts or numbers")
         self.stack[-1].update(zip(values[::2], values[1::2], strict=True))
@@ -181,7 +181,7 @@ for _name in _INSTRUCTIONS:
 
 
 def _array_of(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
-    """The array of this shape whose elements are `content`: bytes, or a list of plain values.
+    """The array of this shape with the elements `content`: bytes, or a list of plain values.
 
     Bytes are not copied. Raises DataError unless the content has exactly the size of the shape.
     """

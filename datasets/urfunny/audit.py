@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.audit.checks import balance, identical, repeated, selection, shared
-from datasets.audit.findings import Check, Finding, Sample, under_protocols
-from datasets.spec import THREE_PARTS
+from datasets.audit.checks import answers, balance, identical, of_parts, repeated, shared
+from datasets.audit.findings import Check, Finding, Sample
 from datasets.store.arrays import read_arrays
 from datasets.store.manifest import Manifest
 
@@ -33,16 +32,10 @@ def findings(prepared: Path, manifest: Manifest, remedy: str) -> Iterator[Findin
 
 def sample_findings(parts: Mapping[str, Sequence[Sample]]) -> Iterator[Finding]:
     """What the items of the official parts tell, under each protocol."""
-    splits = {
-        protocol: {split: parts[part] for split, part in used.items()}
-        for protocol, used in THREE_PARTS.items()
-    }
-    for protocol, chosen in splits.items():
-        yield selection(protocol, chosen)
     talks = all("talk" in sample.groups for samples in parts.values() for sample in samples)
     checks: list[Check] = [repeated, balance, partial(identical, kind="text")]
     checks += [partial(shared, kind="talk")] if talks else []
-    yield from under_protocols(splits, checks)
+    yield from answers(of_parts(parts), checks)
     if not talks:
         yield Finding("talks", "not checked", "the items' names, which do not say their talk")
 

@@ -36,31 +36,6 @@ def test_wrong_options_are_refused(shared_stand_in: Path, options: dict, text: s
             use("avmnist", shared_stand_in, options)
 
 
-@pytest.mark.parametrize("options", [{}, {"pairing": "aligned"}, {"components": "3"}])
-def test_the_fingerprint_without_torch_is_that_of_the_loaded_data(
-    shared_stand_in: Path, options: dict
-) -> None:
-    loaded = registry.load("avmnist", shared_stand_in, options).fingerprint
-    assert registry.fingerprint("avmnist", shared_stand_in, options) == loaded
-    assert registry.prepared_state("avmnist", shared_stand_in, options).fingerprint == loaded
-
-
-def test_fingerprints_differ_by_option_and_not_by_spelling(shared_stand_in: Path) -> None:
-    choices = [{}, {"pairing": "aligned"}, {"components": 3}]
-    found = {registry.fingerprint("avmnist", shared_stand_in, options) for options in choices}
-    assert len(found) == 3
-    defaults = {"components": "4", "pairing": "scrambled"}
-    assert registry.fingerprint("avmnist", shared_stand_in, defaults) in found
-
-
-def test_a_missing_folder_says_what_to_type(tmp_path: Path) -> None:
-    state = registry.prepared_state("avmnist", tmp_path / "none")
-    assert (state.state, state.stand_in) == ("missing", False)
-    assert "./reproduce.sh data prepare avmnist" in state.detail
-    with pytest.raises(DataError, match=r"reproduce\.sh data prepare avmnist"):
-        registry.load("avmnist", tmp_path / "none")
-
-
 def test_splits_are_disjoint_and_validation_is_the_tail_of_train(shared_stand_in: Path) -> None:
     data = registry.load("avmnist", shared_stand_in)
     assert (len(data.train), len(data.val), len(data.test)) == (2200, 200, 600)

@@ -243,7 +243,7 @@ def _edit(old: str, new: str) -> Callable[[Path], None]:
         (_edit("&clip0000004&good", "&clip0000004"), r"Annotations\.txt, line 5: found 'event"),
         (_edit("good&", "good&x"), r"line 1: the event lasts from x\d to \d"),
         (_edit("good", "good&0&10\nevent 0&more&good"), "has 43 clips in 6 categories"),
-        (lambda raw: (raw / "Annotations.txt").write_bytes(b"\xff\xfe"), "it is no text in UTF-8"),
+        (lambda raw: (raw / "Annotations.txt").write_bytes(b"\xff\xfe"), "not text in UTF-8"),
         (lambda raw: (raw / "Annotations.txt").write_text("\n"), "holds no annotation"),
         (lambda raw: rewrite(raw / "labels.h5", np.ones((42, 10))), r"labels\.h5: .* expected"),
     ],

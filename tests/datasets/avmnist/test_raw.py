@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.avmnist.raw import RawAvMnist, read_raw
-from datasets.avmnist.release import PUBLISHED, Content, Release
+from datasets.avmnist.raw import PUBLISHED, Content, RawAvMnist, Release, read_raw
 from datasets.errors import DataError
 from datasets.raw.idx import pack_idx
 

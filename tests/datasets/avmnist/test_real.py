@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from datasets import registry
-from datasets.avmnist.raw import read_raw, scan
+from datasets.avmnist.raw import PUBLISHED, read_raw, scan
 from datasets.avmnist.recordings import clip_of, digest, read_recordings
-from datasets.avmnist.release import PUBLISHED
 from datasets.avmnist.spec import FSDD, SOURCES, SPEAKERS
 from datasets.avmnist.spectrogram import spectrogram
 from datasets.errors import DataError

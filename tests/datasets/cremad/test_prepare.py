@@ -6,6 +6,7 @@ import csv
 import errno
 import gzip
 import hashlib
+import os
 import re
 import shutil
 from pathlib import Path
@@ -153,15 +154,15 @@ def test_a_full_disk_says_so_and_keeps_finished_clips_and_the_old_data(
     raw: Path, first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Path(shutil.copytree(first, tmp_path / "cremad"))
-    write_bytes = Path.write_bytes
+    fsync = os.fsync
 
-    def write_some(path: Path, content: bytes) -> int:
-        if len(list((tmp_path / ".cremad.work").glob("*.npz"))) == 7:
+    def write_some(file: int) -> None:
+        if len(list((tmp_path / ".cremad.work").glob("[!.]*.npz"))) == 7:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write_bytes(path, content)
+        fsync(file)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_bytes", write_some)
+        patched.setattr(os, "fsync", write_some)
         with pytest.raises(DataError, match="No space left on device; free some space and start"):
             prepared(raw, folder)
     assert sums(folder) == sums(first)
