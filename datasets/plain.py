@@ -36,7 +36,7 @@ def arrays_of(parts: Mapping[str, Part], spec: DatasetSpec) -> dict[str, np.ndar
         raise DataError(f"{spec.name} has the parts {', '.join(parts)}; need {', '.join(PARTS)}")
     arrays = {}
     for name in PARTS:
-        part = parts[name]
+        part = {key: np.asarray(values) for key, values in parts[name].items()}
         if set(part) != {*spec.modalities, "labels"}:
             need = ", ".join((*spec.modalities, "labels"))
             raise DataError(f"{spec.name}, {name} has {', '.join(part)}; need {need}")

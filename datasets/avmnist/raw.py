@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +16,10 @@ from datasets.avmnist.spectrogram import RATE_HZ
 from datasets.errors import DataError
 from datasets.loader import Progress
 from datasets.raw.fetch import fetch
+from datasets.raw.find import all_files
 from datasets.raw.idx import parse_idx, read_content
 from datasets.raw.wav import parse_wav
 
-SEARCH_DEPTH = 4
 ASK = "type ./reproduce.sh data prepare avmnist to download it, or name its folder with --raw DIR"
 _FSDD_ARCHIVE = re.compile(r"fsdd|spoken.digit|v1\.0\.\d+", re.IGNORECASE)
 
@@ -139,33 +138,18 @@ def scan(places: Sequence[Path]) -> Found:
     """Looks through files, archives and folders (four levels deep); the first of a name wins."""
     found = Found()
     for place in places:
-        if not place.exists():
-            raise DataError(f"there is no {place}; --raw needs an existing folder or archive")
-        if place.is_file() and place.name.lower().endswith(ARCHIVE_SUFFIXES):
-            found.recordings.append(place)
-        elif place.is_file():
-            found.files.setdefault(place.name, place)
-        else:
-            _scan_folder(place, found)
+        folders: dict[Path, None] = {}
+        archives = []
+        for path in all_files([place]):
+            is_archive = path.name.lower().endswith(ARCHIVE_SUFFIXES)
+            if path != place and path.parent.name == "recordings":
+                folders[path.parent] = None
+            elif is_archive and (path == place or _FSDD_ARCHIVE.search(path.name)):
+                archives.append(path)
+            else:
+                found.files.setdefault(path.name, path)
+        found.recordings += [*folders, *archives]
     return found
-
-
-def _scan_folder(root: Path, found: Found) -> None:
-    archives = []
-    # Links are followed, as shared data often lies behind one; the depth limit ends any cycle.
-    for folder, subfolders, files in os.walk(root, followlinks=True):
-        here = Path(folder)
-        subfolders.sort()
-        if len(here.relative_to(root).parts) >= SEARCH_DEPTH:
-            subfolders.clear()
-        if here.name == "recordings":
-            found.recordings.append(here)
-            continue
-        for file in sorted(files):
-            found.files.setdefault(file, here / file)
-            if file.lower().endswith(ARCHIVE_SUFFIXES) and _FSDD_ARCHIVE.search(file):
-                archives.append(here / file)
-    found.recordings.extend(archives)
 
 
 def _read_idx(name: str, found: Found, release: Release, looked_in: str) -> tuple[bytes, Path]:
