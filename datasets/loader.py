@@ -136,16 +136,19 @@ class Loader(ABC):
         """
         places = self.places(raw, folder)
         current = None if force else self.current(places, folder, progress)
-        return self._report(current, places, folder, None, progress)
+        manifest = current or self.build(places, folder, None, progress)
+        return PrepareReport(current is None, folder, manifest, self.notes(manifest.facts))
 
     def generate_stand_in(self, folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
         """Builds the prepared folder from generated raw files, unless it already holds them."""
-        current = up_to_date(folder, self.stand_in_recipe(seed))
-        with tempfile.TemporaryDirectory() as raw:
-            if current is None:
-                refuse_to_replace_real_data(folder)
+        manifest = up_to_date(folder, self.stand_in_recipe(seed))
+        fresh = manifest is None
+        if fresh:
+            refuse_to_replace_real_data(folder)
+            with tempfile.TemporaryDirectory() as raw:
                 self.write_raw(Path(raw), seed)
-            return self._report(current, [Path(raw)], folder, seed, progress)
+                manifest = self.build([Path(raw)], folder, seed, progress)
+        return PrepareReport(fresh, folder, manifest, self.notes(manifest.facts))
 
     def places(self, raw: Sequence[Path], folder: Path) -> Sequence[Path]:
         """Where to look for raw files: `raw`, or else `<data>/raw/<name>` if it exists."""
@@ -342,18 +345,6 @@ class Loader(ABC):
             f"./reproduce.sh data prepare {self.spec.name} --raw DIR, with the files that "
             "./reproduce.sh data sources names"
         )
-
-    def _report(
-        self,
-        current: Manifest | None,
-        places: Sequence[Path],
-        folder: Path,
-        seed: int | None,
-        progress: Progress,
-    ) -> PrepareReport:
-        """Builds the folder unless it is `current`."""
-        manifest = current or self.build(places, folder, seed, progress)
-        return PrepareReport(current is None, folder, manifest, self.notes(manifest.facts))
 
 
 def _checksums(files: Mapping[str, Path], progress: Progress) -> dict[str, str]:

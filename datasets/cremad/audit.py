@@ -41,7 +41,7 @@ def findings(raw: Sequence[Path]) -> Iterator[Finding]:
     """From the published lists, and from the files or their git-lfs pointers."""
     missing = [f"{part}.csv" for part in PARTS if f"{part}.csv" not in _lists(raw)]
     if missing:
-        yield Finding("lists", "not checked", f"{', '.join(missing)} (everything but what follows)")
+        yield Finding("lists", "not checked", f"{', '.join(missing)} (all other checks)")
     else:
         files = find_raw(raw)
         pointers = _pointers(files)

@@ -107,7 +107,7 @@ def _converted(task: Task, content: Mapping[str, bytes]) -> dict[str, np.ndarray
     samples = parse_wav(content["wav"], RATE_HZ, str(task.files["wav"]))
     if len(samples) < RATE_HZ:
         found = f"{len(samples) / RATE_HZ:.2f} s of sound"
-        raise DataError(f"{task.files['wav']}: {found}, of which three copies make no 3 s")
+        raise DataError(f"{task.files['wav']}: {found}; three copies of it must fill 3 s")
     picture, _ = read_frame(content["flv"], str(task.files["flv"]))
     rows, columns = task.size
     small = Image.fromarray(picture).resize((columns, rows), Image.Resampling.BILINEAR)

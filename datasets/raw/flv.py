@@ -32,7 +32,7 @@ def read_frame(content: bytes, where: str) -> tuple[np.ndarray, int]:
     DataError, naming `where`, for another file, a damaged one, or one without a frame.
     """
     if content[:3] != b"FLV":
-        raise DataError(f"{where}: no FLV file; it starts with {content[:12]!r}")
+        raise DataError(f"{where}: not an FLV file; it starts with {content[:12]!r}")
     try:
         kept = _kept_frames(content)
         if kept:

@@ -19,7 +19,7 @@ def parse_wav(content: bytes, rate_hz: int, where: str) -> np.ndarray:
     `where` names the clip in the DataError for anything else.
     """
     if content[:4] != b"RIFF":
-        raise DataError(f"{where}: no WAV file; it starts with {content[:12]!r}")
+        raise DataError(f"{where}: not a WAV file; it starts with {content[:12]!r}")
     # Some programs write a wrong size into the header, which `wave` would believe.
     whole = content[:4] + struct.pack("<I", max(0, len(content) - 8)) + content[8:]
     try:
@@ -33,7 +33,7 @@ def parse_wav(content: bytes, rate_hz: int, where: str) -> np.ndarray:
             samples = sound.readframes(count)
     except (wave.Error, EOFError, RuntimeError) as error:  # what `wave` raises on damaged files
         reason = str(error) or "it ends too early"
-        raise DataError(f"{where}: no WAV file of this kind: {reason}") from error
+        raise DataError(f"{where}: cannot be read as WAV: {reason}") from error
     if len(samples) != 2 * count:
         missing = 2 * count - len(samples)
         raise DataError(f"{where}: truncated, {missing} bytes of sound are missing")

@@ -82,9 +82,9 @@ def _append(stream: BinaryIO, digest: Any, content: bytes | memoryview) -> None:
 
 
 def _read_array(path: Path, entry: ArrayEntry, remedy: str) -> np.ndarray:
-    """The array, given out only if it is the right one.
+    """The array, if its file has the right sha256; else raises DataError.
 
-    The file is mapped, copy on write: 2 GB are hashed in the place where they are used.
+    The file is mapped (copy on write), so 2 GB are hashed without a second copy in memory.
     """
     try:
         size = path.stat().st_size

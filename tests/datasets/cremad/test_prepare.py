@@ -238,10 +238,10 @@ def change_short(raw: Path) -> None:
         (change_truncated, r"\.flv: truncated, \d+ bytes are missing at its end"),
         (change_no_frames, r"\.flv: the file has no video frame"),
         (change_no_video, r"\.flv: the file has no video frame"),
-        (change_no_flv, r"\.flv: no FLV file; it starts with b'<html>404</h'"),
+        (change_no_flv, r"\.flv: not an FLV file; it starts with b'<html>404</h'"),
         (change_missing, rf"^AudioWAV/{BAD}\.wav is missing$"),
         (change_rate, r"is \(1, 22050, 16\), expected \(1, 16000, 16\)"),
-        (change_short, r"0\.50 s of sound, of which three copies make no 3 s"),
+        (change_short, r"0\.50 s of sound; three copies of it must fill 3 s"),
     ],
 )
 def test_a_broken_clip_is_left_out_with_its_reason(

@@ -121,8 +121,8 @@ def test_chunks_before_the_data_are_skipped() -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"", "no WAV file"),
-        (b"OggS" + WAV[4:], "no WAV file"),
+        (b"", "not a WAV file"),
+        (b"OggS" + WAV[4:], "not a WAV file"),
         (WAV[:36], "missing"),
         (WAV[:-1], "truncated, 1 bytes"),
         (WAV[:12] + WAV[36:], "before fmt chunk"),
