@@ -106,7 +106,7 @@ def _add_name(parser: ArgumentParser) -> None:
 def _add_bench(parser: ArgumentParser) -> None:
     about = "folder for tables and JSON (default results/bench/local, where --dry-run looks first)"
     parser.add_argument("--out", type=Path, help=about)
-    about = "default: all but steps_NAME, the tables' networks on the other datasets"
+    about = "default: all but those that take minutes on a CPU, steps_DATASET"
     parser.add_argument("--parts", nargs="+", default=[], metavar="NAME", help=about)
     parser.add_argument("--rounds", type=int, default=7, help="timings each (default 7)")
 
