@@ -13,14 +13,14 @@ class DataError(ValueError):
     """
 
 
-def unknown(kind: str, word: object, known: Iterable[str]) -> DataError:
-    """The error for `word`, which is none of the `known` words of this `kind`."""
-    choices = sorted(known)
-    near = difflib.get_close_matches(str(word), choices, n=1)
+def unknown(kind: str, word: object, options: Iterable[str]) -> DataError:
+    """The error for `word`, which is not among the `options` of this `kind`."""
+    listed = sorted(options)
+    near = difflib.get_close_matches(str(word), listed, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return DataError(f"unknown {kind} {word!r}; {hint}known: {', '.join(choices)}")
+    return DataError(f"unknown {kind} {word!r}; {hint}known: {', '.join(listed)}")
 
 
 def counted(count: int, noun: str) -> str:
-    """`1 run`, `2 runs`; for nouns whose plural ends in s."""
+    """`1 run`, `2 runs`; for nouns with a plural in s."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,19 +1,37 @@
-"""What one dataset offers the rest of the suite; a new dataset is one subclass."""
+"""The base class of every dataset: prepare it, generate a stand-in, load it, count it, audit it.
+
+A dataset is one folder of this package with a `loader.py` that holds one subclass of `Loader`.
+`docs/add-a-dataset.md` walks through one.
+"""
 
 from __future__ import annotations
 
+import tempfile
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets.errors import DataError, unknown
-from datasets.spec import DatasetSpec
-from datasets.store.manifest import Manifest, digest_of, read_manifest
+from datasets.raw.find import found_files
+from datasets.spec import PROTOCOLS, THREE_PARTS, DatasetSpec, RawSource, SplitSize
+from datasets.store.manifest import (
+    Manifest,
+    digest_of,
+    file_sha256,
+    read_manifest,
+    refuse_to_replace_real_data,
+    up_to_date,
+)
 
 if TYPE_CHECKING:
-    from datasets.tensors.dataset import Dataset
+    import numpy as np
+
+    from datasets.audit.findings import Finding
+    from datasets.store.arrays import Streamed
+    from datasets.tensors.dataset import Dataset, SplitTensors
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); the total is 0 while unknown."""
@@ -25,7 +43,7 @@ def silent(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class PrepareReport:
-    """What a preparation did: `fresh` is False when the folder was already up to date."""
+    """What a preparation did. `fresh` is False when the folder was already up to date."""
 
     fresh: bool
     folder: Path
@@ -39,43 +57,261 @@ class PrepareReport:
         return "\n  ".join((f"{self.folder}: {done}, {size_mb:.1f} MB", *self.notes))
 
 
+@dataclass(frozen=True)
+class Converted:
+    """What the raw files became: arrays to store by name, and facts for the manifest."""
+
+    arrays: Mapping[str, np.ndarray | Streamed]
+    facts: Mapping[str, Any]
+
+
 class Loader(ABC):
-    """Turns raw releases into a prepared folder, and a prepared folder into a Dataset."""
+    """Turns raw files into a prepared folder, and a prepared folder into a Dataset.
+
+    A subclass sets `spec`, `recipe_version`, `sources` and `raw_files`, and defines `write_raw`
+    and `read_raw`. Everything else has a default for the plain layout (see `datasets.plain`) and
+    three official parts; override what differs.
+    """
 
     spec: DatasetSpec
-    """As loaded with the default options; others may change a shape."""
+    """The published data, as loaded with the default options."""
+
+    stand_in_spec: DatasetSpec | None = None
+    """The stand-in data, where it has other shapes or classes than `spec`."""
 
     recipe_version: int
-    """Raised whenever the preparation changes; older folders must then be prepared again."""
+    """Raise it whenever the preparation changes. Older folders must then be prepared again."""
 
-    choices: Mapping[str, tuple[str, ...]] = {}
-    """The options of `load`, each with its values, the default first."""
+    stand_in_version = "1"
+    """Raise it whenever the generated raw files change."""
 
-    def options(self, given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
-        """The complete loading options; raises DataError on an unknown or impossible one."""
+    options: Mapping[str, tuple[str, ...]] = {"protocol": PROTOCOLS}
+    """The options of loading, each with its values, the default first."""
+
+    sources: tuple[RawSource, ...] = ()
+    """Where the raw files come from."""
+
+    other_versions: tuple[RawSource, ...] = ()
+    """What else goes by the name of this dataset and is not read."""
+
+    raw_files: tuple[str, ...] = ()
+    """The names of the raw files that a preparation needs."""
+
+    extra_raw_files: tuple[str, ...] = ()
+    """The names of raw files that are read where they exist."""
+
+    bench_batch_cpu = 64
+    """Samples per step when `bench` times the paper's network on a CPU."""
+
+    bench_methods_at_once: int | None = None
+    """How many methods `bench` keeps in memory together; None means all of them."""
+
+    # What a dataset looks like.
+
+    def spec_of(self, stand_in: bool) -> DatasetSpec:
+        """Shapes and classes of the published data or of the stand-in, with default options."""
+        return (self.stand_in_spec if stand_in else None) or self.spec
+
+    def loaded_spec(self, manifest: Manifest, options: Mapping[str, Any]) -> DatasetSpec:
+        """Shapes and classes of a prepared folder that is loaded with complete `options`."""
+        return self.spec_of(manifest.stand_in)
+
+    def with_defaults(self, given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
+        """The complete loading options. Raises DataError for an unknown or impossible one."""
         for key, value in given.items():
-            if key not in self.choices:
-                raise unknown(f"option of {self.spec.name}", key, self.choices)
-            if value not in self.choices[key]:
-                raise unknown(key, value, self.choices[key])
-        return {**{key: values[0] for key, values in self.choices.items()}, **given}
+            if key not in self.options:
+                raise unknown(f"option of {self.spec.name}", key, self.options)
+            if value not in self.options[key]:
+                raise unknown(key, value, self.options[key])
+        return {**{key: values[0] for key, values in self.options.items()}, **given}
 
-    @abstractmethod
-    def load(self, folder: Path, options: Mapping[str, Any]) -> Dataset:
-        """Reads and verifies a prepared folder."""
+    # Raw files -> prepared folder.
 
-    @abstractmethod
     def prepare(
         self, raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool
     ) -> PrepareReport:
-        """Builds the prepared folder from raw files; downloads them if `raw` is empty."""
+        """Builds the prepared folder from raw files, unless it already holds their data.
+
+        Raises DataError that names a missing or wrong file.
+        """
+        places = self.places(raw, folder)
+        current = None if force else self.current(places, folder, progress)
+        manifest = current or self.build(places, folder, None, progress)
+        return PrepareReport(current is None, folder, manifest, self.notes(manifest.facts))
+
+    def generate_stand_in(self, folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
+        """Builds the prepared folder from generated raw files, unless it already holds them."""
+        manifest = up_to_date(folder, self.stand_in_recipe(seed))
+        fresh = manifest is None
+        if fresh:
+            refuse_to_replace_real_data(folder)
+            with tempfile.TemporaryDirectory() as raw:
+                self.write_raw(Path(raw), seed)
+                manifest = self.build([Path(raw)], folder, seed, progress)
+        return PrepareReport(fresh, folder, manifest, self.notes(manifest.facts))
+
+    def places(self, raw: Sequence[Path], folder: Path) -> Sequence[Path]:
+        """Where to look for raw files: `raw`, or else `<data>/raw/<name>` if it exists."""
+        fetched = folder.parent.parent / "raw" / self.spec.name
+        return raw or [place for place in [fetched] if place.is_dir()]
+
+    def current(self, places: Sequence[Path], folder: Path, progress: Progress) -> Manifest | None:
+        """The manifest of an undamaged folder that holds the data of the raw files.
+
+        Without raw files, any published data of this version will do.
+        """
+        try:
+            manifest = read_manifest(folder)
+        except DataError:
+            return None
+        if manifest is None or manifest.stand_in:
+            return None
+        if manifest.recipe.get("version") != self.recipe_version:
+            return None
+        if places and manifest.raw != _checksums(self.find_raw(places), progress):
+            return None
+        return up_to_date(folder, manifest.recipe)
+
+    def build(
+        self, places: Sequence[Path], folder: Path, seed: int | None, progress: Progress
+    ) -> Manifest:
+        """Builds the prepared folder: of published files, or of those generated with a `seed`."""
+        from datasets.store.arrays import write_store
+
+        stand_in = seed is not None
+        files = self.find_raw(places)
+        converted = self.convert(files, stand_in, progress)
+        sha256 = _checksums(files, progress)
+        recipe = self.stand_in_recipe(seed) if stand_in else self.recipe(sha256)
+        return write_store(
+            folder,
+            converted.arrays,
+            dataset=self.spec.name,
+            stand_in=stand_in,
+            recipe=recipe,
+            raw=sha256,
+            facts=converted.facts,
+            fingerprint=digest_of(recipe),
+        )
 
     @abstractmethod
-    def generate_stand_in(self, folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
-        """Builds the prepared folder from generated raw files."""
+    def write_raw(self, folder: Path, seed: int) -> None:
+        """Writes small generated files below `folder`, in the publishers' own formats.
+
+        They go through the same preparation as the published files.
+        """
+
+    def find_raw(self, places: Sequence[Path]) -> dict[str, Path]:
+        """The raw files by name, at most four levels below `places`.
+
+        Raises DataError that lists the missing ones and where to get them.
+        """
+        found = found_files(places, {*self.raw_files, *self.extra_raw_files})
+        if missing := [name for name in self.raw_files if name not in found]:
+            looked_in = ", ".join(map(str, places)) or "no folder"
+            addresses = ", ".join(url for source in self.sources for url in source.urls)
+            raise DataError(
+                f"{self.spec.name}: {', '.join(missing)} missing (looked in: {looked_in}); "
+                f"fetch the files from {addresses} and name their folder with --raw DIR"
+            )
+        return found
+
+    def recipe(self, sha256: Mapping[str, str]) -> dict[str, Any]:
+        """All that decides the data: the checksums of the raw files that are used."""
+        return {"version": self.recipe_version, "raw": dict(sha256)}
+
+    def stand_in_recipe(self, seed: int) -> dict[str, Any]:
+        """All that decides the stand-in data. The generator counts, not the bytes of its files:
+        those may depend on the libraries that write them."""
+        return {"version": self.recipe_version, "raw": self.generated(seed)}
+
+    def generated(self, seed: int) -> dict[str, str]:
+        """What stands for the raw files in the recipe of stand-in data."""
+        return {"generated": self.stand_in_version, "seed": str(seed)}
+
+    def convert(self, files: Mapping[str, Path], stand_in: bool, progress: Progress) -> Converted:
+        """The arrays and facts to store. By default what `read_raw` gives, in the plain layout."""
+        from datasets.plain import arrays_of
+
+        progress("reading", 0, 0)
+        try:
+            parts = self.read_raw(files)
+        except DataError:
+            raise
+        except (OSError, LookupError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            names = ", ".join(map(str, files.values()))
+            raise DataError(f"{names} cannot be read: {error}; fetch the files again") from error
+        arrays = arrays_of(parts, self.spec_of(stand_in))
+        return Converted(arrays, {"samples": {p: len(part["labels"]) for p, part in parts.items()}})
+
+    def read_raw(self, files: Mapping[str, Path]) -> dict[str, dict[str, np.ndarray]]:
+        """For each part (`train`, `val`, `test`): every modality (N, *shape), and `labels` (N,)."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither read_raw nor convert")
+
+    def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        """The facts of a preparation as lines for people."""
+        return tuple(f"{part}: {count} samples" for part, count in facts["samples"].items())
+
+    # Prepared folder -> Dataset.
+
+    def load(self, folder: Path, given: Mapping[str, Any]) -> Dataset:
+        """Reads and verifies a prepared folder. Raises DataError with what to type."""
+        from datasets.tensors.dataset import Dataset
+
+        manifest = self.manifest(folder)
+        options = self.with_defaults(given, manifest)
+        splits, rows = self.load_splits(folder, manifest, options)
+        spec, identity = self.loaded_spec(manifest, options), self.fingerprint(manifest, given)
+        return Dataset(spec, *splits, identity, rows, manifest.stand_in)
+
+    def load_splits(
+        self, folder: Path, manifest: Manifest, options: Mapping[str, Any]
+    ) -> tuple[list[SplitTensors], str]:
+        """Train, validation and test, and the fingerprint of the split.
+
+        `options` are complete.
+        """
+        from datasets.plain import load_splits
+
+        modalities, remedy = self.spec.modalities, self.remedy(manifest.stand_in)
+        return load_splits(folder, manifest, remedy, modalities, options["protocol"])
+
+    def split_sizes(
+        self, folder: Path, manifest: Manifest, options: Mapping[str, Any]
+    ) -> dict[str, SplitSize]:
+        """The samples of `train`, `val` and `test`, in this order, with complete `options`.
+
+        Raises KeyError if the manifest does not say it.
+        """
+        counts = self.part_sizes(manifest)
+        stored = THREE_PARTS[options["protocol"]]
+        return {split: SplitSize(int(counts[part]), {}) for split, part in stored.items()}
+
+    def part_sizes(self, manifest: Manifest) -> Mapping[str, int]:
+        """The samples of each official part."""
+        return manifest.facts["samples"]
+
+    def audit(self, raw: Sequence[Path], prepared: Path) -> list[Finding]:
+        """What can be found in the raw files and the prepared folder; either may be missing.
+
+        Raises DataError for a damaged file.
+        """
+        from datasets.plain import findings
+
+        if not prepared.exists():
+            return self.nothing_to_audit()
+        manifest = self.manifest(prepared)
+        remedy = self.remedy(manifest.stand_in)
+        return findings(prepared, manifest, remedy, self.spec.modalities)
+
+    def nothing_to_audit(self, check: str = "everything") -> list[Finding]:
+        """The finding that a check lacks the prepared data, and what to type."""
+        from datasets.audit.findings import Finding
+
+        return [Finding(check, "not checked", f"the prepared data: {self.remedy()}")]
 
     def manifest(self, folder: Path) -> Manifest:
-        """The manifest of a prepared folder; raises DataError, with what to type, if none."""
+        """The manifest of a prepared folder. Raises DataError, with what to type, if none."""
         manifest = read_manifest(folder)
         if manifest is None:
             raise DataError(f"{self.spec.name} is not prepared in {folder}; {self.remedy()}")
@@ -87,30 +323,34 @@ class Loader(ABC):
 
     def fingerprint(self, manifest: Manifest, given: Mapping[str, Any]) -> str:
         """Identifies the data that loading with these options gives (64 hex digits)."""
-        options = self.options(given, manifest)
+        options = self.with_defaults(given, manifest)
         # The first protocol is left out: it was the only one when the first runs were recorded.
-        if options.get("protocol") == self.choices.get("protocol", (None,))[0]:
-            options.pop("protocol", None)
+        if options["protocol"] == self.options["protocol"][0]:
+            options.pop("protocol")
         return digest_of([manifest.fingerprint, options])
 
     def device_bytes(self, manifest: Manifest, options: Mapping[str, Any]) -> int:
-        """The device memory that the loaded data takes; a loader that leaves arrays out says so."""
+        """The device memory that the loaded data takes."""
         return manifest.total_bytes()
 
     def remedy(self, stand_in: bool = False) -> str:
         """What to type when data is missing or damaged."""
         if stand_in:
             return "delete the folder: stand-in data is generated again when it is needed"
-        name = self.spec.name
-        return f"type ./reproduce.sh data prepare {name} (or add --raw DIR if you have the files)"
+        return f"type {self.prepare_command()}"
+
+    def prepare_command(self) -> str:
+        """The command that prepares the published data."""
+        return (
+            f"./reproduce.sh data prepare {self.spec.name} --raw DIR, with the files that "
+            "./reproduce.sh data sources names"
+        )
 
 
-@dataclass(frozen=True)
-class SplitSize:
-    """The samples of a split; `distinct` says of which modalities at most so many differ."""
-
-    samples: int
-    distinct: Mapping[str, int] = field(default_factory=dict)
-
-
-Sizes = dict[str, SplitSize]
+def _checksums(files: Mapping[str, Path], progress: Progress) -> dict[str, str]:
+    """The sha256 of every file by its name."""
+    digests = {}
+    for done, (name, path) in enumerate(sorted(files.items()), 1):
+        digests[name] = file_sha256(path)
+        progress("checksums", done, len(files))
+    return digests

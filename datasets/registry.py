@@ -1,61 +1,60 @@
-"""Every verb on a dataset, by name. Torch is imported only by `load`."""
+"""Every verb on a dataset, by name.
+
+A dataset is a folder of this package with a `loader.py`. Torch is imported only by `load`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from datasets.audit.findings import Finding
-from datasets.ave.loader import Ave, _ave
-from datasets.avmnist.loader import AvMnist, _avmnist
-from datasets.cremad.loader import Cremad, _cremad
 from datasets.errors import DataError, unknown
-from datasets.loader import Loader, PrepareReport, Progress, Sizes, silent
-from datasets.spec import DatasetSpec
-from datasets.store.manifest import Manifest
+from datasets.loader import Loader, PrepareReport, Progress, silent
+from datasets.spec import DatasetSpec, SplitSize
 from datasets.tensors.label_noise import noisy_fingerprint, taken_from, with_label_noise
-from datasets.urfunny.loader import UrFunny, _urfunny
-
-
-def audit(name: str, raw: Sequence[Path], prepared: Path) -> list[Finding]:
-    """Everything that can be found with the `raw` files at hand and the `prepared` folder.
-
-    Either may be missing. Raises DataError for an unknown dataset or a damaged file.
-    """
-    if name not in LOADERS:
-        raise unknown("dataset", name, LOADERS)
-    # Each reads its own formats: numpy and h5py are loaded only when an audit runs.
-    return list(import_module(f"datasets.{name}.audit").findings(raw, prepared))
-
 
 if TYPE_CHECKING:
+    from datasets.audit.findings import Finding
     from datasets.tensors.dataset import Dataset
 
-__all__ = [
-    "LOADERS",
-    "PrepareReport",
-    "PreparedState",
-    "fingerprint",
-    "generate_stand_in",
-    "load",
-    "prepare",
-    "prepared_state",
-    "protocols",
-    "spec",
-]
+
+def _found() -> dict[str, Loader]:
+    """The loader of every dataset by name; ValueError for a folder whose loader does not fit."""
+    loaders = {}
+    for path in sorted(Path(__file__).parent.glob("*/loader.py")):
+        name = path.parent.name
+        module = import_module(f"datasets.{name}.loader")
+        classes = [c for c in vars(module).values() if isinstance(c, type)]
+        own = [c for c in classes if issubclass(c, Loader) and c.__module__ == module.__name__]
+        if len(own) != 1:
+            raise ValueError(f"{path} defines {len(own)} subclasses of Loader; need exactly one")
+        if own[0].spec.name != name:
+            raise ValueError(f"{path} has the spec of {own[0].spec.name!r}; need {name!r}")
+        loaders[name] = own[0]()
+    return loaders
 
 
-def spec(name: str) -> DatasetSpec:
-    """Shapes and classes of a dataset, whether or not it is prepared."""
-    return loader_of(name).spec
+LOADERS = _found()
+
+
+def loader_of(name: str) -> Loader:
+    """The loader of a dataset; raises DataError for a mistyped name."""
+    if name not in LOADERS:
+        raise unknown("dataset", name, LOADERS)
+    return LOADERS[name]
+
+
+def spec(name: str, stand_in: bool = False) -> DatasetSpec:
+    """Shapes and classes of a dataset or its stand-in, whether or not it is prepared."""
+    return loader_of(name).spec_of(stand_in)
 
 
 def protocols(name: str) -> tuple[str, ...]:
     """The ways to split a dataset, the default first."""
-    return loader_of(name).choices["protocol"]
+    return loader_of(name).options["protocol"]
 
 
 def load(name: str, folder: Path, options: Mapping[str, Any] | None = None) -> Dataset:
@@ -72,7 +71,7 @@ def prepare(
     raw: Sequence[Path],
     folder: Path,
     *,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     force: bool = False,
 ) -> PrepareReport:
     """Prepares a dataset from `raw` files, folders or archives; without any, downloads them first.
@@ -82,61 +81,46 @@ def prepare(
     DataError.
     """
     places = [Path(place) for place in raw]
-    report = progress or silent
-    return loader_of(name).prepare(places, Path(folder), progress=report, force=force)
+    return loader_of(name).prepare(places, Path(folder), progress=progress, force=force)
 
 
 def generate_stand_in(
-    name: str, folder: Path, seed: int = 0, *, progress: Progress | None = None
+    name: str, folder: Path, seed: int = 0, *, progress: Progress = silent
 ) -> PrepareReport:
     """Prepares small generated data in the dataset's own raw formats; raises DataError."""
-    return loader_of(name).generate_stand_in(Path(folder), seed, progress=progress or silent)
+    return loader_of(name).generate_stand_in(Path(folder), seed, progress=progress)
 
 
-LOADERS: dict[str, Loader] = {
-    loader.spec.name: loader for loader in (AvMnist(), Cremad(), UrFunny(), Ave())
-}
+def audit(name: str, raw: Sequence[Path], prepared: Path) -> list[Finding]:
+    """Everything that can be found in the `raw` files and the `prepared` folder.
+
+    Either may be missing. Raises DataError for an unknown dataset or a damaged file.
+    """
+    return loader_of(name).audit(raw, prepared)
 
 
-def loader_of(name: str) -> Loader:
-    """The loader of a dataset; raises DataError for a mistyped name."""
-    if name not in LOADERS:
-        raise unknown("dataset", name, LOADERS)
-    return LOADERS[name]
-
-
-"""By split: `train`, `val` and `test`, in this order."""
-
-
-def split_sizes(name: str, folder: Path, options: Mapping[str, Any]) -> Sizes:
-    """What loading with these options gives.
+def split_sizes(name: str, folder: Path, options: Mapping[str, Any]) -> dict[str, SplitSize]:
+    """The size of `train`, `val` and `test`, in this order, as loading with these options gives.
 
     Raises DataError if the folder is not prepared or its manifest lacks what is needed.
     """
     loader = loader_of(name)
     manifest = loader.manifest(folder)
-    protocol = loader.options(taken_from(options)[1], manifest)["protocol"]
-    if name not in _COUNTED:
-        raise DataError(f"nothing says how many samples the splits of {name} have")
+    complete = loader.with_defaults(taken_from(options)[1], manifest)
     try:
-        return _COUNTED[name](folder, manifest, protocol)
+        return loader.split_sizes(folder, manifest, complete)
     except KeyError as error:
         remedy = loader.remedy(manifest.stand_in) + " --force" * (not manifest.stand_in)
         problem = f"the manifest of {folder} does not say how many samples there are (no {error})"
         raise DataError(f"{problem}; {remedy}") from error
 
 
-_COUNTED: dict[str, Callable[[Path, Manifest, str], Sizes]] = {
-    "avmnist": _avmnist,
-    "cremad": _cremad,
-    "urfunny": _urfunny,
-    "ave": _ave,
-}
-
-
 @dataclass(frozen=True)
 class PreparedState:
-    """`fingerprint` is that of the loaded data with the options asked for; None unless prepared."""
+    """Whether a folder can be loaded.
+
+    `fingerprint` identifies the data with the options asked for; None unless prepared.
+    """
 
     state: Literal["prepared", "missing", "damaged"]
     fingerprint: str | None

@@ -1,4 +1,4 @@
-"""What each loadable dataset looks like; free of torch, so that listing costs nothing."""
+"""What a dataset looks like and where its raw files come from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class DatasetSpec:
     """Shapes and classes of one dataset.
 
     `shapes` maps each modality to the shape of one sample, in the order of the tables' columns. A
-    sample has `segments` labels: one, or as many as the seconds that are classified one by one.
+    sample has `segments` labels: one, or one per second where every second is classified.
     """
 
     name: str
@@ -24,14 +24,46 @@ class DatasetSpec:
         return tuple(self.shapes)
 
 
+@dataclass(frozen=True)
+class RawSource:
+    """One raw file, or several of one place.
+
+    `bytes` and `sha256` describe the file as served. They are None where its publishers state
+    none; then `size` says it in words. `note` tells what else a user must know. Only an
+    `automatic` source is ever downloaded; a person fetches the others.
+    """
+
+    file: str
+    urls: tuple[str, ...]
+    licence: str
+    citation: str
+    bytes: int | None = None
+    sha256: str | None = None
+    size: str = ""
+    automatic: bool = False
+    redistributable: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class SplitSize:
+    """The number of samples in a split.
+
+    `distinct` gives, for modalities whose samples repeat, an upper bound on the different ones.
+    """
+
+    samples: int
+    distinct: dict[str, int]
+
+
 PROTOCOLS = ("validation", "published")
 """`validation`: epochs are chosen on samples that are neither trained nor tested on. `published`:
-as the released code of this line of work does it, on the test samples themselves."""
+epochs are chosen on the test samples themselves, as the released code of these methods does."""
 
 THREE_PARTS = {
     "validation": {"train": "train", "val": "val", "test": "test"},
     "published": {"train": "train", "val": "val", "test": "val"},
 }
-"""Protocol -> split -> official part, of datasets with three parts (UR-Funny, AVE): there the
-published code reports what it measures on the validation part (AGM_ICCV2023@5a65542,
-run/AVE_main.py:201, tasks/URFunny_task.py:14-19)."""
+"""Protocol -> split -> official part, for datasets with three official parts. The published code
+reports what it measures on the validation part (AGM_ICCV2023@5a65542, run/AVE_main.py:201,
+tasks/URFunny_task.py:14-19)."""

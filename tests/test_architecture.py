@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from baselines.registry import METHODS
+from datasets.registry import LOADERS
 from tests import syntax
 from tests.syntax import PACKAGES, ROOT, sources, where
 from tests.tiny import MODALITIES
@@ -21,7 +22,6 @@ MAY_IMPORT = {
     "benchmarks": {"benchmarks", "baselines", "datasets", "msam"},
 }
 WITHOUT_TORCH = ["msam", "datasets"]
-DATASETS = {"avmnist", "cremad", "urfunny", "ave"}
 
 
 def none_of(offenders: Iterable[str], rule: str) -> None:
@@ -123,7 +123,7 @@ def test_report_is_made_without_torch() -> None:
 
 @pytest.mark.parametrize("path", sources("benchmarks/training"), ids=lambda path: path.name)
 def test_harness_names_no_method_dataset_or_modality(path: Path) -> None:
-    names = {*METHODS, *DATASETS, *MODALITIES}
+    names = {*METHODS, *LOADERS, *MODALITIES}
     keys = {f"{metric}_{m}" for metric in ("acc", "loss") for m in MODALITIES}
     none_of(
         (

@@ -15,13 +15,13 @@ from benchmarks.bench.memory import memory
 from benchmarks.bench.modes import capture, determinism, precision
 from benchmarks.bench.naive import naive
 from benchmarks.bench.scaling import growth, packing
-from benchmarks.bench.steps import steps, steps_ave, steps_cremad, steps_small, steps_urfunny
+from benchmarks.bench.steps import steps, steps_of, steps_small
 from benchmarks.bench.timing import Setting
 from benchmarks.configs.load import unknown_words
 from benchmarks.executors.devices import pick_device
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.measurements import OWN
-from benchmarks.plan.networks import OPTIONAL
+from benchmarks.plan.networks import optional_parts
 from benchmarks.records.files import write_json, write_text
 from benchmarks.training.environment import describe_environment
 from benchmarks.training.numerics import cpu_threads
@@ -37,9 +37,7 @@ PARTS = {
     "determinism": determinism,
     "packing": packing,
     "memory": memory,
-    "steps_cremad": steps_cremad,
-    "steps_urfunny": steps_urfunny,
-    "steps_ave": steps_ave,
+    **{part: steps_of(part) for part in optional_parts()},
 }
 
 
@@ -63,7 +61,7 @@ def _measure(arguments: Namespace, setting: Setting, say: Callable[[str], None])
     environment = describe_environment(setting.device)
     folder: Path = arguments.out or OWN
     say(f"{environment['device']}, {environment['threads']} threads, {setting.rounds} rounds")
-    for part in arguments.parts or [p for p in PARTS if p not in OPTIONAL]:
+    for part in arguments.parts or [p for p in PARTS if p not in optional_parts()]:
         before = os.getloadavg()[0]
         rows = PARTS[part](setting)
         load = {"load_average": [before, os.getloadavg()[0]]}

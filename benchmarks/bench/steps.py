@@ -22,18 +22,12 @@ from benchmarks.bench.timing import (
 )
 from benchmarks.configs.load import load_config
 from benchmarks.plan.networks import ALONE, networks
+from datasets.registry import loader_of
 from msam.method import Method
 from msam.model import Inputs, MultimodalModel, evaluating
 
 REFERENCES = (ALONE, "sam")
 VARIANTS = {"ogm_ge noise=False": ("ogm_ge", {"noise": False})}  # the price of an option
-
-
-CPU_BATCHES = {"steps_cremad": 4, "steps_urfunny": 8}
-"""Where 64 samples would take a CPU minutes a step."""
-
-AT_ONCE = {"steps_urfunny": 4}
-"""Methods in memory together, where one takes 1.6 GB: three transformers, momentum, gradients."""
 
 
 def steps(setting: Setting) -> list[Row]:
@@ -46,25 +40,29 @@ def steps_small(setting: Setting) -> list[Row]:
     return _part("steps_small", setting)
 
 
-def steps_cremad(setting: Setting) -> list[Row]:
-    """CREMA-D shapes, the tables' encoder; batches of 4 on a CPU."""
-    return _part("steps_cremad", setting)
+def steps_of(part: str) -> Callable[[Setting], list[Row]]:
+    """The part that times the tables' encoder on the shapes of one dataset."""
+
+    def measured(setting: Setting) -> list[Row]:
+        return _part(part, setting)
+
+    (network,) = networks()[part]
+    config, loader = load_config().datasets[network.dataset], loader_of(network.dataset)
+    on_cpu = f"batches of {loader.bench_batch_cpu} on a CPU"
+    measured.__doc__ = f"{config.label} shapes, the tables' encoder; {on_cpu}."
+    return measured
 
 
-def steps_urfunny(setting: Setting) -> list[Row]:
-    """UR-Funny shapes, the tables' encoder; batches of 8 on a CPU."""
-    return _part("steps_urfunny", setting)
-
-
-def steps_ave(setting: Setting) -> list[Row]:
-    """AVE shapes, the tables' encoder, batch 64."""
-    return _part("steps_ave", setting)
-
-
-def _part(name: str, setting: Setting) -> list[Row]:
-    batch = CPU_BATCHES.get(name, 64) if setting.device.type == "cpu" else 64
-    workloads = [Workload(**vars(n), batch=batch) for n in networks()[name]]
-    return [row for w in workloads for row in measure(w, setting, AT_ONCE.get(name))]
+def _part(part: str, setting: Setting) -> list[Row]:
+    rows = []
+    for network in networks()[part]:
+        loader = loader_of(network.dataset)
+        # The small networks and those of the first dataset are quick everywhere.
+        alone = part == f"steps_{network.dataset}"
+        batch = loader.bench_batch_cpu if alone and setting.device.type == "cpu" else 64
+        at_once = loader.bench_methods_at_once if alone else None
+        rows += measure(Workload(**vars(network), batch=batch), setting, at_once)
+    return rows
 
 
 def measure(workload: Workload, setting: Setting, at_once: int | None = None) -> list[Row]:

@@ -21,7 +21,7 @@ from benchmarks.configs.load import load_config, lookup
 from benchmarks.plan import workspace
 from benchmarks.records.files import write_json
 from datasets import registry
-from datasets.raw.fetch import OTHER_VERSIONS, RawSource, sources_of
+from datasets.spec import RawSource
 from msam.parameters import nearest
 
 if TYPE_CHECKING:
@@ -68,13 +68,11 @@ def _prepare(arguments: Namespace, say: Say) -> None:
 
 
 def _audit(arguments: Namespace, say: Say) -> None:
-    from datasets.registry import audit  # numpy, which no other action needs
-
     found = {}
     for name in arguments.names or load_config().datasets:
         fetched = workspace.data_folder() / "raw" / name
         places = _raw_places(arguments) or [place for place in [fetched] if place.is_dir()]
-        found[name] = audit(name, places, workspace.prepared_folder(name, stand_in=False))
+        found[name] = registry.audit(name, places, workspace.prepared_folder(name, stand_in=False))
         say(audited(load_config().datasets[name].label, found[name]))
     if arguments.out:
         findings = {name: [asdict(one) for one in answers] for name, answers in found.items()}
@@ -127,8 +125,8 @@ def audited(label: str, findings: Sequence[Finding]) -> str:
 
 def sources(dataset: str, label: str) -> str:
     """Where each raw file of a dataset comes from, and what else is called by its name."""
-    used = sources_of(dataset)
-    others = [source for source in OTHER_VERSIONS if source.dataset == dataset]
+    loader = registry.loader_of(dataset)
+    used, others = loader.sources, loader.other_versions
     rows = [[source.file, _size(source), *_rights(source)] for source in used]
     head = ["file", "size", "fetched", "share", "licence"]
     table = tabulate(rows, head, tablefmt="simple", maxcolwidths=[34, 16, None, None, 24])

@@ -12,19 +12,8 @@ from datasets import registry
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-BASE = "avmnist"  # what every other part measures on, too
-OPTIONAL = ("steps_cremad", "steps_urfunny", "steps_ave")
-"""Minutes on a CPU: measured only when they are named."""
-
 MARK = " stand-in"
 ALONE = "joint_train"  # the method of the tables' rows of one modality
-
-STAND_IN: Mapping[str, tuple[Shapes, int]] = {
-    "cremad": ({"audio": (1, 257, 299), "visual": (3, 56, 56)}, 6),
-    "urfunny": ({"audio": (6, 81), "visual": (6, 371), "text": (6, 300)}, 2),
-    "ave": ({"audio": (10, 128), "visual": (10, 2, 2, 32)}, 7),
-}
-"""Shapes and classes of stand-in data where they differ from the published ones."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +37,31 @@ class Network:
 
 @cache
 def networks() -> dict[str, list[Network]]:
-    """By part of `bench`: the tables' encoders, and the small ones of the demo profile."""
+    """By part of `bench`: the tables' encoders, and the small ones of the demo profile.
+
+    The first dataset of `datasets.yaml` is the one that every other part measures on, too.
+    """
     config = load_config()
     paper = {name: _published(name, d.encoders["paper"]) for name, d in config.datasets.items()}
     small = {name: d.encoders["small"] for name, d in config.datasets.items()}
-    others = [name for name in paper if name != BASE]
+    base, *others = paper
     return {
-        "steps": [paper[BASE], _published(BASE, small[BASE])],
-        "steps_small": [_stand_in(name, small[name]) for name in others],
+        "steps": [paper[base], _published(base, small[base])],
         **{f"steps_{name}": [paper[name]] for name in others},
+        "steps_small": [_stand_in(name, small[name]) for name in others],
     }
+
+
+def optional_parts() -> tuple[str, ...]:
+    """The parts that take minutes on a CPU: measured only when they are named."""
+    return tuple(part for part in networks() if part not in ("steps", "steps_small"))
 
 
 def data_of(experiment: Experiment) -> str:
     """The `Network.data` of an experiment."""
-    stand_in = experiment.dataset in STAND_IN and bool(experiment.data.get("stand_in"))
-    return _marked(experiment.dataset) if stand_in else experiment.dataset
+    name, stand_in = experiment.dataset, bool(experiment.data.get("stand_in"))
+    differs = registry.spec(name, stand_in) != registry.spec(name)
+    return name + MARK if differs else name
 
 
 def part_of(experiment: Experiment) -> str | None:
@@ -83,9 +81,6 @@ def _published(name: str, encoder: str) -> Network:
 
 
 def _stand_in(name: str, encoder: str) -> Network:
-    shapes, classes = STAND_IN[name]
-    return Network(_marked(name), shapes, classes, encoder, registry.spec(name).segments)
-
-
-def _marked(name: str) -> str:
-    return name + MARK
+    spec, published = registry.spec(name, stand_in=True), registry.spec(name)
+    data = name if spec == published else name + MARK
+    return Network(data, spec.shapes, spec.classes, encoder, spec.segments)

@@ -37,6 +37,7 @@ SHARED = (
 )
 PACKAGES = ("msam", "baselines", "datasets", "benchmarks")
 _BESIDE = ("msam/parameters.py", "baselines/registry.py", "baselines/__init__.py")
+_LOADING = ("load", "load_splits")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -94,13 +95,23 @@ def _registered(node: ast.expr) -> list[str]:
 
 
 def _loader_files(dataset: str, root: Path) -> list[Path]:
-    """The loader's file and what its `load` imports. Other verbs show in the data's fingerprint."""
+    """The files of the loader and its base class, and what they import to load.
+
+    Preparing leaves traces in the fingerprint.
+    """
     if dataset not in LOADERS:
         return []
-    module = type(loader_of(dataset)).__module__
-    path = root / Path(*module.split(".")).with_suffix(".py")
-    loads = [n for n in ast.walk(_tree(path)) if isinstance(n, _DEFINITIONS) and n.name == "load"]
-    return [path, *(file for node in loads for file, _ in _imports(path, node.body, root))]
+    found = []
+    for cls in type(loader_of(dataset)).__mro__:
+        path = root / Path(*cls.__module__.split(".")).with_suffix(".py")
+        if cls.__module__.startswith("datasets."):
+            nodes = [n for n in ast.walk(_tree(path)) if isinstance(n, _DEFINITIONS)]
+            loads = [n for n in nodes if n.name in _LOADING]
+            found += [
+                path,
+                *(file for node in loads for file, _ in _imports(path, node.body, root)),
+            ]
+    return found
 
 
 def _imported(start: Iterable[Path], root: Path, packages: tuple[str, ...]) -> set[Path]:

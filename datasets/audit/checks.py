@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from datasets.audit.findings import Finding, Sample, Severity, Splits, names
+from datasets.audit.findings import (
+    Check,
+    Finding,
+    Sample,
+    Severity,
+    Splits,
+    names,
+    under_protocols,
+)
 from datasets.errors import counted
+from datasets.spec import THREE_PARTS
 
 SHOWN = 3
 """Names that a text lists; the numbers have all of them."""
 
 UNBALANCED = 2
 """A majority class of this many times its even share makes accuracy hard to read."""
+
+
+def of_parts(parts: Mapping[str, Sequence[Sample]]) -> dict[str, Splits]:
+    """The splits of every protocol, for data with three official parts."""
+    return {
+        protocol: {split: parts[part] for split, part in used.items()}
+        for protocol, used in THREE_PARTS.items()
+    }
+
+
+def answers(splits: Mapping[str, Splits], checks: Sequence[Check]) -> list[Finding]:
+    """How each protocol chooses epochs, and each check under each protocol."""
+    chosen = [selection(protocol, own) for protocol, own in splits.items()]
+    return chosen + under_protocols(splits, checks)
 
 
 def selection(protocol: str, splits: Splits) -> Finding:
@@ -49,8 +72,8 @@ def shared(splits: Splits, kind: str) -> Finding:
     numbers: dict[str, object] = {"total": total, "shared": common}
     if not common:
         return Finding(f"{kind}s", "ok", f"no {kind} is in two splits ({total} in all)", numbers)
-    known = set().union(*(groups[s] for s in groups if s != "test"))
-    touched = sum(x.groups[kind] in known for x in splits["test"])
+    others = set().union(*(groups[s] for s in groups if s != "test"))
+    touched = sum(x.groups[kind] in others for x in splits["test"])
     numbers["test_samples"] = touched
     listed = ", ".join(f"{count} in {pair}" for pair, count in common.items())
     text = f"{kind}s in two splits: {listed}, of {total} in all"

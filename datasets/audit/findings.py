@@ -1,4 +1,4 @@
-"""What an audit of a dataset finds, and running it; free of torch.
+"""What an audit of a dataset finds.
 
 A finding is a fact, not an error: published splits leak, and the report should say how much.
 """
@@ -49,7 +49,7 @@ def under_protocols(splits: Mapping[str, Splits], checks: Iterable[Check]) -> li
     """Each check under each protocol; equal answers are one finding with several protocols.
 
     `splits` maps each protocol to its splits. A validation set that is the test set is reported by
-    `selection` in `audit_checks`; the checks see it once, as test.
+    `selection` in `audit.checks`; the checks see it once, as test.
     """
     seen = {protocol: _without_twin(chosen) for protocol, chosen in splits.items()}
     merged: list[Finding] = []

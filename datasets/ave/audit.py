@@ -10,30 +10,31 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.audit.checks import balance, identical, repeated, selection, shared
-from datasets.audit.findings import Finding, Sample, Splits, under_protocols
-from datasets.ave.loader import Ave
-from datasets.ave.raw import ANNOTATIONS, FEATURES, KEY, ORDERS
-from datasets.ave.release import PUBLISHED, SECONDS, Annotation, read_annotations
+from datasets.audit.checks import answers, balance, identical, of_parts, repeated, shared
+from datasets.audit.findings import Finding, Sample, Splits
+from datasets.ave.raw import KEY, Annotation, read_annotations
+from datasets.ave.spec import ANNOTATIONS, FEATURES, ORDERS, PUBLISHED, SECONDS
 from datasets.errors import DataError, counted
 from datasets.raw.find import found_files
 from datasets.raw.hdf5 import opened
-from datasets.spec import THREE_PARTS
 from datasets.store.manifest import Manifest
 
 BACKGROUND = "background"
 
 
-def findings(raw: Sequence[Path], prepared: Path) -> Iterator[Finding]:
-    """From the annotations and orders; equal clips from the audio features where they are."""
+def findings(raw: Sequence[Path], manifest: Manifest | None) -> Iterator[Finding]:
+    """From the annotations and orders; equal clips from the audio features, if they are there.
+
+    `manifest` is that of the prepared folder, None without one.
+    """
     files = found_files(raw, (ANNOTATIONS, *ORDERS.values(), FEATURES["audio"]))
     missing = [name for name in (ANNOTATIONS, *ORDERS.values()) if name not in files]
     if missing:
         yield Finding("raw files", "not checked", f"{', '.join(missing)} (everything)")
     else:
         yield from _raw_findings(files)
-    if prepared.exists():
-        yield published_labels(Ave().manifest(prepared))
+    if manifest:
+        yield published_labels(manifest)
 
 
 def _raw_findings(files: Mapping[str, Path]) -> Iterator[Finding]:
@@ -54,16 +55,10 @@ def list_findings(
     """What annotations and the rows of each split tell; `digests` of the features, by row."""
     samples = [_sample(row, one, digests.get(row)) for row, one in enumerate(annotations)]
     official = {split: [samples[row] for row in rows] for split, rows in orders.items()}
-    protocols = {
-        protocol: {split: official[part] for split, part in used.items()}
-        for protocol, used in THREE_PARTS.items()
-    }
-    for protocol, splits in protocols.items():
-        yield selection(protocol, splits)
     checks = [repeated, partial(shared, kind="video"), balance]
     if digests:
         checks.append(partial(identical, kind="clip"))
-    yield from under_protocols(protocols, checks)
+    yield from answers(of_parts(official), checks)
     yield reused_videos(annotations, official)
     yield events(annotations)
     yield coverage(len(annotations), orders)

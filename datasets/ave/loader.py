@@ -9,58 +9,88 @@ as AGM does (AGM_ICCV2023@5a65542, run/AVE_main.py); the official test clips are
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from datasets.ave.release import PUBLISHED
-from datasets.loader import Loader, PrepareReport, Progress, Sizes, SplitSize
-from datasets.spec import PROTOCOLS, THREE_PARTS, DatasetSpec
+from datasets.ave.spec import (
+    ANNOTATIONS,
+    FEATURES,
+    LABELS,
+    ORDERS,
+    OTHER_VERSIONS,
+    PARTS,
+    PUBLISHED,
+    SOURCES,
+    STAND_IN,
+    Release,
+)
+from datasets.loader import Converted, Loader, Progress
+from datasets.spec import PROTOCOLS, DatasetSpec
 from datasets.store.manifest import Manifest
 
 if TYPE_CHECKING:
-    from datasets.tensors.dataset import Dataset
+    from datasets.audit.findings import Finding
+    from datasets.tensors.dataset import SplitTensors
 
 
 class Ave(Loader):
-    """The AVE loader; torch, numpy and h5py are imported by the verbs that need them."""
+    """The AVE loader. Its raw files have no published checksums."""
 
-    spec = DatasetSpec("ave", dict(PUBLISHED.shapes), PUBLISHED.categories + 1, PUBLISHED.seconds)
+    spec, stand_in_spec = PUBLISHED.spec, STAND_IN.spec
     recipe_version = 1
+    options: ClassVar = {"visual": ("full", "mean"), "protocol": PROTOCOLS}
+    sources, other_versions = SOURCES, OTHER_VERSIONS
+    raw_files = (*FEATURES.values(), *ORDERS.values(), ANNOTATIONS)
+    extra_raw_files = LABELS
+    release: Release = PUBLISHED
 
-    choices: ClassVar = {"visual": ("full", "mean"), "protocol": PROTOCOLS}
+    def loaded_spec(self, manifest: Manifest, options: Mapping[str, Any]) -> DatasetSpec:
+        spec = self.spec_of(manifest.stand_in)
+        if options["visual"] == "full":
+            return spec
+        seconds, *_, channels = spec.shapes["visual"]
+        return replace(spec, shapes={**spec.shapes, "visual": (seconds, channels)})
 
-    def load(self, folder: Path, options: Mapping[str, Any]) -> Dataset:
+    def write_raw(self, folder: Path, seed: int) -> None:
+        from datasets.ave.stand_in import write_raw
+
+        write_raw(folder, STAND_IN, seed)
+
+    def recipe(self, sha256: Mapping[str, str]) -> dict[str, Any]:
+        """Label files are compared only, so they do not count."""
+        return super().recipe({name: sum_ for name, sum_ in sha256.items() if name not in LABELS})
+
+    def convert(self, files: Mapping[str, Path], stand_in: bool, progress: Progress) -> Converted:
+        from datasets.ave.prepare import arrays_of, facts_of
+        from datasets.ave.raw import read_raw
+
+        release = STAND_IN if stand_in else self.release
+        raw = read_raw(files, release)
+        return Converted(arrays_of(raw, release, progress), facts_of(raw, release))
+
+    def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        lines = [
+            f"{part}: {facts['clips'][part]} clips, "
+            f"{100 * facts['background'][part]:.1f} % of their seconds are background"
+            for part in PARTS
+        ]
+        for name, rows in facts["differing"].items():
+            found = f"{len(rows)} clips, first row {rows[0]}; not used" if rows else "no clip"
+            lines.append(f"{name} differs from Annotations.txt in {found}")
+        return tuple(lines)
+
+    def load_splits(
+        self, folder: Path, manifest: Manifest, options: Mapping[str, Any]
+    ) -> tuple[list[SplitTensors], str]:
         from datasets.ave.load import load_splits
-        from datasets.tensors.dataset import Dataset
 
-        manifest = self.manifest(folder)
-        chosen = self.options(options, manifest)
-        remedy = self.remedy(manifest.stand_in)
-        spec, splits, rows = load_splits(folder, manifest, remedy, **chosen)
-        identity = self.fingerprint(manifest, options)
-        return Dataset(spec, *splits, identity, rows, manifest.stand_in)
+        return load_splits(folder, manifest, self.remedy(manifest.stand_in), **options)
 
-    def prepare(
-        self, raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool
-    ) -> PrepareReport:
-        from datasets.ave.prepare import prepare_release
+    def part_sizes(self, manifest: Manifest) -> Mapping[str, int]:
+        return manifest.facts["clips"]
 
-        return prepare_release(raw, folder, PUBLISHED, progress, force=force)
+    def audit(self, raw: Sequence[Path], prepared: Path) -> list[Finding]:
+        from datasets.ave.audit import findings
 
-    def generate_stand_in(self, folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
-        from datasets.ave.stand_in import prepare_stand_in
-
-        return prepare_stand_in(folder, seed, progress=progress)
-
-    def remedy(self, stand_in: bool = False) -> str:
-        if stand_in:
-            return super().remedy(stand_in)
-        return (
-            "type ./reproduce.sh data prepare ave --raw DIR, with the files that "
-            "./reproduce.sh data sources names"
-        )
-
-
-def _ave(folder: Path, manifest: Manifest, protocol: str) -> Sizes:
-    clips = manifest.facts["clips"]
-    return {split: SplitSize(int(clips[part])) for split, part in THREE_PARTS[protocol].items()}
+        return list(findings(raw, self.manifest(prepared) if prepared.exists() else None))

@@ -1,101 +1,23 @@
-"""Raw AVE -> the prepared folder. The visual features pass through in chunks."""
+"""Raw AVE -> the arrays to store. The visual features pass through in chunks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from datasets.ave.loader import Ave
-from datasets.ave.raw import FEATURES, KEY, LABELS, RawAve, find_raw, read_raw
-from datasets.ave.release import PARTS, AveRelease
-from datasets.errors import DataError
-from datasets.loader import PrepareReport, Progress
+from datasets.ave.raw import KEY, RawAve
+from datasets.ave.spec import FEATURES, Release
+from datasets.loader import Progress
 from datasets.raw.hdf5 import narrowed, read_chunks
-from datasets.store.arrays import Streamed, write_store
-from datasets.store.manifest import Manifest, digest_of, file_sha256, read_manifest, up_to_date
+from datasets.store.arrays import Streamed
 
 
-def prepare_release(
-    places: Sequence[Path],
-    folder: Path,
-    release: AveRelease,
-    progress: Progress,
-    *,
-    force: bool,
-) -> PrepareReport:
-    """Reads, verifies, converts and stores one release; raises DataError, leaving no trace.
-
-    The published files have no published checksums: what was prepared from other files is
-    prepared again. Without `places`, a folder that is complete stays.
-    """
-    complete = None if places or force else _complete(folder)
-    if complete:
-        return PrepareReport(False, folder, complete, notes(complete.facts))
-    raw = read_raw(find_raw(places), release)
-    facts, sha256 = _facts(raw, release), _sha256(raw, progress)
-    recipe = recipe_of(release, sha256)
-    current = None if force else up_to_date(folder, recipe)
-    if current:
-        return PrepareReport(False, folder, current, notes(facts))
-    manifest = write_store(
-        folder,
-        _arrays(raw, release, progress),
-        dataset=Ave.spec.name,
-        stand_in=release.stand_in,
-        recipe=recipe,
-        raw=sha256,
-        facts=facts,
-        fingerprint=digest_of(recipe),
-    )
-    return PrepareReport(True, folder, manifest, notes(facts))
-
-
-def recipe_of(release: AveRelease, sha256: dict[str, str]) -> dict[str, Any]:
-    """All that decides the data. The bytes of generated files depend on the HDF5 library, so for
-    these their identity counts instead."""
-    used = {name: digest for name, digest in sha256.items() if name not in LABELS}
-    return {"version": Ave.recipe_version, "raw": dict(release.identity) or used}
-
-
-def notes(facts: dict[str, Any]) -> tuple[str, ...]:
-    """The facts as lines for people."""
-    lines = [
-        f"{part}: {facts['clips'][part]} clips, "
-        f"{100 * facts['background'][part]:.1f} % of their seconds are background"
-        for part in PARTS
-    ]
-    for name, rows in facts["differing"].items():
-        found = f"{len(rows)} clips, first row {rows[0]}; not used" if rows else "no clip"
-        lines.append(f"{name} differs from Annotations.txt in {found}")
-    return tuple(lines)
-
-
-def _complete(folder: Path) -> Manifest | None:
-    """The manifest of an undamaged folder of this version and of real data."""
-    try:
-        manifest = read_manifest(folder)
-    except DataError:
-        return None
-    if manifest is None or manifest.stand_in:
-        return None
-    if manifest.recipe.get("version") != Ave.recipe_version:
-        return None
-    return up_to_date(folder, manifest.recipe)
-
-
-def _sha256(raw: RawAve, progress: Progress) -> dict[str, str]:
-    digests = {}
-    for done, (name, path) in enumerate(sorted(raw.files.items()), 1):
-        digests[name] = file_sha256(path)
-        progress("checksums", done, len(raw.files))
-    return digests
-
-
-def _facts(raw: RawAve, release: AveRelease) -> dict[str, Any]:
+def facts_of(raw: RawAve, release: Release) -> dict[str, Any]:
+    """Clips and share of background per part, and where published label files differ."""
     background = release.categories
     shares = {p: float((raw.labels[rows] == background).mean()) for p, rows in raw.rows.items()}
     return {
@@ -106,8 +28,8 @@ def _facts(raw: RawAve, release: AveRelease) -> dict[str, Any]:
     }
 
 
-def _arrays(
-    raw: RawAve, release: AveRelease, progress: Progress
+def arrays_of(
+    raw: RawAve, release: Release, progress: Progress
 ) -> dict[str, np.ndarray | Streamed]:
     """Per split: rows_ (K,) int32, labels_ (K, 10) uint8, audio_ (K, 10, 128) float32,
     visual_full_ (K, 10, 7, 7, 512) float16, visual_mean_ (K, 10, 512) float32."""

@@ -1,64 +1,97 @@
-"""Finds the raw files of AVE and reads all of them but the features."""
+"""Reads the raw files of AVE: annotations, orders and labels. The features are only checked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from datasets.ave.release import (
-    PARTS,
-    SECONDS,
-    Annotation,
-    AveRelease,
-    categories,
-    read_annotations,
-)
+from datasets.ave.spec import ANNOTATIONS, FEATURES, LABELS, ORDERS, SECONDS, Release
 from datasets.errors import DataError
-from datasets.raw.fetch import sources_of
-from datasets.raw.find import found_files
 from datasets.raw.hdf5 import opened, read_chunks
 
 KEY = "avadataset"
-FEATURES = {"audio": "audio_feature.h5", "visual": "visual_feature.h5"}
-ORDERS = {part: f"{part}_order.h5" for part in PARTS}
-ANNOTATIONS = "Annotations.txt"
-LABELS = ("labels.h5", "right_labels.h5", "right_label.h5")
-"""Published labels, of which the repaired ones go by two names. They are compared, not used."""
+HEADER = "Category&"  # some copies of the file begin with the names of its columns
+
+
+class Annotation(NamedTuple):
+    """One clip of 10 s. Its event can be seen and heard in the seconds [start, end).
+
+    One published clip has an empty event, 0 to 0.
+    """
+
+    category: str
+    video_id: str
+    quality: str
+    start: int
+    end: int
+
+
+def read_annotations(path: Path) -> list[Annotation]:
+    """The clips in the order of the file, which is that of the published features' rows.
+
+    A video may occur several times. Raises DataError naming the first wrong line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise DataError(f"{path} cannot be read: {reason}; fetch the file again") from error
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if numbered and numbered[0][1].startswith(HEADER):
+        del numbered[0]
+    if not numbered:
+        raise DataError(f"{path} holds no annotation; expected lines {_form()}")
+    return [_parsed(line, f"{path}, line {number}") for number, line in numbered]
+
+
+def categories(annotations: Sequence[Annotation]) -> tuple[str, ...]:
+    """The event categories, numbered by first appearance; the next number means background."""
+    return tuple(dict.fromkeys(annotation.category for annotation in annotations))
+
+
+def _parsed(line: str, where: str) -> Annotation:
+    fields = [field.strip() for field in line.split("&")]
+    if len(fields) != len(Annotation._fields) or not all(fields):
+        raise DataError(f"{where}: found {line[:80]!r}; expected {_form()}")
+    category, video_id, quality, start, end = fields
+    if not (_is_second(start) and _is_second(end) and int(start) <= int(end)):
+        raise DataError(
+            f"{where}: the event lasts from {start} to {end}; "
+            f"expected whole seconds, 0 <= start <= end <= {SECONDS}"
+        )
+    return Annotation(category, video_id, quality, int(start), int(end))
+
+
+def _is_second(text: str) -> bool:
+    return text.isdecimal() and len(text) <= len(str(SECONDS)) and int(text) <= SECONDS
+
+
+def _form() -> str:
+    return "Category&id&quality&start&end"
 
 
 @dataclass(frozen=True)
 class RawAve:
-    """`files` by name; `rows` of each split, sorted, int64; `labels` (N, 10) uint8 of all rows."""
+    """`files` by name; sorted `rows` (K,) int64 of each part; `labels` (N, 10) uint8 of all rows.
 
-    files: dict[str, Path]
+    `differing` gives, for each file of published labels, the rows in which it differs.
+    """
+
+    files: Mapping[str, Path]
     rows: dict[str, np.ndarray]
     labels: np.ndarray
     differing: dict[str, list[int]]
-    """For each file of published labels, the rows in which it says something else."""
 
 
-def find_raw(places: Sequence[Path]) -> dict[str, Path]:
-    """The raw files by name; raises DataError listing the missing ones and where to get them."""
-    required = [*FEATURES.values(), *ORDERS.values(), ANNOTATIONS]
-    found = found_files(places, {*required, *LABELS})
-    if missing := [name for name in required if name not in found]:
-        looked_in = ", ".join(map(str, places)) or "no folder"
-        addresses = ", ".join(url for source in sources_of("ave") for url in source.urls)
-        raise DataError(
-            f"AVE: {', '.join(missing)} missing (looked in: {looked_in}); nothing is downloaded "
-            f"for AVE: fetch the files from {addresses} and name their folder with --raw DIR"
-        )
-    return found
-
-
-def read_raw(files: dict[str, Path], release: AveRelease) -> RawAve:
+def read_raw(files: Mapping[str, Path], release: Release) -> RawAve:
     """Reads orders and labels and checks the shapes of the features; raises DataError."""
     for modality, name in FEATURES.items():
         with opened(files[name], KEY, (release.rows, *release.shapes[modality])):
-            pass  # wrong files are named before the first long wait
+            pass  # a wrong file is named before the first long wait
     annotations = read_annotations(files[ANNOTATIONS])
     _check_annotations(files[ANNOTATIONS], annotations, release)
     labels = segment_labels(annotations)
@@ -76,7 +109,7 @@ def segment_labels(annotations: Sequence[Annotation]) -> np.ndarray:
     return labels
 
 
-def _check_annotations(path: Path, annotations: list[Annotation], release: AveRelease) -> None:
+def _check_annotations(path: Path, annotations: list[Annotation], release: Release) -> None:
     found = (len(annotations), len(categories(annotations)))
     if found != (release.rows, release.categories):
         raise DataError(
@@ -85,7 +118,7 @@ def _check_annotations(path: Path, annotations: list[Annotation], release: AveRe
         )
 
 
-def _split_rows(files: dict[str, Path], release: AveRelease) -> dict[str, np.ndarray]:
+def _split_rows(files: Mapping[str, Path], release: Release) -> dict[str, np.ndarray]:
     """The rows of each split, sorted; together they are all rows, each once."""
     rows, seen = {}, np.zeros(release.rows, bool)
     for part, name in ORDERS.items():
@@ -102,7 +135,7 @@ def _split_rows(files: dict[str, Path], release: AveRelease) -> dict[str, np.nda
     return rows
 
 
-def _differing(path: Path, labels: np.ndarray, release: AveRelease) -> list[int]:
+def _differing(path: Path, labels: np.ndarray, release: Release) -> list[int]:
     """The rows in which one-hot labels (N, 10, classes) are not `labels`."""
     one_hot = np.eye(release.categories + 1)
     shape = (*labels.shape, len(one_hot))

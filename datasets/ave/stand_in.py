@@ -10,45 +10,21 @@ at one of the positions. Either modality alone sees the rest faintly.
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from datasets.ave.prepare import notes, prepare_release, recipe_of
-from datasets.ave.raw import ANNOTATIONS, FEATURES, KEY, ORDERS
-from datasets.ave.release import SECONDS, AveRelease
-from datasets.loader import PrepareReport, Progress
-from datasets.store.manifest import refuse_to_replace_real_data, up_to_date
+from datasets.ave.raw import KEY
+from datasets.ave.spec import ANNOTATIONS, FEATURES, ORDERS, SECONDS, Release
 
-VERSION = "1"
-CLIPS = {"train": 640, "val": 128, "test": 256}
-SHAPES = {"audio": (SECONDS, 128), "visual": (SECONDS, 2, 2, 32)}
 SOUNDS, SIGHTS = 3, 2
 NOISE, FAINT = 1.0, 0.25
 AUDIO_SCALE, VISUAL_SCALE = 3.0, 6.0
 SHORTEST = 5  # seconds
 
 
-def stand_in_release(seed: int) -> AveRelease:
-    """The generated release of this seed."""
-    return AveRelease(CLIPS, SHAPES, SOUNDS * SIGHTS, {"generated": VERSION, "seed": str(seed)})
-
-
-def prepare_stand_in(folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
-    """Generates the raw files in a temporary folder and prepares them; raises DataError."""
-    release = stand_in_release(seed)
-    current = up_to_date(folder, recipe_of(release, {}))
-    if current:
-        return PrepareReport(False, folder, current, notes(current.facts))
-    refuse_to_replace_real_data(folder)
-    with tempfile.TemporaryDirectory() as raw:
-        write_raw(Path(raw), release, seed)
-        return prepare_release([Path(raw)], folder, release, progress, force=True)
-
-
-def write_raw(folder: Path, release: AveRelease, seed: int) -> None:
+def write_raw(folder: Path, release: Release, seed: int) -> None:
     """Writes the raw files of a release below `folder`."""
     random = np.random.RandomState(seed)
     events = random.permutation(np.arange(release.rows) % release.categories)
@@ -80,7 +56,7 @@ def _presence(
 
 
 def _audio(
-    release: AveRelease, events: np.ndarray, heard: np.ndarray, random: np.random.RandomState
+    release: Release, events: np.ndarray, heard: np.ndarray, random: np.random.RandomState
 ) -> np.ndarray:
     """(N, 10, 128) float32."""
     shape = (release.rows, *release.shapes["audio"])
@@ -90,7 +66,7 @@ def _audio(
 
 
 def _visual(
-    release: AveRelease, events: np.ndarray, seen: np.ndarray, random: np.random.RandomState
+    release: Release, events: np.ndarray, seen: np.ndarray, random: np.random.RandomState
 ) -> np.ndarray:
     """(N, 10, 2, 2, 32) float32, not negative; the event is at one position of the clip."""
     shape = (release.rows, *release.shapes["visual"])

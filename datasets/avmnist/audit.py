@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.audit.checks import balance, identical, selection, shared
-from datasets.audit.findings import Finding, Sample, Splits, under_protocols
-from datasets.avmnist.load import split_rows
-from datasets.avmnist.loader import AvMnist
-from datasets.avmnist.raw import RawAvMnist, read_raw, scan
+from datasets.audit.checks import answers, balance, identical, shared
+from datasets.audit.findings import Finding, Sample, Splits
+from datasets.avmnist.pairing import split_rows
+from datasets.avmnist.raw import PUBLISHED, RawAvMnist, read_raw, scan
 from datasets.avmnist.recordings import Clip
-from datasets.avmnist.release import PARTS, PUBLISHED, SPEAKERS, TAKES, TEST_TAKES
+from datasets.avmnist.spec import PARTS, SPEAKERS, TAKES, TEST_TAKES
 from datasets.spec import PROTOCOLS
 from datasets.store.arrays import read_arrays
 from datasets.store.manifest import Manifest
@@ -24,25 +23,23 @@ Arrays = Mapping[str, np.ndarray]
 _PREPARED = ("labels", "clip_digits", "scrambled", "basis")
 
 
-def findings(raw: Sequence[Path], prepared: Path) -> Iterator[Finding]:
-    """Equal images and recordings from the raw files; the rest from the prepared folder."""
+def findings(raw: Sequence[Path]) -> Iterator[Finding]:
+    """Equal images and recordings, from the raw files."""
     found = scan(raw)
-    at_hand = {name.replace(".idx", "-idx").removesuffix(".gz") for name in found.files}
-    missing = [f"{name}.gz" for pair in PARTS.values() for name in pair if name not in at_hand]
+    known = {name.replace(".idx", "-idx").removesuffix(".gz") for name in found.files}
+    missing = [f"{name}.gz" for pair in PARTS.values() for name in pair if name not in known]
     missing += [] if found.recordings else ["the FSDD recordings"]
     if missing:
         text = f"{', '.join(missing)} (equal images and recordings)"
         yield Finding("raw files", "not checked", text)
     else:
         yield from raw_findings(read_raw(raw, PUBLISHED))
-    loader = AvMnist()
-    if not prepared.exists():
-        text = f"the prepared data (rows and their recordings): {loader.remedy()}"
-        yield Finding("prepared rows", "not checked", text)
-        return
-    manifest = loader.manifest(prepared)
+
+
+def prepared_findings(folder: Path, manifest: Manifest, remedy: str) -> Iterator[Finding]:
+    """What the rows of the prepared folder share, and which recordings fit their images."""
     stored = [f"{kind}_{part}" for kind in _PREPARED for part in PARTS]
-    arrays = read_arrays(prepared, manifest, loader.remedy(), stored)
+    arrays = read_arrays(folder, manifest, remedy, stored)
     clips = [Clip(d, s, t) for d in range(10) for s in SPEAKERS for t in range(TAKES)]
     yield from row_findings(arrays, manifest, clips)
 
@@ -69,10 +66,8 @@ def row_findings(arrays: Arrays, manifest: Manifest, clips: Sequence[Clip]) -> I
     """What the rows of each protocol's splits share; `clips` are all stored recordings, sorted."""
     rows = {part: _samples(arrays, part, _of_part(clips, part)) for part in PARTS}
     splits = {p: _splits(rows, manifest, p) for p in PROTOCOLS}
-    for protocol, chosen in splits.items():
-        yield selection(protocol, chosen)
     checks = (partial(shared, kind="recording"), partial(shared, kind="speaker"), balance)
-    yield from under_protocols(splits, checks)
+    yield from answers(splits, checks)
     yield wrong_digits(arrays)
     yield separate_fits(arrays["basis_train"], arrays["basis_test"])
 

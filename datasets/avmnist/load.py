@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.avmnist.pairing import pairing_rows
+from datasets.avmnist.pairing import pairing_rows, split_rows
 from datasets.store.arrays import read_arrays
 from datasets.store.manifest import Manifest
-from datasets.store.splits import first_share, split_fingerprint
+from datasets.store.splits import split_fingerprint
 from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sources import Indexed, LowRank
 
@@ -38,22 +37,3 @@ def _split(tensors: dict[str, Tensor], part: str, components: int) -> SplitTenso
     basis = tensors[f"basis_{part}"][:components]
     visual = LowRank(coefficients, basis, (1, 28, 28))
     return SplitTensors({"audio": audio, "visual": visual}, tensors[f"labels_{part}"].long())
-
-
-Rows = dict[str, tuple[str, np.ndarray]]
-"""Split -> stored part and its rows."""
-
-
-def split_rows(sizes: dict[str, int], manifest: Manifest, protocol: str) -> Rows:
-    """Which stored rows are in `train`, `val` and `test`.
-
-    `validation`: the last rows of the training set, 5,000 of 60,000, choose the epoch.
-    `published`: the first 90 % of both sets; the test rows choose the epoch.
-    """
-    rows = {part: np.arange(size) for part, size in sizes.items()}
-    if protocol == "published":
-        test = ("test", first_share(rows["test"]))
-        return {"train": ("train", first_share(rows["train"])), "val": test, "test": test}
-    first_val_row = sizes["train"] - int(manifest.facts["val_rows"])
-    train, val = np.split(rows["train"], [first_val_row])
-    return {"train": ("train", train), "val": ("train", val), "test": ("test", rows["test"])}

@@ -3,7 +3,7 @@
 As rebuilt from MNIST and FSDD only. Options of `load`: `pairing` is `scrambled` (clips in the
 completion order of the published generator, so that most clips say another digit: the data the
 published numbers come from, most probably), `aligned` (every clip says its image's digit), or
-`scrambled_1` and the like, scrambled with job times that vary by 1 % instead of 5 %, for forensics;
+`scrambled_1` and so on, scrambled with job times that vary by 1 % instead of 5 %, for forensics;
 `components` is the number of PCA components per image (4 fits the published data, 3 is the
 generator's code as stored).
 """
@@ -14,66 +14,124 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from datasets.avmnist.spec import COMPONENTS, SPREADS
+from datasets.avmnist.spec import (
+    COMPONENTS,
+    OTHER_VERSIONS,
+    PARTS,
+    RECIPE_VERSION,
+    SOURCES,
+    SPEC,
+    SPREADS,
+)
 from datasets.errors import DataError
-from datasets.loader import Loader, PrepareReport, Progress, Sizes, SplitSize
-from datasets.spec import PROTOCOLS, DatasetSpec
-from datasets.store.manifest import Manifest
+from datasets.loader import Loader, Progress
+from datasets.spec import PROTOCOLS, SplitSize
+from datasets.store.manifest import Manifest, up_to_date
 
 if TYPE_CHECKING:
-    from datasets.tensors.dataset import Dataset
-"""Pairings besides the prepared ones, with the coefficient of variation of a job's time."""
+    from datasets.audit.findings import Finding
+    from datasets.tensors.dataset import SplitTensors
 
 
 class AvMnist(Loader):
-    """The AV-MNIST loader; torch and numpy are imported by the verbs that need them."""
+    """The AV-MNIST loader. Its raw files are pinned and downloaded."""
 
-    spec = DatasetSpec("avmnist", {"audio": (1, 112, 112), "visual": (1, 28, 28)}, 10)
-    recipe_version = 1
-
-    choices: ClassVar = {
+    spec = SPEC
+    recipe_version = RECIPE_VERSION
+    options: ClassVar = {
         "pairing": ("scrambled", "aligned", *SPREADS),
         "protocol": PROTOCOLS,
     }
+    sources, other_versions = SOURCES, OTHER_VERSIONS
 
-    def options(self, given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
+    def with_defaults(self, given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
         chosen = dict(given)
         components, prepared = chosen.pop("components", COMPONENTS), manifest.recipe["components"]
         # Configuration files and the command line may give numbers as text.
         if str(components) not in map(str, range(1, prepared + 1)):
             raise DataError(f"components={components!r}; prepared are 1 to {prepared}")
-        return {**super().options(chosen, manifest), "components": int(components)}
+        return {**super().with_defaults(chosen, manifest), "components": int(components)}
 
-    def load(self, folder: Path, options: Mapping[str, Any]) -> Dataset:
+    def places(self, raw: Sequence[Path], folder: Path) -> Sequence[Path]:
+        """What `raw` names. Without it, `build` downloads what is missing."""
+        return raw
+
+    def current(self, places: Sequence[Path], folder: Path, progress: Progress) -> Manifest | None:
+        """The raw files are pinned, so the prepared folder alone tells."""
+        from datasets.avmnist.prepare import SEED, recipe_of
+        from datasets.avmnist.raw import PUBLISHED
+
+        return up_to_date(folder, recipe_of(PUBLISHED, SEED))
+
+    def stand_in_recipe(self, seed: int) -> dict[str, Any]:
+        from datasets.avmnist.prepare import recipe_of
+        from datasets.avmnist.raw import stand_in_release
+
+        return recipe_of(stand_in_release(self.generated(seed)), seed)
+
+    def write_raw(self, folder: Path, seed: int) -> None:
+        from datasets.avmnist.stand_in import write_raw
+
+        write_raw(folder, seed)
+
+    def build(
+        self, places: Sequence[Path], folder: Path, seed: int | None, progress: Progress
+    ) -> Manifest:
+        from datasets.avmnist.prepare import SEED, prepare_release
+        from datasets.avmnist.raw import PUBLISHED, download, stand_in_release
+
+        if seed is not None:
+            release = stand_in_release(self.generated(seed))
+            return prepare_release(places, folder, release, seed, progress)
+        fetched = folder.parent.parent / "raw" / self.spec.name
+        places = places or [download(fetched, progress)]
+        return prepare_release(places, folder, PUBLISHED, SEED, progress)
+
+    def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        lines = []
+        for part in PARTS:
+            moved = facts["scrambled"][part]
+            lines.append(
+                f"{part}: {facts['rows'][part]} images, {facts['clips'][part]} recordings; "
+                f"scrambled: {100 * moved['in_place']:.1f} % of rows keep their recording, "
+                f"{100 * moved['same_label']:.1f} % one of the right digit"
+            )
+        return tuple(lines)
+
+    def load_splits(
+        self, folder: Path, manifest: Manifest, options: Mapping[str, Any]
+    ) -> tuple[list[SplitTensors], str]:
         from datasets.avmnist.load import load_splits
-        from datasets.tensors.dataset import Dataset
+
+        return load_splits(folder, manifest, self.remedy(manifest.stand_in), **options)
+
+    def split_sizes(
+        self, folder: Path, manifest: Manifest, options: Mapping[str, Any]
+    ) -> dict[str, SplitSize]:
+        from datasets.avmnist.pairing import split_rows
+
+        rows, clips = manifest.facts["rows"], manifest.facts["clips"]
+        parts = {part: int(count) for part, count in rows.items()}
+        return {
+            split: SplitSize(len(index), {"audio": min(len(index), int(clips[part]))})
+            for split, (part, index) in split_rows(parts, manifest, options["protocol"]).items()
+        }
+
+    def train_shares(self, folder: Path, pairing: str) -> tuple[float, float]:
+        """Shares in [0, 1] of the training rows that keep their recording, and a right digit's."""
+        from datasets.avmnist.pairing import train_shares
 
         manifest = self.manifest(folder)
-        chosen = self.options(options, manifest)
+        return train_shares(folder, manifest, self.remedy(manifest.stand_in), pairing)
+
+    def audit(self, raw: Sequence[Path], prepared: Path) -> list[Finding]:
+        from datasets.avmnist.audit import findings, prepared_findings
+
+        if not prepared.exists():
+            return [*findings(raw), *self.nothing_to_audit("prepared rows")]
+        manifest = self.manifest(prepared)
         remedy = self.remedy(manifest.stand_in)
-        splits, rows = load_splits(folder, manifest, remedy, **chosen)
-        identity = self.fingerprint(manifest, options)
-        return Dataset(self.spec, *splits, identity, rows, manifest.stand_in)
+        return [*findings(raw), *prepared_findings(prepared, manifest, remedy)]
 
-    def prepare(
-        self, raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool
-    ) -> PrepareReport:
-        from datasets.avmnist.prepare import prepare_published
-
-        return prepare_published(raw, folder, progress=progress, force=force)
-
-    def generate_stand_in(self, folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
-        from datasets.avmnist.stand_in import prepare_stand_in
-
-        return prepare_stand_in(folder, seed, progress=progress)
-
-
-def _avmnist(folder: Path, manifest: Manifest, protocol: str) -> Sizes:
-    from datasets.avmnist.load import split_rows
-
-    rows, clips = manifest.facts["rows"], manifest.facts["clips"]
-    parts = split_rows({part: int(count) for part, count in rows.items()}, manifest, protocol)
-    return {
-        split: SplitSize(len(index), {"audio": min(len(index), int(clips[part]))})
-        for split, (part, index) in parts.items()
-    }
+    def prepare_command(self) -> str:
+        return "./reproduce.sh data prepare avmnist (or add --raw DIR if you have the files)"

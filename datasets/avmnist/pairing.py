@@ -1,6 +1,6 @@
-"""Which recording goes with which image.
+"""Which recording goes with which image, and which rows are in which split.
 
-All randomness is numpy's RandomState, whose streams are frozen (NEP 19): a seed gives the same
+All randomness is numpy's RandomState. Its streams are frozen (NEP 19): a seed gives the same
 pairing with every version.
 """
 
@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.avmnist.loader import AvMnist
-from datasets.avmnist.release import PARTS
-from datasets.avmnist.spec import SPREADS
+from datasets.avmnist.spec import PARTS, SPREADS
 from datasets.errors import DataError
 from datasets.store.arrays import read_arrays
 from datasets.store.manifest import Manifest
+from datasets.store.splits import first_share
 
 WORKERS = 23
 JOB_TIME_SPREAD = 0.05
@@ -93,13 +92,32 @@ def pairing_rows(
     return scrambled_pairing(aligned, int(manifest.recipe["seed"]), SPREADS[pairing])
 
 
-def train_shares(folder: Path, pairing: str) -> tuple[float, float]:
+def train_shares(
+    folder: Path, manifest: Manifest, remedy: str, pairing: str
+) -> tuple[float, float]:
     """Shares in [0, 1] of the training rows that keep their recording, and a right digit's."""
-    loader = AvMnist()
-    manifest = loader.manifest(folder)
     names = [f"{kind}_{part}" for kind in ("aligned", "scrambled") for part in PARTS]
     names += ["labels_train", "clip_digits_train"]
-    arrays = read_arrays(folder, manifest, loader.remedy(manifest.stand_in), names)
+    arrays = read_arrays(folder, manifest, remedy, names)
     index = pairing_rows(arrays, manifest, pairing)["train"]
     in_place = float((index == arrays["aligned_train"]).mean())
     return in_place, float((arrays["clip_digits_train"][index] == arrays["labels_train"]).mean())
+
+
+Rows = dict[str, tuple[str, np.ndarray]]
+"""Split -> stored part and its rows."""
+
+
+def split_rows(sizes: dict[str, int], manifest: Manifest, protocol: str) -> Rows:
+    """Which stored rows are in `train`, `val` and `test`.
+
+    `validation`: the last rows of the training set, 5,000 of 60,000, choose the epoch.
+    `published`: the first 90 % of both sets; the test rows choose the epoch.
+    """
+    rows = {part: np.arange(size) for part, size in sizes.items()}
+    if protocol == "published":
+        test = ("test", first_share(rows["test"]))
+        return {"train": ("train", first_share(rows["train"])), "val": test, "test": test}
+    first_val_row = sizes["train"] - int(manifest.facts["val_rows"])
+    train, val = np.split(rows["train"], [first_val_row])
+    return {"train": ("train", train), "val": ("train", val), "test": ("test", rows["test"])}

@@ -9,38 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from datasets.avmnist.loader import AvMnist
 from datasets.avmnist.pairing import aligned_pairing, scrambled_pairing
 from datasets.avmnist.pca import low_rank
-from datasets.avmnist.raw import RawAvMnist, download, read_raw
-from datasets.avmnist.release import PARTS, PUBLISHED, TEST_TAKES, Release
+from datasets.avmnist.raw import RawAvMnist, Release, read_raw
+from datasets.avmnist.spec import COMPONENTS, NAME, PARTS, RECIPE_VERSION, TEST_TAKES
 from datasets.avmnist.spectrogram import spectrogram
-from datasets.loader import PrepareReport, Progress
+from datasets.loader import Progress
 from datasets.store.arrays import write_store
-from datasets.store.manifest import digest_of, up_to_date
+from datasets.store.manifest import Manifest, digest_of
 
 SEED = 0
-COMPONENTS = 4
 VAL_SHARE = 12
 """One twelfth of the training rows, the last ones: 5,000 of 60,000."""
 
 Arrays = dict[str, np.ndarray]
 
 
-def prepare_published(
-    raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool
-) -> PrepareReport:
-    """Prepares the published data, unless the folder holds it already; see `registry.prepare`."""
-    current = None if force else up_to_date(folder, recipe_of(PUBLISHED, SEED))
-    if current:
-        return PrepareReport(False, folder, current, notes(current.facts))
-    places = raw or [download(folder.parent.parent / "raw" / AvMnist.spec.name, progress)]
-    return prepare_release(places, folder, PUBLISHED, SEED, progress)
-
-
 def prepare_release(
     places: Sequence[Path], folder: Path, release: Release, seed: int, progress: Progress
-) -> PrepareReport:
+) -> Manifest:
     """Reads, verifies, converts and stores one release; raises DataError, leaving no trace."""
     progress("reading raw files", 0, 1)
     raw = read_raw(places, release)
@@ -49,28 +36,27 @@ def prepare_release(
     _pairings(arrays, seed)
     recipe = recipe_of(release, seed)
     facts = {
-        **measured(arrays),
+        **facts_of(arrays),
         "energy": energy,
         "val_rows": len(raw.labels["train"]) // VAL_SHARE,
     }
-    manifest = write_store(
+    return write_store(
         folder,
         arrays,
-        dataset=AvMnist.spec.name,
+        dataset=NAME,
         stand_in=release.stand_in,
         recipe=recipe,
         raw=raw.sha256,
         facts=facts,
         fingerprint=data_fingerprint(recipe, arrays),
     )
-    return PrepareReport(True, folder, manifest, notes(manifest.facts))
 
 
 def recipe_of(release: Release, seed: int) -> dict[str, Any]:
     """All that decides the data."""
     pins = {name: content.sha256 for name, content in release.idx.items()}
     raw = {**release.identity, **pins, "recordings": release.recordings_sha256}
-    return {"version": AvMnist.recipe_version, "seed": seed, "components": COMPONENTS, "raw": raw}
+    return {"version": RECIPE_VERSION, "seed": seed, "components": COMPONENTS, "raw": raw}
 
 
 def _spectrograms(raw: RawAvMnist, progress: Progress) -> Arrays:
@@ -127,7 +113,7 @@ def data_fingerprint(recipe: Mapping[str, Any], arrays: Arrays) -> str:
     return digest_of([shared, {name: _digest(arrays[name]) for name in names}])
 
 
-def measured(arrays: Arrays) -> dict[str, Any]:
+def facts_of(arrays: Arrays) -> dict[str, Any]:
     """Rows and recordings per split, and what scrambling did, as shares in [0, 1] of the rows."""
     facts: dict[str, Any] = {"rows": {}, "clips": {}, "scrambled": {}}
     for part in PARTS:
@@ -140,19 +126,6 @@ def measured(arrays: Arrays) -> dict[str, Any]:
             "same_label": _share(spoken == labels),
         }
     return facts
-
-
-def notes(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """The facts as lines for people."""
-    lines = []
-    for part in PARTS:
-        moved = facts["scrambled"][part]
-        lines.append(
-            f"{part}: {facts['rows'][part]} images, {facts['clips'][part]} recordings; scrambled: "
-            f"{100 * moved['in_place']:.1f} % of rows keep their recording, "
-            f"{100 * moved['same_label']:.1f} % one of the right digit"
-        )
-    return tuple(lines)
 
 
 def _digest(array: np.ndarray) -> str:

@@ -1,27 +1,104 @@
-"""Finds and reads the raw files of AV-MNIST: four MNIST files and the recordings of FSDD."""
+"""Finds, verifies and reads the raw files of AV-MNIST: four MNIST files, the recordings of FSDD."""
 
 from __future__ import annotations
 
-import os
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from datasets.avmnist.recordings import ARCHIVE_SUFFIXES, Clip, read_recordings
-from datasets.avmnist.release import PARTS, PUBLISHED, Release
+from datasets.avmnist.recordings import ARCHIVE_SUFFIXES, Clip, digest, read_recordings
+from datasets.avmnist.spec import FSDD, PARTS, SOURCES, SPEAKERS, TAKES
 from datasets.avmnist.spectrogram import RATE_HZ
 from datasets.errors import DataError
 from datasets.loader import Progress
-from datasets.raw.fetch import FSDD, fetch, sources_of
+from datasets.raw.fetch import fetch
+from datasets.raw.find import all_files
 from datasets.raw.idx import parse_idx, read_content
 from datasets.raw.wav import parse_wav
 
-SEARCH_DEPTH = 4
 ASK = "type ./reproduce.sh data prepare avmnist to download it, or name its folder with --raw DIR"
 _FSDD_ARCHIVE = re.compile(r"fsdd|spoken.digit|v1\.0\.\d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Content:
+    """Size in bytes and sha256 of an unpacked file."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """`identity` enters the fingerprint; empty pins mean that any content is accepted."""
+
+    identity: Mapping[str, str]
+    stand_in: bool = False
+    idx: Mapping[str, Content] = field(default_factory=dict)
+    speakers: tuple[str, ...] = ()
+    recordings_sha256: str | None = None
+    default_limit: int = 1 << 26
+
+    def limit(self, name: str) -> int:
+        """The most bytes that an unpacked idx file may have."""
+        return self.idx[name].bytes if name in self.idx else self.default_limit
+
+    def wants(self, clip: Clip) -> bool:
+        """Whether this recording is part of the dataset."""
+        return not self.speakers or (clip.speaker in self.speakers and clip.take < TAKES)
+
+    def check_idx(self, name: str, content: bytes, where: str) -> str:
+        """The sha256 of an unpacked idx file; raises DataError if it is not the pinned one."""
+        found, pinned = hashlib.sha256(content).hexdigest(), self.idx.get(name)
+        if pinned and (len(content) < pinned.bytes):
+            raise DataError(f"{where} is truncated: {len(content)} of {pinned.bytes} bytes")
+        if pinned and found != pinned.sha256:
+            problem = f"the unpacked content has sha256 {found}, expected {pinned.sha256}"
+            raise DataError(f"{where} has a wrong checksum: {problem}; fetch the file again")
+        return found
+
+    def check_recordings(self, clips: Mapping[Clip, bytes], where: str) -> str:
+        """The digest of the recordings; raises DataError if some are missing or changed."""
+        expected = {Clip(d, s, t) for d in range(10) for s in self.speakers for t in range(TAKES)}
+        missing = sorted(expected - set(clips))
+        if missing:
+            problem = f"{len(missing)} of {len(expected)} recordings are missing"
+            raise DataError(f"{where}: {problem} (first: {missing[0].file}); fetch FSDD again")
+        found = digest(clips)
+        if self.recordings_sha256 and found != self.recordings_sha256:
+            problem = f"the recordings have digest {found}, expected {self.recordings_sha256}"
+            raise DataError(f"{where}: {problem}; fetch FSDD v1.0.10 again")
+        return found
+
+
+PUBLISHED = Release(
+    identity={"images": "MNIST", "audio": "FSDD v1.0.10, 4 speakers"},
+    idx={
+        "train-images-idx3-ubyte": Content(
+            47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+        ),
+        "train-labels-idx1-ubyte": Content(
+            60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+        ),
+        "t10k-images-idx3-ubyte": Content(
+            7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+        ),
+        "t10k-labels-idx1-ubyte": Content(
+            10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+        ),
+    },
+    speakers=SPEAKERS,
+    recordings_sha256="4336d941788f886649de2caa3f7ca6c6484d20a5e1796f7948fd0e80f50d5312",
+)
+
+
+def stand_in_release(identity: Mapping[str, str]) -> Release:
+    """Generated files of any content, which `identity` stands for."""
+    return Release(identity, stand_in=True)
 
 
 @dataclass(frozen=True)
@@ -61,33 +138,18 @@ def scan(places: Sequence[Path]) -> Found:
     """Looks through files, archives and folders (four levels deep); the first of a name wins."""
     found = Found()
     for place in places:
-        if not place.exists():
-            raise DataError(f"there is no {place}; --raw needs an existing folder or archive")
-        if place.is_file() and place.name.lower().endswith(ARCHIVE_SUFFIXES):
-            found.recordings.append(place)
-        elif place.is_file():
-            found.files.setdefault(place.name, place)
-        else:
-            _scan_folder(place, found)
+        folders: dict[Path, None] = {}
+        archives = []
+        for path in all_files([place]):
+            is_archive = path.name.lower().endswith(ARCHIVE_SUFFIXES)
+            if path != place and path.parent.name == "recordings":
+                folders[path.parent] = None
+            elif is_archive and (path == place or _FSDD_ARCHIVE.search(path.name)):
+                archives.append(path)
+            else:
+                found.files.setdefault(path.name, path)
+        found.recordings += [*folders, *archives]
     return found
-
-
-def _scan_folder(root: Path, found: Found) -> None:
-    archives = []
-    # Links are followed, as shared data often lies behind one; the depth limit ends any cycle.
-    for folder, subfolders, files in os.walk(root, followlinks=True):
-        here = Path(folder)
-        subfolders.sort()
-        if len(here.relative_to(root).parts) >= SEARCH_DEPTH:
-            subfolders.clear()
-        if here.name == "recordings":
-            found.recordings.append(here)
-            continue
-        for file in sorted(files):
-            found.files.setdefault(file, here / file)
-            if file.lower().endswith(ARCHIVE_SUFFIXES) and _FSDD_ARCHIVE.search(file):
-                archives.append(here / file)
-    found.recordings.extend(archives)
 
 
 def _read_idx(name: str, found: Found, release: Release, looked_in: str) -> tuple[bytes, Path]:
@@ -127,7 +189,7 @@ def _read_clips(
 
 def download(folder: Path, progress: Progress) -> Path:
     """Brings every raw file into `folder` and returns it; raises DataError if one fails."""
-    for source in sources_of("avmnist"):
+    for source in SOURCES:
         check = _check_fsdd if source == FSDD else None
         fetch(source, folder, check=check, progress=progress)
     return folder

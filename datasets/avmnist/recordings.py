@@ -1,7 +1,7 @@
 """FSDD's recordings, `<digit>_<speaker>_<take>.wav`, from a folder or an archive, in memory.
 
-Archive members are chosen by name and never written to disk, so no member path can escape; what
-is read of each, and of an archive as a whole, is capped.
+Archive members are chosen by name and never written to disk, so no member path can escape. The
+bytes read from each member, and from a whole archive, are limited.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _from_tar(archive: Path, wanted: Callable[[Clip], bool]) -> Iterator[tuple[C
     unpacked = 0
     with archive.open("rb") as file, tarfile.TarFile(fileobj=_Capped(_unzipped(file))) as opened:
         for count, member in enumerate(opened):
-            if member.size < 0:  # it would be read for ever, as the next member lies before it
+            if member.size < 0:  # reading would never end: the next member lies before it
                 raise tarfile.ReadError(f"{member.name} has {member.size} bytes")
             unpacked += member.size
             if count >= MAX_MEMBERS or unpacked > MAX_ARCHIVE_BYTES:
@@ -123,7 +123,7 @@ def _unzipped(file: BinaryIO) -> BinaryIO:
 
 
 class _Capped:
-    """A stream that gives a limited number of bytes at once, as tarfile trusts every header."""
+    """A stream that gives a limited number of bytes at once: tarfile trusts every header."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self.tell, self.seek = stream, stream.tell, stream.seek

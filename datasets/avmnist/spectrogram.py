@@ -45,7 +45,7 @@ def power_db(samples: np.ndarray) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(signal, window)[::hop] * hann
     spectrum = np.fft.fft(frames, PADDED)[:, :SIZE].T
     power = spectrum.real**2 + spectrum.imag**2
-    # matplotlib spares the last bin where the window (not the FFT) is even: kept, to be exact.
+    # matplotlib does not double the last bin where the window (not the FFT) is even.
     doubled = slice(1, -1) if window % 2 == 0 else slice(1, None)
     power[doubled] *= 2
     with np.errstate(divide="ignore"):

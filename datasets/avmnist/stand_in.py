@@ -9,22 +9,17 @@ image (`aligned`); with `scrambled`, where most recordings say another digit, vi
 from __future__ import annotations
 
 import gzip
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from datasets.avmnist.prepare import notes, prepare_release, recipe_of
 from datasets.avmnist.recordings import Clip
-from datasets.avmnist.release import PARTS, Release
+from datasets.avmnist.spec import PARTS
 from datasets.avmnist.spectrogram import RATE_HZ
-from datasets.loader import PrepareReport, Progress
 from datasets.raw.idx import pack_idx
 from datasets.raw.wav import pack_wav
-from datasets.store.manifest import refuse_to_replace_real_data, up_to_date
 
-VERSION = "1"
 ROWS = {"train": 2400, "test": 600}
 SPEAKERS = ("high", "low")
 TAKES = (*range(12), *range(40, 44))
@@ -33,18 +28,6 @@ TAKES = (*range(12), *range(40, 44))
 SECONDS = (0.25, 0.5)
 NOISE = 0.3
 PITCH = {"high": 1.03, "low": 0.97}
-
-
-def prepare_stand_in(folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
-    """Generates the raw files in a temporary folder and prepares them; raises DataError."""
-    release = Release(identity={"generated": VERSION, "seed": str(seed)}, stand_in=True)
-    current = up_to_date(folder, recipe_of(release, seed))
-    if current:
-        return PrepareReport(False, folder, current, notes(current.facts))
-    refuse_to_replace_real_data(folder)
-    with tempfile.TemporaryDirectory() as raw:
-        write_raw(Path(raw), seed)
-        return prepare_release([Path(raw)], folder, release, seed, progress)
 
 
 def write_raw(folder: Path, seed: int) -> None:

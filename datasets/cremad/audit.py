@@ -10,25 +10,24 @@ from statistics import median
 
 import numpy as np
 
-from datasets.audit.checks import balance, examples, identical, repeated, selection, shared
-from datasets.audit.findings import Finding, Sample, Splits, under_protocols
-from datasets.cremad.lists import (
-    KINDS,
-    PARTS,
+from datasets.audit.checks import answers, balance, examples, identical, repeated, shared
+from datasets.audit.findings import Finding, Sample, Splits
+from datasets.cremad.raw import (
     Pointers,
+    RawCremad,
     actor_of,
+    find_raw,
     is_pointer,
     label_of,
     pointers_of,
     read_pointers,
     read_split_lists,
 )
-from datasets.cremad.load import split_rows
-from datasets.cremad.loader import Cremad
-from datasets.cremad.raw import RawCremad, find_raw
-from datasets.cremad.spec import LABELS
+from datasets.cremad.spec import KINDS, LABELS, PARTS
+from datasets.cremad.splits import split_rows
 from datasets.errors import counted
 from datasets.raw.find import found_files
+from datasets.spec import PROTOCOLS
 from datasets.store.manifest import Manifest
 
 ODD_SIZE = 4
@@ -38,21 +37,17 @@ Parts = Mapping[str, Sequence[str]]
 """Published list -> its clips."""
 
 
-def findings(raw: Sequence[Path], prepared: Path) -> Iterator[Finding]:
-    """From the published lists, from the files or their git-lfs pointers, from the manifest."""
+def findings(raw: Sequence[Path]) -> Iterator[Finding]:
+    """From the published lists, and from the files or their git-lfs pointers."""
     missing = [f"{part}.csv" for part in PARTS if f"{part}.csv" not in _lists(raw)]
     if missing:
-        yield Finding("lists", "not checked", f"{', '.join(missing)} (everything but what follows)")
+        yield Finding("lists", "not checked", f"{', '.join(missing)} (all other checks)")
     else:
         files = find_raw(raw)
         pointers = _pointers(files)
         parts = read_split_lists(files.lists)
         yield from list_findings(parts, pointers)
         yield on_disk(parts, files, bool(pointers))
-    if prepared.exists():
-        yield skipped(Cremad().manifest(prepared))
-    else:
-        yield Finding("skipped clips", "not checked", f"prepared data: {Cremad().remedy()}")
 
 
 def list_findings(parts: Parts, pointers: Pointers) -> Iterator[Finding]:
@@ -60,15 +55,13 @@ def list_findings(parts: Parts, pointers: Pointers) -> Iterator[Finding]:
     lists = {part: [_sample(clip, pointers) for clip in parts[part]] for part in PARTS}
     yield replace(balance(lists), check="published lists")
     splits = protocol_splits(parts, pointers)
-    for protocol, chosen in splits.items():
-        yield selection(protocol, chosen)
     checks = [repeated, partial(shared, kind="actor"), balance]
-    known = sorted({kind for _, kind in pointers})
-    checks += [partial(identical, kind=kind) for kind in known]
-    yield from under_protocols(splits, checks)
-    if known:
+    kinds = sorted({kind for _, kind in pointers})
+    checks += [partial(identical, kind=kind) for kind in kinds]
+    yield from answers(splits, checks)
+    if kinds:
         yield coverage(parts, pointers)
-    if set(KINDS) <= set(known):
+    if set(KINDS) <= set(kinds):
         yield odd_videos(parts, pointers)
 
 
@@ -78,16 +71,19 @@ def protocol_splits(parts: Parts, pointers: Pointers) -> dict[str, Splits]:
     samples = [_sample(clip, pointers) for clip in clips]
     labels = np.array([label_of(clip) for clip in clips])
     is_test = np.repeat([0, 1], [len(parts[part]) for part in PARTS])
-    protocols = Cremad.choices["protocol"]
-    rows = {p: split_rows(clips, labels, is_test, p) for p in protocols}
+    rows = {p: split_rows(clips, labels, is_test, p) for p in (*PROTOCOLS, "actor_disjoint")}
     return {p: {s: [samples[i] for i in r] for s, r in of.items()} for p, of in rows.items()}
 
 
-def on_disk(parts: Parts, files: RawCremad, known: bool) -> Finding:
-    """Which files of the listed clips are here; `known` says that their checksums are, anyway."""
+def on_disk(parts: Parts, files: RawCremad, has_checksums: bool) -> Finding:
+    """Which files of the listed clips are on disk. Their checksums may be known without them."""
     if not files.files:
         text = "AudioWAV and VideoFlash, or a clone made without git-lfs"
-        told = "sizes and checksums are those of the official list" if known else "equal, odd files"
+        told = (
+            "sizes and checksums are those of the official list"
+            if has_checksums
+            else "equal, odd files"
+        )
         return Finding("files", "not checked", f"{text} ({told})")
     clips = [clip for part in PARTS for clip in parts[part]]
     lacking = sorted(c for c in clips if any((c, kind) not in files.files for kind in KINDS))
@@ -147,7 +143,7 @@ def _lists(raw: Sequence[Path]) -> dict[str, Path]:
 
 
 def _pointers(files: RawCremad) -> Pointers:
-    """The official sizes and checksums, or those of the files at hand."""
+    """The official sizes and checksums, or those of the files on disk."""
     return read_pointers(files.pointers) if files.pointers else pointers_of(files.files)
 
 

@@ -6,8 +6,6 @@ Runs in worker processes, which need numpy, av and PIL only.
 from __future__ import annotations
 
 import hashlib
-import io
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from datasets.cremad.lists import KINDS, Pointer, pointer_in
-from datasets.cremad.raw import PULL
+from datasets.cremad.raw import Pointer, pointer_in
+from datasets.cremad.spec import KINDS, PULL
 from datasets.errors import DataError
 from datasets.raw.flv import missing_bytes, read_frame
 from datasets.raw.wav import parse_wav
+from datasets.store.atomic import write_atomic
 
 RATE_HZ = 16_000
 SECONDS = 3
@@ -108,7 +107,7 @@ def _converted(task: Task, content: Mapping[str, bytes]) -> dict[str, np.ndarray
     samples = parse_wav(content["wav"], RATE_HZ, str(task.files["wav"]))
     if len(samples) < RATE_HZ:
         found = f"{len(samples) / RATE_HZ:.2f} s of sound"
-        raise DataError(f"{task.files['wav']}: {found}, of which three copies make no 3 s")
+        raise DataError(f"{task.files['wav']}: {found}; three copies of it must fill 3 s")
     picture, _ = read_frame(content["flv"], str(task.files["flv"]))
     rows, columns = task.size
     small = Image.fromarray(picture).resize((columns, rows), Image.Resampling.BILINEAR)
@@ -125,12 +124,4 @@ def _is_done(task: Task, sha256: Mapping[str, str]) -> bool:
 
 
 def _save(path: Path, **arrays: np.ndarray) -> None:
-    """Writes the file so that it appears complete or not at all."""
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
-    partial = path.with_suffix(f".{os.getpid()}")
-    try:
-        partial.write_bytes(stream.getbuffer())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomic(path, lambda stream: np.savez(stream, **arrays))

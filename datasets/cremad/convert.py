@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from datasets.cremad.clip import KEPT_SAMPLES, Outcome, Task, convert, read_result
-from datasets.cremad.lists import PARTS, label_of
+from datasets.cremad.raw import label_of
+from datasets.cremad.spec import PARTS
 from datasets.errors import DataError
 from datasets.loader import Progress
 from datasets.store.arrays import Streamed
@@ -36,7 +37,7 @@ def convert_all(tasks: Sequence[Task], processes: int, progress: Progress) -> li
             progress(STAGE, len(outcomes), len(tasks))
     except BrokenProcessPool as error:
         again = "the finished clips are kept, so start again"
-        raise DataError(f"a process died, perhaps for want of memory; {again}") from error
+        raise DataError(f"a process died, perhaps because memory ran out; {again}") from error
     return outcomes
 
 

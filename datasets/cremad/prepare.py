@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from datasets.cremad.clip import KEPT_SAMPLES, Outcome, Task
 from datasets.cremad.convert import available_cores, convert_all, result_arrays, work_folder
-from datasets.cremad.facts import data_fingerprint, measured, notes, raw_sums, refuse_if_many
-from datasets.cremad.lists import (
-    KINDS,
-    PARTS,
+from datasets.cremad.raw import (
+    POINTERS,
     Pointers,
+    RawCremad,
     check_label_list,
+    find_raw,
+    how_to_get,
     read_pointers,
     read_split_lists,
 )
-from datasets.cremad.loader import Cremad
-from datasets.cremad.raw import RawCremad, find_raw, how_to_get
+from datasets.cremad.spec import (
+    IMAGE_SIZE,
+    KINDS,
+    NAME,
+    PARTS,
+    RECIPE_VERSION,
+    STAND_IN_IMAGE_SIZE,
+)
 from datasets.errors import DataError
-from datasets.loader import PrepareReport, Progress
+from datasets.loader import Progress
 from datasets.store.arrays import write_store
 from datasets.store.manifest import Manifest, digest_of, file_sha256, up_to_date
 
+MAX_SKIPPED = 0.1
+"""With a greater share of unusable clips the rest is not CREMA-D any more."""
+
+OUTLIER = 3
+"""Videos this many times larger or smaller than the median are reported."""
+
+SHOWN = 5
 Parts = Mapping[str, Sequence[str]]  # published list -> clips
 
 
@@ -36,7 +52,7 @@ class Release:
     """
 
     size: tuple[int, int] = (256, 341)
-    image_size: int = 224
+    image_size: int = IMAGE_SIZE
     identity: Mapping[str, str] = field(default_factory=dict)
     stand_in: bool = False
 
@@ -44,7 +60,7 @@ class Release:
     def recipe(self) -> dict[str, Any]:
         """All that decides the data, but for the raw files."""
         return {
-            "version": Cremad.recipe_version,
+            "version": RECIPE_VERSION,
             "size": list(self.size),
             "image_size": self.image_size,
             "samples": KEPT_SAMPLES,
@@ -55,25 +71,23 @@ class Release:
 PUBLISHED = Release()
 
 
-def prepare_published(
-    places: Sequence[Path], folder: Path, *, progress: Progress, force: bool
-) -> PrepareReport:
-    """Prepares the published data, unless the folder holds it already; see `registry.prepare`."""
-    fetched = folder.parent.parent / "raw" / Cremad.spec.name
-    places = list(places) or [place for place in [fetched] if place.is_dir()]
-    raw_files = find_raw(places) if places else None
-    current = None if force else _current(folder, raw_files)
-    if current:
-        return PrepareReport(False, folder, current, notes(current.facts))
-    if raw_files is None:
+def stand_in_release(identity: Mapping[str, str]) -> Release:
+    """Small frames of generated files, which `identity` stands for."""
+    return Release((64, 85), STAND_IN_IMAGE_SIZE, identity, stand_in=True)
+
+
+def prepare_published(places: Sequence[Path], folder: Path, progress: Progress) -> Manifest:
+    """Prepares the published data; raises DataError without raw files."""
+    if not places:
         raise DataError(f"CREMA-D must be fetched by hand: {how_to_get()}")
-    return prepare_release(raw_files, folder, PUBLISHED, available_cores(), progress)
+    return prepare_release(places, folder, PUBLISHED, available_cores(), progress)
 
 
 def prepare_release(
-    files: RawCremad, folder: Path, release: Release, processes: int, progress: Progress
-) -> PrepareReport:
+    places: Sequence[Path], folder: Path, release: Release, processes: int, progress: Progress
+) -> Manifest:
     """Verifies, converts and stores every clip; raises DataError, keeping finished clips."""
+    files = find_raw(places)
     parts = read_split_lists(files.lists)
     if files.labels:
         check_label_list(files.labels)
@@ -86,22 +100,22 @@ def prepare_release(
         problems = {o.clip: o.problem for o in outcomes if o.problem}
         refuse_if_many(problems, len(clips), how_to_get())
         used = {part: [c for c in parts[part] if c not in problems] for part in PARTS}
-        manifest = write_store(
+        return write_store(
             folder,
             result_arrays(used, work, release.size),
             **_about(files, release, used, outcomes, pointers),
         )
-    return PrepareReport(True, folder, manifest, notes(manifest.facts))
 
 
-def _current(folder: Path, files: RawCremad | None) -> Manifest | None:
+def current(places: Sequence[Path], folder: Path) -> Manifest | None:
     """The manifest if the folder holds the published release undamaged, made from these lists.
 
     Where clips were skipped, raw files are read again: they may be whole by now.
     """
     manifest = up_to_date(folder, PUBLISHED.recipe)
-    if manifest and files and (manifest.facts["skipped"] or not _same_lists(manifest, files)):
-        return None
+    if manifest and places:
+        changed = not _same_lists(manifest, find_raw(places))
+        return None if changed or manifest.facts["skipped"] else manifest
     return manifest
 
 
@@ -135,10 +149,87 @@ def _about(
 ) -> dict[str, Any]:
     """The fields of the manifest."""
     return {
-        "dataset": Cremad.spec.name,
+        "dataset": NAME,
         "stand_in": release.stand_in,
         "recipe": release.recipe,
         "raw": {**_list_sums(files), "clips": digest_of(raw_sums(outcomes))},
-        "facts": measured(used, outcomes, known),
+        "facts": facts_of(used, outcomes, known),
         "fingerprint": data_fingerprint(release.recipe, used, outcomes),
+    }
+
+
+def refuse_if_many(problems: Mapping[str, str], clips: int, how_to_get: str) -> None:
+    """Raises DataError, with the first problem, if too many clips cannot be used."""
+    if len(problems) <= MAX_SKIPPED * clips:
+        return
+    clip, problem = next(iter(problems.items()))
+    raise DataError(
+        f"{len(problems)} of {clips} clips cannot be used, first {clip}: {problem}; {how_to_get}"
+    )
+
+
+def facts_of(used: Parts, outcomes: Sequence[Outcome], known: Pointers) -> dict[str, Any]:
+    """Clips per published list, the skipped ones with the reason, oddities among the others."""
+    clips = [clip for part in used.values() for clip in part]
+    return {
+        "rows": {part: len(clips) for part, clips in used.items()},
+        "skipped": {o.clip: o.problem for o in outcomes if o.problem},
+        "unverified": len([c for c in clips if not all((c, kind) in known for kind in KINDS)]),
+        "same_sound": _same_sound(outcomes),
+        "outliers": _outliers(outcomes),
+    }
+
+
+def notes(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """The facts as lines for people."""
+    rows, skipped = facts["rows"], facts["skipped"]
+    lines = [
+        f"{rows['train']} clips of train.csv, {rows['test']} of test.csv, {len(skipped)} skipped"
+    ]
+    lines += [f"skipped {clip}: {why}" for clip, why in list(skipped.items())[:SHOWN]]
+    if len(skipped) > SHOWN:
+        lines.append(f"... and {len(skipped) - SHOWN} more, all in manifest.json")
+    if facts["unverified"]:
+        reason = f"no {POINTERS[0]} with them was found"
+        lines.append(
+            f"{facts['unverified']} clips NOT verified against official checksums: {reason}"
+        )
+    else:
+        lines.append("every file has the official size and sha256")
+    lines += [f"kept though their sound is the same: {', '.join(x)}" for x in facts["same_sound"]]
+    lines += [f"kept though its video has {n} bytes: {c}" for c, n in facts["outliers"].items()]
+    return tuple(lines)
+
+
+def data_fingerprint(recipe: Mapping[str, Any], used: Parts, outcomes: Sequence[Outcome]) -> str:
+    """Identifies the prepared data, equally on every machine (64 hex digits).
+
+    Covers the recipe, the order of the clips and the sha256 of their raw files. What is made of
+    these may differ in a last bit between versions of the video decoder.
+    """
+    return digest_of(
+        [recipe, {part: list(clips) for part, clips in used.items()}, raw_sums(outcomes)]
+    )
+
+
+def raw_sums(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The sha256 sums of the raw files by clip."""
+    return {o.clip: dict(o.sha256) for o in outcomes if not o.problem}
+
+
+def _same_sound(outcomes: Sequence[Outcome]) -> list[list[str]]:
+    clips = defaultdict(list)
+    for outcome in outcomes:
+        if not outcome.problem:
+            clips[outcome.sha256["wav"]].append(outcome.clip)
+    return sorted(sorted(same) for same in clips.values() if len(same) > 1)
+
+
+def _outliers(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    sizes = {o.clip: o.bytes["flv"] for o in outcomes if not o.problem}
+    middle = median(sizes.values())
+    return {
+        clip: size
+        for clip, size in sorted(sizes.items())
+        if not middle / OUTLIER <= size <= middle * OUTLIER
     }

@@ -7,7 +7,6 @@ half for certain and the group mostly. So audio dominates, and only both togethe
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -16,16 +15,9 @@ import av
 import numpy as np
 
 from datasets.cremad.clip import RATE_HZ
-from datasets.cremad.facts import notes
-from datasets.cremad.lists import KINDS
-from datasets.cremad.prepare import Release, prepare_release
-from datasets.cremad.raw import find_raw
-from datasets.cremad.spec import LABELS
-from datasets.loader import PrepareReport, Progress
+from datasets.cremad.spec import KINDS, LABELS
 from datasets.raw.wav import pack_wav
-from datasets.store.manifest import refuse_to_replace_real_data, up_to_date
 
-VERSION = "1"
 ACTORS = range(1001, 1011)
 SENTENCES = ("DFA", "IEO", "ITH", "IWW", "MTI", "TAI")
 TEST_CLIPS = 60
@@ -38,19 +30,6 @@ HEARD, SEEN = 0.75, 0.4
 """Shares of the clips in which sound surely tells the right half, the picture the right group."""
 
 NOISE = 1.0
-
-
-def prepare_stand_in(folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
-    """Generates the raw files in a temporary folder and prepares them; raises DataError."""
-    identity = {"generated": VERSION, "seed": str(seed)}
-    release = Release(size=(64, 85), image_size=56, identity=identity, stand_in=True)
-    current = up_to_date(folder, release.recipe)
-    if current:
-        return PrepareReport(False, folder, current, notes(current.facts))
-    refuse_to_replace_real_data(folder)
-    with tempfile.TemporaryDirectory() as raw:
-        write_raw(Path(raw), seed)
-        return prepare_release(find_raw([Path(raw)]), folder, release, 1, progress)
 
 
 def write_raw(folder: Path, seed: int) -> None:

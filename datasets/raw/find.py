@@ -27,6 +27,7 @@ def all_files(places: Sequence[Path]) -> Iterator[Path]:
             raise DataError(f"there is no {place}; --raw needs an existing folder or file")
         if place.is_file():
             yield place
+        # Shared data often lies behind a link; the depth limit ends any cycle of links.
         for folder, subfolders, files in os.walk(place, followlinks=True):
             subfolders.sort()
             if len(Path(folder).relative_to(place).parts) >= SEARCH_DEPTH:

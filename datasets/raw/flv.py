@@ -29,10 +29,10 @@ def read_frame(content: bytes, where: str) -> tuple[np.ndarray, int]:
     """The picked frame (H, W, 3) uint8 RGB of a FLV file, and how many frames it was kept from.
 
     Frames are counted by decoding them: the container states neither number nor rate. Raises
-    DataError, naming `where`, if it is no FLV file, damaged, or has no frame.
+    DataError, naming `where`, for another file, a damaged one, or one without a frame.
     """
     if content[:3] != b"FLV":
-        raise DataError(f"{where}: no FLV file; it starts with {content[:12]!r}")
+        raise DataError(f"{where}: not an FLV file; it starts with {content[:12]!r}")
     try:
         kept = _kept_frames(content)
         if kept:

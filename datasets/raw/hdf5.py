@@ -67,8 +67,10 @@ def read_chunks(
 def narrowed(
     values: np.ndarray, dtype: type[np.floating], rows: np.ndarray, where: str
 ) -> np.ndarray:
-    """`values` in the type they are stored in; raises DataError naming the first row that has a
-    value which is no finite number there."""
+    """`values` in the type they are stored in.
+
+    Raises DataError that names the first row with a value that is not finite in this type.
+    """
     with np.errstate(over="ignore"):
         narrow = values.astype(dtype)
     wrong = ~np.isfinite(narrow).reshape(len(narrow), -1).all(1)

@@ -1,21 +1,27 @@
 """Reads a pickle as data: arrays, numbers, texts, lists, tuples and dicts, and nothing else.
 
-Python's own unpickler calls what a file tells it to call. Here `pickletools` only takes the file
-apart, and a machine of a few instructions rebuilds values from it. The few names that a file may
-mention stand for functions of `unpickle_numpy`; every other name and instruction is refused. Memory
-is bounded by the file: an array is made of bytes that the file holds, never from a shape alone, and
-what a file has made of the same bytes again and again is counted.
+It is Python's own unpickler in its Python form, with a short list of instructions and of names.
+The form in C has neither list: it reserves whatever memory a memo index or a length claims, and it
+hashes any key, which for a nested tuple may never end. Here every other instruction and name is
+refused before it acts.
+
+The names stand for functions of this file, never for numpy's own. Numpy trusts the state in a
+pickle, so a forged type could make it read memory that is not its own. An array is made of bytes
+that the file holds, never from a shape alone, and the values made of the same bytes again and
+again are counted: memory is bounded by the size of the file.
 """
 
 from __future__ import annotations
 
 import math
 import mmap
+import pickle
 import pickletools
 import re
+import struct
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as short
 from typing import Any
@@ -24,23 +30,23 @@ import numpy as np
 
 from datasets.errors import DataError
 
-DAMAGE = (ValueError, LookupError, TypeError, ArithmeticError, MemoryError, RecursionError)
-LITERALS = frozenset(
-    {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
-    | {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
-    | {"SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"}
+PLAIN = (str, bytes, int, float, bool)
+_DAMAGE = (
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    *(MemoryError, RecursionError, EOFError, struct.error, pickle.UnpicklingError),
 )
-CONSTANTS: dict[str, Callable[[], Any]] = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "EMPTY_LIST": list,
-    "EMPTY_TUPLE": tuple,
-    "EMPTY_DICT": dict,
-}
-IGNORED = frozenset({"PROTO", "FRAME", "STOP"})
+_INSTRUCTIONS = (
+    "PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT",
+    "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "UNICODE",
+    "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8",
+    "BYTEARRAY8", "EMPTY_LIST", "LIST", "APPEND", "APPENDS", "EMPTY_TUPLE", "TUPLE", "TUPLE1",
+    "TUPLE2", "TUPLE3", "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS", "PUT", "BINPUT",
+    "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET", "GLOBAL", "STACK_GLOBAL",
+    "REDUCE", "BUILD",
+)  # fmt: skip
+_NUMBERS_AND_TEXTS = re.compile(r"b1|[iu][1248]|f[248]|O8?|[SU][1-9]\d{0,5}")
 # Numpy's own pickles need at most eight: an object array takes that for a truth value of one byte.
-BYTES_PER_BYTE, SPARE_BYTES = 16, 1 << 20
+_BYTES_PER_BYTE, _SPARE_BYTES = 16, 1 << 20
 
 
 def unpickle(path: Path) -> Any:
@@ -53,171 +59,129 @@ def unpickle(path: Path) -> Any:
             path.open("rb") as stream,
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
-            budget = BYTES_PER_BYTE * len(content) + SPARE_BYTES
-            return _Machine(budget).run(pickletools.genops(content))
+            return _Unpickler(content).load()
     except DataError as error:
         raise DataError(f"{path} is refused: {error}") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except DAMAGE as error:
+    except _DAMAGE as error:
         what = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"{path} is no complete pickle of numpy arrays: {what}") from error
+        raise DataError(f"{path} is not a complete pickle of numpy arrays: {what}") from error
 
 
-class _Machine:
-    """The pickle instructions that values are made of; `stack` is the part above the last mark.
+@dataclass(frozen=True)
+class _Function:
+    """What stands for a name that a pickle may mention."""
 
-    What builders make may take `budget` bytes in all.
-    """
+    call: Callable[..., Any]
 
-    def __init__(self, budget: int) -> None:
-        self.budget = budget
-        self.stack: list[Any] = []
-        self.below: list[list[Any]] = []
-        self.memo: dict[int, Any] = {}
 
-    def run(self, instructions: Iterable[tuple[pickletools.OpcodeInfo, Any, Any]]) -> Any:
-        """The one value that the instructions leave."""
-        for opcode, argument, _ in instructions:
-            if opcode.name in LITERALS:
-                self.push(argument)
-            elif opcode.name in CONSTANTS:
-                self.push(CONSTANTS[opcode.name]())
-            elif opcode.name in ACTIONS:
-                ACTIONS[opcode.name](self, argument)
-            elif opcode.name not in IGNORED:
-                raise DataError(f"instruction {opcode.name}; arrays and containers need none")
-        return self.stack.pop()
+@dataclass(eq=False)
+class _Unfinished:
+    """A value that still lacks its state. `value` is set when the state comes."""
 
-    def mark(self) -> None:
-        """Opens a new part of the stack."""
-        self.below.append(self.stack)
-        self.stack = []
+    finish: Callable[..., Any]
+    value: Any = None
 
-    def push(self, value: Any) -> None:
-        """Puts a value on the stack."""
-        self.stack.append(value)
 
-    def push_made(self, value: Any) -> None:
-        """Puts what a builder has made on the stack, and counts its bytes."""
+class _Memo(dict[int, Any]):
+    """The values that a pickle recalls. One that was unfinished when stored comes back finished."""
+
+    def __getitem__(self, key: int) -> Any:
+        found = super().__getitem__(key)
+        return found.value if isinstance(found, _Unfinished) and found.value is not None else found
+
+
+class _Instructions(dict[int, Callable[..., None]]):
+    """The allowed instructions by opcode."""
+
+    def __missing__(self, code: int) -> Callable[..., None]:
+        known = [opcode.name for opcode in pickletools.opcodes if ord(opcode.code) == code]
+        name = known[0] if known else code
+        raise DataError(f"instruction {name}; arrays and containers need none")
+
+
+class _Unpickler(pickle._Unpickler):
+    """The unpickler with `dispatch` cut down to harmless instructions."""
+
+    def __init__(self, content: mmap.mmap) -> None:
+        super().__init__(content)
+        self.memo = _Memo()
+        self.budget = _BYTES_PER_BYTE * len(content) + _SPARE_BYTES
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _NAMES:
+            raise DataError(f"it names {f'{module}.{name}'[:100]!r}, which arrays do not need")
+        return _NAMES[module, name]
+
+    def made(self, value: Any) -> Any:
+        """The value, counted."""
         self.budget -= sys.getsizeof(value) + getattr(value, "nbytes", 0)
         if self.budget < 0:
             raise DataError("it makes the same bytes into values again and again; arrays need once")
-        self.push(value)
+        return value
 
-    def since_mark(self) -> list[Any]:
-        """Closes the part above the last mark and gives its values."""
-        values, self.stack = self.stack, self.below.pop()
-        return values
+    def load_reduce(self) -> None:
+        function, arguments = self.stack[-2:]
+        if not isinstance(function, _Function):
+            raise DataError(f"it calls a {type(function).__name__}")
+        self.stack[-2:] = [self.made(function.call(*arguments))]
 
-    def last(self, count: int) -> list[Any]:
-        """Takes the `count` topmost values off the stack."""
-        if len(self.stack) < count:
-            raise ValueError("an instruction finds too few values")
-        values = self.stack[-count:]
-        del self.stack[-count:]
-        return values
+    def load_build(self) -> None:
+        unfinished, state = self.stack[-2:]
+        if not isinstance(unfinished, _Unfinished):
+            raise DataError(f"it sets the state of a {type(unfinished).__name__}")
+        unfinished.value = self.made(unfinished.finish(*state))
+        self.stack[-2:] = [unfinished.value]
 
-    def put(self, key: int) -> None:
-        """Remembers the topmost value."""
-        value = self.stack[-1]
-        self.memo[key] = value
-        if isinstance(value, Unfinished):
-            value.keys.append(key)
+    def load_bytearray8(self) -> None:
+        (size,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(size)))  # not made before it is read: the file may be short
 
-    def get(self, key: int) -> None:
-        """Recalls a value."""
-        if key not in self.memo:
-            raise ValueError(f"value {key} was never stored")
-        self.push(self.memo[key])
+    def load_append(self) -> None:
+        self.extend([self.stack.pop()])
+
+    def load_appends(self) -> None:
+        self.extend(self.pop_mark())
 
     def extend(self, values: list[Any]) -> None:
         """Adds values to the topmost list."""
         if not isinstance(self.stack[-1], list):
-            raise DataError("it adds elements to something that is no list")
+            raise DataError("it adds elements to something other than a list")
         self.stack[-1].extend(values)
+
+    def load_setitem(self) -> None:
+        values = self.stack[-2:]
+        del self.stack[-2:]
+        self.update(values)
+
+    def load_setitems(self) -> None:
+        self.update(self.pop_mark())
+
+    def load_dict(self) -> None:
+        values = self.pop_mark()
+        self.append({})
+        self.update(values)
 
     def update(self, values: list[Any]) -> None:
         """Adds keys and values, in turn, to the topmost dict."""
         if not isinstance(self.stack[-1], dict):
-            raise DataError("it adds keys to something that is no dict")
-        # Texts and numbers only: the hash of a nested tuple may take for ever.
-        if wrong := [k for k in values[::2] if type(k) not in (str, int)]:
+            raise DataError("it adds keys to something other than a dict")
+        if wrong := [key for key in values[::2] if type(key) not in (str, int)]:
             raise DataError(f"a dict key is a {type(wrong[0]).__name__}; need texts or numbers")
         self.stack[-1].update(zip(values[::2], values[1::2], strict=True))
 
-    def new_dict(self, values: list[Any]) -> None:
-        """Puts a dict of keys and values, in turn, on the stack."""
-        self.push({})
-        self.update(values)
-
-    def name(self, module: str, name: str) -> None:
-        """Looks a name up among the known ones."""
-        if (module, name) not in BUILDERS:
-            raise DataError(f"it names {f'{module}.{name}'[:100]!r}, which arrays do not need")
-        self.push(BUILDERS[module, name])
-
-    def reduce(self) -> None:
-        """Begins or makes a value from its parts."""
-        builder, parts = self.last(2)
-        if not isinstance(builder, Builder):
-            raise DataError(f"it calls a {type(builder).__name__}")
-        self.push_made(builder.build(*parts))
-
-    def finish(self) -> None:
-        """Completes a value, everywhere it is remembered."""
-        unfinished, state = self.last(2)
-        if not isinstance(unfinished, Unfinished):
-            raise DataError(f"it sets the state of a {type(unfinished).__name__}")
-        value = unfinished.finish(*state)
-        self.memo.update(dict.fromkeys(unfinished.keys, value))
-        unfinished.keys.clear()
-        self.push_made(value)
+    dispatch = _Instructions()
 
 
-Action = Callable[[_Machine, Any], None]
-ACTIONS: dict[str, Action] = {
-    "MARK": lambda m, _: m.mark(),
-    "LIST": lambda m, _: m.push(m.since_mark()),
-    "TUPLE": lambda m, _: m.push(tuple(m.since_mark())),
-    "TUPLE1": lambda m, _: m.push(tuple(m.last(1))),
-    "TUPLE2": lambda m, _: m.push(tuple(m.last(2))),
-    "TUPLE3": lambda m, _: m.push(tuple(m.last(3))),
-    "DICT": lambda m, _: m.new_dict(m.since_mark()),
-    "APPEND": lambda m, _: m.extend(m.last(1)),
-    "APPENDS": lambda m, _: m.extend(m.since_mark()),
-    "SETITEM": lambda m, _: m.update(m.last(2)),
-    "SETITEMS": lambda m, _: m.update(m.since_mark()),
-    "MEMOIZE": lambda m, _: m.put(len(m.memo)),
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _Machine.put),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Machine.get),
-    "GLOBAL": lambda m, names: m.name(*names.split(" ", 1)),
-    "STACK_GLOBAL": lambda m, _: m.name(*map(str, m.last(2))),
-    "REDUCE": lambda m, _: m.reduce(),
-    "BUILD": lambda m, _: m.finish(),
-}
-
-PLAIN = (str, bytes, int, float, bool)
-_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|O8?|[SU][1-9]\d{0,5}")
+for _name in _INSTRUCTIONS:
+    _code = ord(next(o.code for o in pickletools.opcodes if o.name == _name))
+    _handler = pickle._Unpickler.dispatch[_code].__name__
+    _Unpickler.dispatch[_code] = getattr(_Unpickler, _handler)
 
 
-@dataclass(frozen=True)
-class Builder:
-    """A name that a pickle may mention, and what stands for it here."""
-
-    build: Callable[..., Any]
-
-
-@dataclass(eq=False)
-class Unfinished:
-    """A value of which the second half, its state, is still to come; remembered under `keys`."""
-
-    finish: Callable[..., Any]
-    keys: list[int] = field(default_factory=list)
-
-
-def array_of(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
-    """The array of this shape whose elements are `content`: bytes, or a list of plain values.
+def _array_of(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    """The array of this shape with the elements `content`: bytes, or a list of plain values.
 
     Bytes are not copied. Raises DataError unless the content has exactly the size of the shape.
     """
@@ -225,14 +189,19 @@ def array_of(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
         raise DataError(f"an array has dtype {short(dtype)} and order {short(order)}")
     if not isinstance(shape, tuple) or len(shape) > 8 or not all(map(_is_size, shape)):
         raise DataError(f"an array has the shape {short(shape)}")
-    is_list = dtype.kind == "O"
-    if not isinstance(content, list if is_list else bytes | bytearray):
+    holds_objects = dtype.kind == "O"
+    if not isinstance(content, list if holds_objects else bytes | bytearray):
         raise DataError(f"the content of a {dtype} array is a {type(content).__name__}")
-    needed = math.prod(shape) * (1 if is_list else dtype.itemsize)
+    needed = math.prod(shape) * (1 if holds_objects else dtype.itemsize)
     if len(content) != needed:
-        unit = "elements" if is_list else "bytes"
+        unit = "elements" if holds_objects else "bytes"
         raise DataError(f"an array {short(shape)} has {len(content)} {unit} instead of {needed}")
-    flat = _objects(content) if is_list else np.ndarray(needed // dtype.itemsize, dtype, content)
+    if not holds_objects:
+        return np.ndarray(shape, dtype, content, order=order)
+    if wrong := [value for value in content if type(value) not in PLAIN]:
+        raise DataError(f"an array of objects holds a {type(wrong[0]).__name__}; need plain values")
+    flat = np.empty(needed, object)
+    flat[:] = content
     return flat.reshape(shape, order=order)
 
 
@@ -240,16 +209,8 @@ def _is_size(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
-def _objects(content: list[Any]) -> np.ndarray:
-    if wrong := [value for value in content if type(value) not in PLAIN]:
-        raise DataError(f"an array of objects holds a {type(wrong[0]).__name__}; need plain values")
-    flat = np.empty(len(content), object)
-    flat[:] = content
-    return flat
-
-
-def _dtype(text: Any, *_: Any) -> Unfinished:
-    if not isinstance(text, str) or not _DTYPE.fullmatch(text):
+def _dtype(text: Any, *_: Any) -> _Unfinished:
+    if not isinstance(text, str) or not _NUMBERS_AND_TEXTS.fullmatch(text):
         raise DataError(f"an array has dtype {short(text)}; need numbers or texts")
 
     def finish(version: Any, byte_order: Any, *structure: Any) -> np.dtype:
@@ -259,18 +220,18 @@ def _dtype(text: Any, *_: Any) -> Unfinished:
             raise DataError("a dtype has fields; need numbers or texts")
         return np.dtype(text).newbyteorder(byte_order)
 
-    return Unfinished(finish)
+    return _Unfinished(finish)
 
 
-def _reconstruct(kind: Any, *_: Any) -> Unfinished:
+def _reconstruct(kind: Any, *_: Any) -> _Unfinished:
     """Begins an array; the shape given here is numpy's placeholder and is not used."""
     if kind is not _NDARRAY:
         raise DataError("an array is of a class of its own")
-    return Unfinished(_filled)
 
+    def finish(version: Any, shape: Any, dtype: Any, is_fortran: Any, content: Any) -> np.ndarray:
+        return _array_of(content, dtype, shape, "F" if is_fortran else "C")
 
-def _filled(version: Any, shape: Any, dtype: Any, is_fortran: Any, content: Any) -> np.ndarray:
-    return array_of(content, dtype, shape, "F" if is_fortran else "C")
+    return _Unfinished(finish)
 
 
 def _frombuffer(
@@ -278,13 +239,13 @@ def _frombuffer(
 ) -> np.ndarray:
     if axis_order is not None:
         raise DataError("an array has its axes in an order of its own")
-    return array_of(content, dtype, shape, order)
+    return _array_of(content, dtype, shape, order)
 
 
 def _scalar(dtype: Any, content: Any) -> Any:
     if isinstance(dtype, np.dtype) and dtype.kind == "O":
         raise DataError("a numpy scalar is an object")
-    return array_of(content, dtype, (1,), "C").item()
+    return _array_of(content, dtype, (1,), "C").item()
 
 
 def _encode(text: Any, encoding: Any) -> bytes:
@@ -305,22 +266,14 @@ def _no_call(*_: Any) -> None:
     raise DataError("it calls numpy.ndarray")
 
 
-_NDARRAY = Builder(_no_call)
-# numpy 2 renamed its inner package.
-_INNER = {
-    ("multiarray", "_reconstruct"): Builder(_reconstruct),
-    ("multiarray", "scalar"): Builder(_scalar),
-    ("numeric", "_frombuffer"): Builder(_frombuffer),
-}
-BUILDERS = {
+_NDARRAY = _Function(_no_call)
+_NAMES = {
     ("numpy", "ndarray"): _NDARRAY,
-    ("numpy", "dtype"): Builder(_dtype),
-    ("_codecs", "encode"): Builder(_encode),
-    ("__builtin__", "bytes"): Builder(_no_bytes),
-    **{
-        (f"numpy.{core}.{module}", name): builder
-        for core in ("core", "_core")
-        for (module, name), builder in _INNER.items()
-    },
+    ("numpy", "dtype"): _Function(_dtype),
+    ("_codecs", "encode"): _Function(_encode),
+    ("__builtin__", "bytes"): _Function(_no_bytes),
 }
-"""(module, name) -> what stands for it."""
+for _core in ("numpy.core", "numpy._core"):  # numpy 2 renamed its inner package
+    _NAMES[f"{_core}.multiarray", "_reconstruct"] = _Function(_reconstruct)
+    _NAMES[f"{_core}.multiarray", "scalar"] = _Function(_scalar)
+    _NAMES[f"{_core}.numeric", "_frombuffer"] = _Function(_frombuffer)

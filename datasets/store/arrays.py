@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from datasets.errors import DataError
-from datasets.store.atomic import replaced_folder, synced, write_synced
+from datasets.store.atomic import replaced_folder, synced
 from datasets.store.manifest import FILE, ArrayEntry, Manifest
 
 
@@ -38,7 +38,8 @@ def write_store(
         entries = {name: _write_array(partial / f"{name}.npy", a) for name, a in arrays.items()}
         created = datetime.now(UTC).isoformat(timespec="seconds")
         manifest = Manifest(arrays=entries, created=created, **about)
-        write_synced(partial / FILE, manifest.to_json().encode())
+        with synced(partial / FILE) as stream:
+            stream.write(manifest.to_json().encode())
     return manifest
 
 
@@ -81,9 +82,9 @@ def _append(stream: BinaryIO, digest: Any, content: bytes | memoryview) -> None:
 
 
 def _read_array(path: Path, entry: ArrayEntry, remedy: str) -> np.ndarray:
-    """The array, given out only if it is the right one.
+    """The array, if its file has the right sha256; else raises DataError.
 
-    The file is mapped, copy on write: 2 GB are hashed in the place where they are used.
+    The file is mapped (copy on write), so 2 GB are hashed without a second copy in memory.
     """
     try:
         size = path.stat().st_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,10 +14,18 @@ from datasets.errors import DataError
 from datasets.store.manifest import FILE
 
 
-def write_synced(path: Path, content: bytes) -> None:
-    """Writes a file and waits until it is on the disk."""
-    with synced(path) as stream:
-        stream.write(content)
+def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Lets `write` fill a temporary file beside `path`, syncs it to the disk and renames it.
+
+    Raises OSError, with the temporary file removed, when the disk is full or read-only.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with synced(temporary) as stream:
+            write(stream)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -34,7 +42,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     """Yields an empty sibling folder, which takes the place of `folder` if the block succeeds.
 
     Any failure removes the sibling and leaves `folder` as it was. An OSError becomes a DataError;
-    so does a folder with files that no preparation wrote, for they would be lost.
+    so does a folder with files that no preparation wrote, so that they are not lost.
     """
     _refuse_foreign_files(folder)
     partial: Path | None = None

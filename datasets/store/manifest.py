@@ -1,6 +1,6 @@
 """manifest.json: what a prepared folder holds, from what, and the digest of every file.
 
-Free of torch and numpy: `data status` and the planning of experiments read nothing else.
+`data status` and the planning of experiments read nothing else.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         entries = {name: ArrayEntry(**entry) for name, entry in fields.pop("arrays").items()}
         return Manifest(arrays=entries, **fields)
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is no manifest of this version: {error!r}") from error
+        raise DataError(f"{path} is not a manifest of this version: {error!r}") from error
 
 
 def digest_of(facts: Any) -> str:

@@ -14,9 +14,7 @@ from torch import Tensor
 
 from datasets.errors import DataError
 from datasets.spec import DatasetSpec
-from datasets.tensors.sources import Dense, Indexed, LowRank, Source
-
-__all__ = ["Dataset", "DatasetSpec", "Dense", "Indexed", "LowRank", "Source", "SplitTensors"]
+from datasets.tensors.sources import Source
 
 
 class SplitTensors:
@@ -26,7 +24,7 @@ class SplitTensors:
     """
 
     def __init__(self, inputs: Mapping[str, Source], labels: Tensor) -> None:
-        """Raises DataError if lengths differ or the labels are no non-negative int64 (N[, T])."""
+        """Raises DataError if lengths differ, or labels are not int64 (N[, T]) from 0 on."""
         if labels.dtype != torch.long or labels.ndim not in (1, 2):
             found = f"{labels.dtype} {tuple(labels.shape)}"
             raise DataError(f"labels are {found}; need int64 (N,) or (N, T)")
@@ -75,7 +73,7 @@ class Dataset:
     """Three splits that agree with `spec`, and where they come from.
 
     `fingerprint` identifies the data actually used, loading options included;
-    `split_fingerprint` which samples are in which split, see `splits.split_fingerprint`.
+    `split_fingerprint` which samples are in which split, see `store.splits.split_fingerprint`.
     `stand_in` is True for generated data, which never gets a verdict against the paper.
     """
 

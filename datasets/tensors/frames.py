@@ -124,7 +124,7 @@ def _grid(share: Tensor, start: Tensor, length: Tensor, side: int) -> Tensor:
 
 
 def _middle(rows: int, columns: int) -> list[float]:
-    """The largest part in the middle whose shape is allowed: top, left, height, width."""
+    """The largest part in the middle that has an allowed shape: top, left, height, width."""
     width = min(columns, round(rows * RATIO[1]))
     height = min(rows, round(columns / RATIO[0]))
     return [float((rows - height) // 2), float((columns - width) // 2), float(height), float(width)]

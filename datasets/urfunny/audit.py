@@ -13,42 +13,29 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.audit.checks import balance, identical, repeated, selection, shared
-from datasets.audit.findings import Check, Finding, Sample, under_protocols
-from datasets.spec import THREE_PARTS
+from datasets.audit.checks import answers, balance, identical, of_parts, repeated, shared
+from datasets.audit.findings import Check, Finding, Sample
 from datasets.store.arrays import read_arrays
 from datasets.store.manifest import Manifest
-from datasets.urfunny.loader import UrFunny
 
 PARTS = ("train", "val", "test")
 LABELS = ("not funny", "funny")
 _STORED = ("names", "labels", "offsets", "text")
 
 
-def findings(raw: Sequence[Path], prepared: Path) -> Iterator[Finding]:
+def findings(prepared: Path, manifest: Manifest, remedy: str) -> Iterator[Finding]:
     """Everything from the prepared folder."""
-    loader = UrFunny()
-    if not prepared.exists():
-        yield Finding("everything", "not checked", f"the prepared data: {loader.remedy()}")
-        return
-    manifest = loader.manifest(prepared)
-    parts = {part: _samples(prepared, manifest, part) for part in PARTS}
+    parts = {part: _samples(prepared, manifest, remedy, part) for part in PARTS}
     yield from sample_findings(parts)
     yield dropped(manifest)
 
 
 def sample_findings(parts: Mapping[str, Sequence[Sample]]) -> Iterator[Finding]:
     """What the items of the official parts tell, under each protocol."""
-    splits = {
-        protocol: {split: parts[part] for split, part in used.items()}
-        for protocol, used in THREE_PARTS.items()
-    }
-    for protocol, chosen in splits.items():
-        yield selection(protocol, chosen)
     talks = all("talk" in sample.groups for samples in parts.values() for sample in samples)
     checks: list[Check] = [repeated, balance, partial(identical, kind="text")]
     checks += [partial(shared, kind="talk")] if talks else []
-    yield from under_protocols(splits, checks)
+    yield from answers(of_parts(parts), checks)
     if not talks:
         yield Finding("talks", "not checked", "the items' names, which do not say their talk")
 
@@ -78,9 +65,9 @@ def named(names: Sequence[str], part: str, rows: int) -> list[str]:
     return list(names)
 
 
-def _samples(folder: Path, manifest: Manifest, part: str) -> list[Sample]:
+def _samples(folder: Path, manifest: Manifest, remedy: str, part: str) -> list[Sample]:
     stored = [f"{kind}_{part}" for kind in _STORED]
-    arrays = read_arrays(folder, manifest, UrFunny().remedy(manifest.stand_in), stored)
+    arrays = read_arrays(folder, manifest, remedy, stored)
     names, labels, offsets, text = arrays.values()
     words = (text[first:last] for first, last in pairwise(offsets.tolist()))
     rows = len(names) + manifest.facts["parts"][part]["dropped"]

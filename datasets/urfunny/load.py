@@ -13,9 +13,9 @@ from datasets.store.manifest import Manifest
 from datasets.store.splits import split_fingerprint
 from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sequences import Ragged
-from datasets.urfunny.loader import UrFunny
+from datasets.urfunny.spec import SPEC
 
-KINDS = (*UrFunny.spec.modalities, "offsets", "labels", "names")
+KINDS = (*SPEC.modalities, "offsets", "labels", "names")
 
 
 def load_splits(
@@ -25,7 +25,7 @@ def load_splits(
     stored = THREE_PARTS[protocol]
     parts = sorted({*stored.values()})
     names = [f"{kind}_{part}" for part in parts for kind in KINDS]
-    statistics = [f"statistics_{m}" for m in UrFunny.spec.modalities]
+    statistics = [f"statistics_{m}" for m in SPEC.modalities]
     arrays = read_arrays(folder, manifest, remedy, names + statistics * (normalise == "zscore"))
     longest, batchwise = int(manifest.facts["longest"]), padding == "batch"
     splits = {part: _split(arrays, part, longest, batchwise) for part in parts}
@@ -36,7 +36,7 @@ def load_splits(
 def _split(arrays: dict[str, np.ndarray], part: str, longest: int, batchwise: bool) -> SplitTensors:
     offsets = torch.from_numpy(arrays[f"offsets_{part}"])
     inputs = {}
-    for m in UrFunny.spec.modalities:
+    for m in SPEC.modalities:
         statistics = arrays.get(f"statistics_{m}")
         inputs[m] = Ragged(
             torch.from_numpy(arrays[f"{m}_{part}"]),

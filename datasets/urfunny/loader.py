@@ -13,67 +13,93 @@ has mean 0 and standard deviation 1 over the words of the training part).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from datasets.loader import Loader, PrepareReport, Progress, Sizes, SplitSize
-from datasets.spec import PROTOCOLS, THREE_PARTS, DatasetSpec
+from datasets.errors import DataError
+from datasets.loader import Converted, Loader, Progress
+from datasets.raw.find import all_files
+from datasets.spec import PROTOCOLS, DatasetSpec
 from datasets.store.manifest import Manifest
-from datasets.urfunny.spec import LONGEST
+from datasets.urfunny.spec import FILE, OTHER_VERSIONS, SOURCES, SPEC, STAND_IN_WORDS, spec_with
 
 if TYPE_CHECKING:
-    from datasets.tensors.dataset import Dataset
-"""MultiBench's length; the prepared data says how long its own longest sample is."""
+    from datasets.audit.findings import Finding
+    from datasets.tensors.dataset import SplitTensors
 
 
 class UrFunny(Loader):
-    """The UR-Funny loader; torch and numpy are imported by the verbs that need them."""
+    """The UR-Funny loader. The pickle is read once and not kept."""
 
-    spec = DatasetSpec(
-        "urfunny", {"audio": (LONGEST, 81), "visual": (LONGEST, 371), "text": (LONGEST, 300)}, 2
-    )
+    spec, stand_in_spec = SPEC, spec_with(STAND_IN_WORDS)
     recipe_version = 1
-
-    choices: ClassVar = {
+    options: ClassVar = {
         "padding": ("fixed", "batch"),
         "protocol": PROTOCOLS,
         "normalise": ("raw", "zscore"),
     }
+    sources, other_versions = SOURCES, OTHER_VERSIONS
+    # Three transformers with momentum and gradients take 1.6 GB per method, and a CPU minutes for
+    # a step of 64 samples.
+    bench_batch_cpu, bench_methods_at_once = 8, 4
 
-    def load(self, folder: Path, options: Mapping[str, Any]) -> Dataset:
-        from datasets.tensors.dataset import Dataset
-        from datasets.urfunny.load import load_splits
+    def loaded_spec(self, manifest: Manifest, options: Mapping[str, Any]) -> DatasetSpec:
+        return spec_with(int(manifest.facts["longest"]))
 
-        manifest = self.manifest(folder)
-        chosen = self.options(options, manifest)
-        splits, names = load_splits(folder, manifest, self.remedy(manifest.stand_in), **chosen)
-        longest = int(manifest.facts["longest"])
-        shapes = {m: (longest, width) for m, (_, width) in self.spec.shapes.items()}
-        identity = self.fingerprint(manifest, options)
-        spec = replace(self.spec, shapes=shapes)
-        return Dataset(spec, *splits, identity, names, manifest.stand_in)
+    def write_raw(self, folder: Path, seed: int) -> None:
+        from datasets.urfunny.stand_in import write_raw
 
-    def prepare(
-        self, raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool
-    ) -> PrepareReport:
-        from datasets.urfunny.prepare import prepare_published
+        write_raw(folder / FILE, seed)
 
-        return prepare_published(raw, folder, progress=progress, force=force)
-
-    def generate_stand_in(self, folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
-        from datasets.urfunny.stand_in import prepare_stand_in
-
-        return prepare_stand_in(folder, seed, progress=progress)
-
-    def remedy(self, stand_in: bool = False) -> str:
-        if stand_in:
-            return super().remedy(stand_in)
-        return (
-            "type ./reproduce.sh data prepare urfunny --raw FILE, with the humor.pkl of MultiBench"
+    def find_raw(self, places: Sequence[Path]) -> dict[str, Path]:
+        """The file itself under any name, or the first `humor.pkl` in a folder."""
+        for path in all_files(places):
+            if path.name == FILE or path in places:
+                return {FILE: path}
+        where = f" in {', '.join(map(str, places))}" if places else ""
+        raise DataError(
+            f"{FILE} is missing{where}; fetch it by hand from {SOURCES[0].urls[0]} and "
+            "type ./reproduce.sh data prepare urfunny --raw FILE"
         )
 
+    def convert(self, files: Mapping[str, Path], stand_in: bool, progress: Progress) -> Converted:
+        from datasets.urfunny.prepare import arrays_of, clean, facts_of
+        from datasets.urfunny.raw import read_raw
 
-def _urfunny(folder: Path, manifest: Manifest, protocol: str) -> Sizes:
-    items = {part: int(found["items"]) for part, found in manifest.facts["parts"].items()}
-    return {split: SplitSize(items[part]) for split, part in THREE_PARTS[protocol].items()}
+        progress("reading", 0, 0)
+        raw = read_raw(files[FILE])
+        parts = {}
+        for name in list(raw):
+            progress("cleaning", len(parts), len(parts) + len(raw))
+            parts[name] = clean(raw.pop(name), f"{files[FILE]}, {name}")
+        progress("cleaning", len(parts), len(parts))
+        return Converted(arrays_of(parts), facts_of(parts))
+
+    def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        lines = [
+            f"{name}: {part['items']} items ({part['funny']} funny) of {part['words']} words; "
+            f"{part['dropped']} without text dropped, {part['replaced']} audio values -inf set to 0"
+            for name, part in facts["parts"].items()
+        ]
+        return (*lines, f"the longest item has {facts['longest']} words")
+
+    def load_splits(
+        self, folder: Path, manifest: Manifest, options: Mapping[str, Any]
+    ) -> tuple[list[SplitTensors], str]:
+        from datasets.urfunny.load import load_splits
+
+        return load_splits(folder, manifest, self.remedy(manifest.stand_in), **options)
+
+    def part_sizes(self, manifest: Manifest) -> Mapping[str, int]:
+        return {name: part["items"] for name, part in manifest.facts["parts"].items()}
+
+    def audit(self, raw: Sequence[Path], prepared: Path) -> list[Finding]:
+        from datasets.urfunny.audit import findings
+
+        if not prepared.exists():
+            return self.nothing_to_audit()
+        manifest = self.manifest(prepared)
+        return list(findings(prepared, manifest, self.remedy(manifest.stand_in)))
+
+    def prepare_command(self) -> str:
+        return "./reproduce.sh data prepare urfunny --raw FILE, with the humor.pkl of MultiBench"

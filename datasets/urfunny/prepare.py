@@ -1,72 +1,87 @@
-"""Raw UR-Funny -> the prepared folder. The pickle is read once; no pickle is kept."""
+"""Raw UR-Funny -> the arrays to store, cleaned as the published code does.
+
+AGM_ICCV2023@5a65542, dataloader/URFunny_loader.py:86-162: no item without text, no -inf in the
+sound, no padding.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from datasets.errors import DataError
-from datasets.loader import PrepareReport, Progress
-from datasets.store.arrays import write_store
-from datasets.store.manifest import Manifest, digest_of, read_manifest, up_to_date
-from datasets.urfunny.clean import CleanPart, clean, mean_and_deviation
-from datasets.urfunny.loader import UrFunny
-from datasets.urfunny.raw import FILE, find, missing, read_raw
+from datasets.urfunny.raw import RawPart
+
+BLOCK = 256  # items or rows at a time: no second copy of a large array
 
 
-def prepare_published(
-    raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool
-) -> PrepareReport:
-    """Prepares the published data, unless the folder holds it already; see `registry.prepare`."""
-    path = find(raw)
-    current = None if force else _current(folder)
-    if path is None and current is None:
-        raise missing(raw)
-    progress("checksum", 0, 0)
-    recipe = recipe_of({FILE: sha256_of(path)}) if path else dict(current.recipe)
-    if current and current.recipe == recipe:
-        return PrepareReport(False, folder, current, notes(current.facts))
-    return prepare_file(path, folder, recipe, progress, raw=recipe["raw"], stand_in=False)
+@dataclass(frozen=True)
+class CleanPart:
+    """K items that have text, cut at their first word.
 
-
-def prepare_file(
-    path: Path, folder: Path, recipe: Mapping[str, Any], progress: Progress, **about: Any
-) -> PrepareReport:
-    """Reads, checks, cleans and stores one file; raises DataError, leaving no trace.
-
-    `about` holds the fields `raw` and `stand_in` of the manifest.
+    inputs {modality: (R, D) float32}: the words of all items, one behind the other. offsets
+    (K + 1,) int64: item k has rows offsets[k] to offsets[k + 1] - 1. `dropped` items had no text;
+    `replaced` values of the sound were -inf.
     """
-    progress("reading", 0, 0)
-    raw = read_raw(path)
-    progress("cleaning", 0, len(raw))
-    parts = {}
-    for name in list(raw):
-        parts[name] = clean(raw.pop(name), f"{path}, {name}")
-        progress("cleaning", len(parts), len(parts) + len(raw))
-    progress("writing", 0, 0)
-    facts = measured(parts)
-    manifest = write_store(
-        folder,
-        _arrays(parts),
-        dataset=UrFunny.spec.name,
-        recipe=recipe,
-        facts=facts,
-        fingerprint=digest_of(recipe),
-        **about,
-    )
-    return PrepareReport(True, folder, manifest, notes(facts))
+
+    inputs: dict[str, np.ndarray]
+    offsets: np.ndarray
+    labels: np.ndarray
+    names: tuple[str, ...]
+    dropped: int
+    replaced: int
 
 
-def recipe_of(raw: Mapping[str, str]) -> dict[str, Any]:
-    """All that decides the data: the checksum of the file, or how it was generated."""
-    return {"version": UrFunny.recipe_version, "raw": dict(raw)}
+def clean(part: RawPart, where: str) -> CleanPart:
+    """Drops, cuts and replaces; raises DataError where NaN or infinite values remain."""
+    words = part.inputs["text"].shape[1]
+    starts = first_words(part.inputs["text"])
+    kept = np.flatnonzero(starts < words)
+    if not len(kept):
+        raise DataError(f"{where}: not one of {len(starts)} items has text")
+    lengths = words - starts[kept]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    inputs = {m: _without_padding(x, kept, starts, offsets) for m, x in part.inputs.items()}
+    names = tuple(part.names[item] for item in kept)
+    is_missing = np.isneginf(inputs["audio"])
+    inputs["audio"][is_missing] = 0
+    for modality, rows in inputs.items():
+        _refuse_non_finite(rows, offsets, names, f"{where}, {modality}")
+    dropped, replaced = len(starts) - len(kept), int(is_missing.sum())
+    return CleanPart(inputs, offsets, part.labels[kept], names, dropped, replaced)
 
 
-def measured(parts: Mapping[str, CleanPart]) -> dict[str, Any]:
+def first_words(text: np.ndarray) -> np.ndarray:
+    """The first word of each item (N, L, D) that is not all zeros: (N,), L where none is."""
+    found = [(text[block] != 0).any(2) for block in _blocks(len(text))]
+    is_word = np.concatenate(found)
+    return np.where(is_word.any(1), is_word.argmax(1), text.shape[1])
+
+
+def mean_and_deviation(rows: np.ndarray) -> np.ndarray:
+    """Of every feature (R, D): (2, D) float32. A constant feature has deviation 1, not 0."""
+    mean = rows.mean(0, dtype=np.float64)
+    squares = sum(((rows[b] - mean) ** 2).sum(0) for b in _blocks(len(rows)))
+    deviation = np.sqrt(squares / len(rows))
+    return np.stack([mean, np.where(deviation > 0, deviation, 1)]).astype(np.float32)
+
+
+def arrays_of(parts: Mapping[str, CleanPart]) -> dict[str, np.ndarray]:
+    """<modality>_, offsets_, labels_ and names_<part>, and statistics_<modality>."""
+    arrays = {}
+    for name, part in parts.items():
+        arrays |= {f"{m}_{name}": rows for m, rows in part.inputs.items()}
+        arrays[f"offsets_{name}"] = part.offsets
+        arrays[f"labels_{name}"] = part.labels
+        arrays[f"names_{name}"] = np.array(part.names)
+    statistics = {m: mean_and_deviation(rows) for m, rows in parts["train"].inputs.items()}
+    return arrays | {f"statistics_{m}": values for m, values in statistics.items()}
+
+
+def facts_of(parts: Mapping[str, CleanPart]) -> dict[str, Any]:
     """Items of each part, and the words of the longest item of all."""
     facts: dict[str, Any] = {"parts": {}, "longest": 0}
     for name, part in parts.items():
@@ -81,44 +96,28 @@ def measured(parts: Mapping[str, CleanPart]) -> dict[str, Any]:
     return facts
 
 
-def notes(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """The facts as lines for people."""
-    lines = [
-        f"{name}: {part['items']} items ({part['funny']} funny) of {part['words']} words; "
-        f"{part['dropped']} without text dropped, {part['replaced']} audio values -inf set to 0"
-        for name, part in facts["parts"].items()
-    ]
-    return (*lines, f"the longest item has {facts['longest']} words")
+def _without_padding(
+    array: np.ndarray, kept: np.ndarray, starts: np.ndarray, offsets: np.ndarray
+) -> np.ndarray:
+    rows = np.empty((offsets[-1], array.shape[2]), np.float32)
+    # A float64 too large for float32 becomes infinite, which is refused with its name.
+    with np.errstate(over="ignore"):
+        for item, first, last in zip(kept, offsets, offsets[1:], strict=False):
+            rows[first:last] = array[item, starts[item] :]
+    return rows
 
 
-def _arrays(parts: Mapping[str, CleanPart]) -> dict[str, np.ndarray]:
-    """<modality>_, offsets_, labels_ and names_<part>, and statistics_<modality>."""
-    arrays = {}
-    for name, part in parts.items():
-        arrays |= {f"{m}_{name}": rows for m, rows in part.inputs.items()}
-        arrays[f"offsets_{name}"] = part.offsets
-        arrays[f"labels_{name}"] = part.labels
-        arrays[f"names_{name}"] = np.array(part.names)
-    statistics = {m: mean_and_deviation(rows) for m, rows in parts["train"].inputs.items()}
-    return arrays | {f"statistics_{m}": values for m, values in statistics.items()}
+def _refuse_non_finite(
+    rows: np.ndarray, offsets: np.ndarray, names: tuple[str, ...], where: str
+) -> None:
+    wrong = np.flatnonzero(~np.isfinite(rows).all(1))
+    if len(wrong):
+        item = int(np.searchsorted(offsets, wrong[0], side="right")) - 1
+        raise DataError(
+            f"{where}: NaN or infinite values in {len(wrong)} words, first in item "
+            f"{names[item]!r:.80}; only -inf in audio is known, and replaced by 0"
+        )
 
 
-def _current(folder: Path) -> Manifest | None:
-    """The manifest of undamaged real data of this version, from whatever file."""
-    try:
-        manifest = read_manifest(folder)
-    except DataError:
-        return None
-    if manifest is None or manifest.stand_in:
-        return None
-    is_ours = manifest.recipe.get("version") == UrFunny.recipe_version
-    return up_to_date(folder, manifest.recipe) if is_ours else None
-
-
-def sha256_of(path: Path) -> str:
-    """The checksum of a file; raises DataError if it cannot be read."""
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK) for start in range(0, count, BLOCK))

@@ -1,4 +1,4 @@
-"""Finds and reads MultiBench's `humor.pkl`: three parts of word-aligned sequences."""
+"""Reads MultiBench's `humor.pkl`: three parts of word-aligned sequences."""
 
 from __future__ import annotations
 
@@ -10,16 +10,8 @@ from typing import Any
 import numpy as np
 
 from datasets.errors import DataError
-from datasets.raw.fetch import sources_of
-from datasets.raw.find import all_files
 from datasets.raw.unpickle import PLAIN, unpickle
-from datasets.urfunny.loader import UrFunny
-
-FILE = "humor.pkl"
-PARTS = {"train": "train", "val": "valid", "test": "test"}
-"""Our name of a part -> the file's."""
-KEYS = {"audio": "audio", "visual": "vision", "text": "text"}
-"""Modality -> the file's name for it."""
+from datasets.urfunny.spec import KEYS, PARTS, SPEC
 
 Fields = Mapping[Any, Any]
 
@@ -31,24 +23,6 @@ class RawPart:
     inputs: dict[str, np.ndarray]
     labels: np.ndarray
     names: tuple[str, ...]
-
-
-def find(places: Sequence[Path]) -> Path | None:
-    """The file itself, or the first `humor.pkl` in a folder, at most four levels deep."""
-    for path in all_files(places):
-        if path.name == FILE or path in places:
-            return path
-    return None
-
-
-def missing(places: Sequence[Path]) -> DataError:
-    """The error when there is no such file: where to get it, and what to type."""
-    where = f" in {', '.join(map(str, places))}" if places else ""
-    (source,) = sources_of(UrFunny.spec.name)
-    return DataError(
-        f"{FILE} is missing{where}; fetch it by hand from {source.urls[0]} and "
-        "type ./reproduce.sh data prepare urfunny --raw FILE"
-    )
 
 
 def read_raw(path: Path) -> dict[str, RawPart]:
@@ -69,7 +43,7 @@ def _fields(value: Any, keys: Sequence[str], where: str) -> Fields:
 
 def _part(value: Any, where: str) -> RawPart:
     fields = _fields(value, (*KEYS.values(), "labels", "id"), where)
-    widths = {m: width for m, (_, width) in UrFunny.spec.shapes.items()}
+    widths = {m: width for m, (_, width) in SPEC.shapes.items()}
     inputs = {m: _features(fields[key], widths[m], f"{where}, {key}") for m, key in KEYS.items()}
     sizes = {KEYS[m]: array.shape[:2] for m, array in inputs.items()}
     if len(set(sizes.values())) > 1:

@@ -9,21 +9,14 @@ together are better than text. The file has the known blemishes: zeros in front,
 from __future__ import annotations
 
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from datasets.loader import PrepareReport, Progress
-from datasets.store.manifest import refuse_to_replace_real_data, up_to_date
-from datasets.urfunny.loader import UrFunny
-from datasets.urfunny.prepare import notes, prepare_file, recipe_of, sha256_of
-from datasets.urfunny.raw import FILE, KEYS, PARTS
+from datasets.urfunny.spec import KEYS, PARTS, SPEC, STAND_IN_WORDS
 
-VERSION = "1"
 ITEMS = {"train": 516, "val": 162, "test": 482}
-WORDS = 6
 SHORTEST = 3
 SHIFTS = {"audio": 0.6, "visual": 0.7, "text": 0.95}
 """Distance of a class from the middle, where an item's own noise has standard deviation 1."""
@@ -31,20 +24,6 @@ SHIFTS = {"audio": 0.6, "visual": 0.7, "text": 0.95}
 MEAN = 1.5
 WORD_NOISE = 0.3
 FEATURE_NOISE = 0.1
-
-
-def prepare_stand_in(folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
-    """Generates the raw file in a temporary folder and prepares it; raises DataError."""
-    recipe = recipe_of({"generated": VERSION, "seed": str(seed)})
-    current = up_to_date(folder, recipe)
-    if current:
-        return PrepareReport(False, folder, current, notes(current.facts))
-    refuse_to_replace_real_data(folder)
-    with tempfile.TemporaryDirectory() as raw:
-        path = Path(raw) / FILE
-        write_raw(path, seed)
-        raw_sha256 = {FILE: sha256_of(path)}
-        return prepare_file(path, folder, recipe, progress, raw=raw_sha256, stand_in=True)
 
 
 def write_raw(path: Path, seed: int) -> None:
@@ -55,7 +34,7 @@ def write_raw(path: Path, seed: int) -> None:
 def content(seed: int) -> dict[str, dict[str, Any]]:
     """What such a file holds."""
     random = np.random.RandomState(seed)
-    widths = {m: width for m, (_, width) in UrFunny.spec.shapes.items()}
+    widths = {m: width for m, (_, width) in SPEC.shapes.items()}
     directions = {m: random.standard_normal((2, width)) for m, width in widths.items()}
     return {theirs: _part(ITEMS[ours], directions, random) for ours, theirs in PARTS.items()}
 
@@ -65,7 +44,8 @@ def _part(
 ) -> dict[str, Any]:
     """`count` items, of which the last few have blemishes."""
     labels = random.permutation(np.arange(count) % 2)
-    is_word = np.arange(WORDS) >= random.randint(0, WORDS - SHORTEST + 1, (count, 1))
+    first = random.randint(0, STAND_IN_WORDS - SHORTEST + 1, (count, 1))
+    is_word = np.arange(STAND_IN_WORDS) >= first
     part: dict[str, Any] = {
         KEYS[m]: _features(labels, is_word, direction, SHIFTS[m], random)
         for m, direction in directions.items()

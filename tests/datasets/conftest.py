@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,22 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def shared_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared stand-in folder that no test may change."""
-    folder = tmp_path_factory.mktemp("stand_in") / "avmnist"
-    registry.generate_stand_in("avmnist", folder)
+def stand_in_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the prepared stand-in folder of a dataset, made once; no test may change it."""
+    root = tmp_path_factory.mktemp("stand_in")
+
+    def folder(name: str) -> Path:
+        if not (root / name).exists():
+            registry.generate_stand_in(name, root / name)
+        return root / name
+
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_stand_in(stand_in_of: Callable[[str], Path]) -> Path:
+    """The stand-in folder of AV-MNIST, which no test may change."""
+    return stand_in_of("avmnist")
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import torch
 
 from datasets import registry
 from datasets.errors import DataError
-from datasets.raw.fetch import SOURCES, sources_of
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -35,31 +34,6 @@ def test_wrong_options_are_refused(shared_stand_in: Path, options: dict, text: s
     for use in (registry.load, registry.fingerprint):
         with pytest.raises(DataError, match=text):
             use("avmnist", shared_stand_in, options)
-
-
-@pytest.mark.parametrize("options", [{}, {"pairing": "aligned"}, {"components": "3"}])
-def test_the_fingerprint_without_torch_is_that_of_the_loaded_data(
-    shared_stand_in: Path, options: dict
-) -> None:
-    loaded = registry.load("avmnist", shared_stand_in, options).fingerprint
-    assert registry.fingerprint("avmnist", shared_stand_in, options) == loaded
-    assert registry.prepared_state("avmnist", shared_stand_in, options).fingerprint == loaded
-
-
-def test_fingerprints_differ_by_option_and_not_by_spelling(shared_stand_in: Path) -> None:
-    choices = [{}, {"pairing": "aligned"}, {"components": 3}]
-    found = {registry.fingerprint("avmnist", shared_stand_in, options) for options in choices}
-    assert len(found) == 3
-    defaults = {"components": "4", "pairing": "scrambled"}
-    assert registry.fingerprint("avmnist", shared_stand_in, defaults) in found
-
-
-def test_a_missing_folder_says_what_to_type(tmp_path: Path) -> None:
-    state = registry.prepared_state("avmnist", tmp_path / "none")
-    assert (state.state, state.stand_in) == ("missing", False)
-    assert "./reproduce.sh data prepare avmnist" in state.detail
-    with pytest.raises(DataError, match=r"reproduce\.sh data prepare avmnist"):
-        registry.load("avmnist", tmp_path / "none")
 
 
 def test_splits_are_disjoint_and_validation_is_the_tail_of_train(shared_stand_in: Path) -> None:
@@ -95,7 +69,7 @@ def test_only_the_pairing_differs_between_pairings(shared_stand_in: Path) -> Non
 
 def test_planning_needs_neither_torch_nor_numpy(shared_stand_in: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from datasets import registry, sources, status;"
+        "import sys; from pathlib import Path; from datasets import registry;"
         "registry.fingerprint('avmnist', Path(sys.argv[1]), {}); registry.spec('avmnist');"
         "sys.exit(', '.join({'torch', 'numpy', 'scipy'} & set(sys.modules)) or 0)"
     )
@@ -104,14 +78,32 @@ def test_planning_needs_neither_torch_nor_numpy(shared_stand_in: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_every_dataset_has_sources_with_address_and_licence() -> None:
-    for name in registry.LOADERS:
-        assert sources_of(name)
-    for source in SOURCES:
-        assert source.urls and source.licence and source.citation
+def folder_with(path: Path, text: str) -> None:
+    path.mkdir()
+    (path / "loader.py").write_text("from datasets.loader import Loader\n" + text)
 
 
-def test_only_redistributable_data_is_downloaded_and_checked() -> None:
-    automatic = [source for source in SOURCES if source.automatic]
-    assert {source.dataset for source in automatic} == {"avmnist"}
-    assert all(source.redistributable for source in automatic)
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "defines 0 subclasses of Loader"),
+        ("class A(Loader): ...\nclass B(Loader): ...\n", "defines 2 subclasses of Loader"),
+        (
+            "from datasets.ave.spec import PUBLISHED\nclass A(Loader): spec = PUBLISHED.spec\n",
+            "'ave'",
+        ),
+    ],
+)
+def test_a_loader_that_does_not_fit_its_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
+) -> None:
+    folder_with(tmp_path / "odd", text)
+    monkeypatch.setattr(registry, "__file__", str(tmp_path / "registry.py"))
+    monkeypatch.setattr("datasets.__path__", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "datasets.odd", raising=False)
+    try:
+        with pytest.raises(ValueError, match=rf"odd/loader\.py .*{problem}"):
+            registry._found()
+    finally:
+        for name in ("datasets.odd", "datasets.odd.loader"):
+            sys.modules.pop(name, None)

@@ -29,9 +29,9 @@ from benchmarks.studies.sharpness.curvature_file import (
     file_stem,
 )
 from benchmarks.studies.sharpness.surface_file import Surface, SurfaceSettings
-from datasets.ave.release import read_annotations
+from datasets.ave.raw import read_annotations
 from datasets.avmnist.recordings import read_recordings
-from datasets.cremad import lists
+from datasets.cremad import raw as lists
 from datasets.cremad.spec import LABELS
 from datasets.raw import idx, wav
 from datasets.raw.flv import missing_bytes, read_frame

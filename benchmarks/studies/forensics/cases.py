@@ -180,10 +180,10 @@ def is_prepared(config: Config) -> bool:
 
 def shares(config: Config) -> Shares:
     """Of the prepared data."""
-    from datasets.avmnist.pairing import train_shares
+    from datasets.avmnist.loader import AvMnist
 
     folder: Path = workspace.prepared_folder(DATASET, config.profiles[PROFILE].stand_in)
-    return {case.pairing: train_shares(folder, case.pairing) for case in CASES}
+    return {case.pairing: AvMnist().train_shares(folder, case.pairing) for case in CASES}
 
 
 def _printed(value: float) -> str:

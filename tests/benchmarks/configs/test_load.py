@@ -242,7 +242,7 @@ def test_the_default_protocol_names_the_same_run_as_no_word():
 
 def test_the_options_of_a_dataset_are_its_loaders_with_their_defaults():
     for name, dataset in load_config().datasets.items():
-        choices = LOADERS[name].choices
+        choices = LOADERS[name].options
         assert set(choices) <= set(dataset.options)
         assert {k: dataset.options[k] for k in choices} == {k: v[0] for k, v in choices.items()}
         assert dataset.modalities == LOADERS[name].spec.modalities

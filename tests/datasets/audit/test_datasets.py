@@ -12,13 +12,13 @@ import pytest
 from datasets import registry
 from datasets.audit.findings import Finding
 from datasets.ave import audit as audit_ave
-from datasets.ave.release import Annotation
+from datasets.ave.raw import Annotation
 from datasets.avmnist import audit as audit_avmnist
 from datasets.avmnist.raw import RawAvMnist
 from datasets.avmnist.recordings import Clip
 from datasets.cremad import audit as audit_cremad
-from datasets.cremad.lists import KINDS, Pointer, pointer_in, pointers_of
-from datasets.cremad.spec import LABELS
+from datasets.cremad.raw import Pointer, pointer_in, pointers_of
+from datasets.cremad.spec import KINDS, LABELS
 from datasets.errors import DataError
 from datasets.registry import audit
 from datasets.store.arrays import write_store

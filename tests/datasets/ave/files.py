@@ -8,24 +8,31 @@ import h5py
 import numpy as np
 
 from datasets.ave import stand_in
-from datasets.ave.prepare import prepare_release
-from datasets.ave.release import AveRelease
-from datasets.loader import PrepareReport, silent
+from datasets.ave.loader import Ave
+from datasets.ave.spec import STAND_IN, Release
+from datasets.loader import PrepareReport, Progress, silent
 
-RELEASE = AveRelease({"train": 30, "val": 6, "test": 6}, stand_in.SHAPES, 6)
-"""As published, with other sizes: no identity, so that its files' bytes count."""
+RELEASE = Release({"train": 30, "val": 6, "test": 6}, STAND_IN.shapes, 6)
 
 
-def write_raw(folder: Path, release: AveRelease = RELEASE, seed: int = 0) -> Path:
+class SmallAve(Ave):
+    """As published, with other sizes."""
+
+    spec, release = RELEASE.spec, RELEASE
+
+
+def write_raw(folder: Path, release: Release = RELEASE, seed: int = 0) -> Path:
     """All required raw files in `folder`, which is returned."""
     folder.mkdir(parents=True, exist_ok=True)
     stand_in.write_raw(folder, release, seed)
     return folder
 
 
-def prepare(raw: Path, folder: Path, force: bool = False) -> PrepareReport:
+def prepare(
+    raw: Path, folder: Path, force: bool = False, progress: Progress = silent
+) -> PrepareReport:
     """Prepares the small release."""
-    return prepare_release([raw], folder, RELEASE, silent, force=force)
+    return SmallAve().prepare([raw], folder, progress=progress, force=force)
 
 
 def rewrite(path: Path, array: np.ndarray, key: str = "avadataset", **options: object) -> None:

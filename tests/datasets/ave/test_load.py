@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +12,18 @@ import torch
 from torch import Tensor
 
 from datasets import registry
-from datasets.ave import stand_in
+from datasets.ave.loader import Ave
 from datasets.errors import DataError
 from datasets.store.arrays import read_arrays
 from datasets.store.manifest import read_manifest
 from datasets.tensors.dataset import Dataset, SplitTensors
 from datasets.tensors.sources import Dense
-from tests.datasets.ave.files import prepare, write_raw
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def folder(stand_in_of: Callable[[str], Path]) -> Path:
     """Prepared stand-in data that no test may change."""
-    folder = tmp_path_factory.mktemp("stand_in") / "ave"
-    registry.generate_stand_in("ave", folder)
-    return folder
+    return stand_in_of("ave")
 
 
 def test_the_default_is_full_pictures_and_the_official_splits(folder: Path) -> None:
@@ -77,64 +75,17 @@ def test_published_protocol_reports_on_the_official_validation_clips(folder: Pat
     assert chosen.fingerprint != official.fingerprint
 
 
-@pytest.mark.parametrize("options", [{}, {"visual": "mean"}, {"protocol": "published"}])
-def test_the_fingerprint_without_torch_is_that_of_the_loaded_data(
-    folder: Path, options: dict[str, str]
-) -> None:
-    loaded = registry.load("ave", folder, options).fingerprint
-    assert registry.fingerprint("ave", folder, options) == loaded
-
-
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        ({"visual": "ful"}, "unknown visual 'ful'; did you mean 'full'"),
-        ({"visuals": "full"}, "unknown option of ave 'visuals'; did you mean 'visual'"),
-        ({"protocol": "actor_disjoint"}, "unknown protocol 'actor_disjoint'"),
-    ],
-)
-def test_wrong_options_are_refused(folder: Path, options: dict[str, str], text: str) -> None:
-    for use in (registry.load, registry.fingerprint):
-        with pytest.raises(DataError, match=text):
-            use("ave", folder, options)
-
-
-def test_a_missing_folder_says_what_to_type(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"\./reproduce\.sh data prepare ave --raw DIR"):
-        registry.load("ave", tmp_path / "none")
-
-
 def test_the_real_shapes_are_known_without_data() -> None:
     spec = registry.spec("ave")
     assert spec.shapes == {"audio": (10, 128), "visual": (10, 7, 7, 512)}
     assert (spec.classes, spec.segments) == (29, 10)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(
-    folder: Path, tmp_path: Path
-) -> None:
-    registry.generate_stand_in("ave", tmp_path / "again")
-    first, again = read_manifest(folder), read_manifest(tmp_path / "again")
-    assert (again.fingerprint, again.arrays) == (first.fingerprint, first.arrays)
-    assert not registry.generate_stand_in("ave", tmp_path / "again").fresh
-    assert registry.generate_stand_in("ave", tmp_path / "again", seed=1).fresh
-    other = read_manifest(tmp_path / "again")
-    assert other.fingerprint != first.fingerprint
-    assert all(other.arrays[n] != entry for n, entry in first.arrays.items())
-
-
 def test_a_changed_generator_needs_a_new_version(folder: Path) -> None:
     audio = np.abs(np.load(folder / "audio_train.npy"))
     visual = np.load(folder / "visual_full_test.npy").astype(np.float64)
-    assert stand_in.VERSION == "1"
+    assert Ave.stand_in_version == "1"
     assert (audio.mean(), visual.mean()) == pytest.approx((3.1282, 2.5413), abs=1e-3)
-
-
-def test_real_data_is_never_replaced_by_stand_in_data(tmp_path: Path) -> None:
-    real = prepare(write_raw(tmp_path / "raw"), tmp_path / "ave")
-    with pytest.raises(DataError, match="holds real data; stand-in data needs a folder of its own"):
-        registry.generate_stand_in("ave", real.folder)
-    assert read_manifest(real.folder) == real.manifest
 
 
 def ridge_accuracy(data: Dataset, modalities: list[str]) -> float:

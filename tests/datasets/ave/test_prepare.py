@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from datasets import registry
-from datasets.ave.prepare import prepare_release
-from datasets.ave.raw import find_raw
+from datasets.ave.loader import Ave
 from datasets.errors import DataError
 from datasets.raw import hdf5
 from datasets.store import arrays
@@ -128,7 +127,8 @@ def test_published_labels_are_compared_and_the_difference_is_reported(
     rewrite(raw / "labels.h5", one_hot)
     seen = prepare(raw, tmp_path / "ave")
     report = prepare(raw, tmp_path / "ave", force=True)
-    assert (seen.fresh, seen.notes) == (False, report.notes)
+    assert (seen.fresh, seen.notes) == (True, report.notes)
+    assert seen.manifest.fingerprint == report.manifest.fingerprint
     assert "right_labels.h5 differs from Annotations.txt in no clip" in str(report)
     assert "labels.h5 differs from Annotations.txt in 2 clips, first row 17; not used" in str(
         report
@@ -233,7 +233,7 @@ def _edit(old: str, new: str) -> Callable[[Path], None]:
         (_features(lambda a: _spoil(a, 3, 7e4)), r"row 3: .*range of float16 \(\+-65504\.0\)"),
         (_features(lambda a: _spoil(a, 0, np.inf), "audio"), r"audio_feature\.h5, row 0: a value"),
         (lambda raw: (raw / "val_order.h5").unlink(), r"val_order\.h5 missing \(looked in"),
-        (lambda raw: (raw / "Annotations.txt").unlink(), "nothing is downloaded for AVE"),
+        (lambda raw: (raw / "Annotations.txt").unlink(), r"Annotations\.txt missing \(looked in"),
         (lambda raw: _order(raw, "val", lambda o: o[:-1]), r"is int64 \(5,\); expected whole num"),
         (lambda raw: _order(raw, "test", lambda o: o * 0 + 42), "names row 42; rows are 0 to 41"),
         (lambda raw: _order(raw, "test", lambda o: o * 0 - 1), "names row -1; rows are 0 to 41"),
@@ -243,7 +243,7 @@ def _edit(old: str, new: str) -> Callable[[Path], None]:
         (_edit("&clip0000004&good", "&clip0000004"), r"Annotations\.txt, line 5: found 'event"),
         (_edit("good&", "good&x"), r"line 1: the event lasts from x\d to \d"),
         (_edit("good", "good&0&10\nevent 0&more&good"), "has 43 clips in 6 categories"),
-        (lambda raw: (raw / "Annotations.txt").write_bytes(b"\xff\xfe"), "it is no text in UTF-8"),
+        (lambda raw: (raw / "Annotations.txt").write_bytes(b"\xff\xfe"), "not text in UTF-8"),
         (lambda raw: (raw / "Annotations.txt").write_text("\n"), "holds no annotation"),
         (lambda raw: rewrite(raw / "labels.h5", np.ones((42, 10))), r"labels\.h5: .* expected"),
     ],
@@ -273,7 +273,7 @@ def test_raw_files_are_found_below_the_folder_and_one_by_one(raw: Path, tmp_path
     deep.parent.mkdir(parents=True)
     raw.rename(deep)
     assert prepare(tmp_path / "a", tmp_path / "ave").fresh
-    assert find_raw(sorted(deep.iterdir())) == find_raw([tmp_path / "a"])
+    assert Ave().find_raw(sorted(deep.iterdir())) == Ave().find_raw([tmp_path / "a"])
 
 
 def test_a_full_disk_in_the_middle_leaves_the_old_data(
@@ -300,7 +300,5 @@ def test_a_full_disk_in_the_middle_leaves_the_old_data(
 
 def test_progress_reaches_its_total_in_every_stage(raw: Path, tmp_path: Path) -> None:
     last: dict[str, tuple[int, int]] = {}
-    prepare_release(
-        [raw], tmp_path / "ave", RELEASE, lambda s, d, t: last.update({s: (d, t)}), force=False
-    )
+    prepare(raw, tmp_path / "ave", progress=lambda s, d, t: last.update({s: (d, t)}))
     assert len(last) == 10 and all(done == total for done, total in last.values())

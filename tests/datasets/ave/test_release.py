@@ -9,8 +9,15 @@ import h5py
 import numpy as np
 import pytest
 
-from datasets.ave.raw import KEY, ORDERS, read_raw, segment_labels
-from datasets.ave.release import PUBLISHED, Annotation, categories, read_annotations
+from datasets.ave.raw import (
+    KEY,
+    Annotation,
+    categories,
+    read_annotations,
+    read_raw,
+    segment_labels,
+)
+from datasets.ave.spec import ORDERS, PUBLISHED
 from datasets.errors import DataError
 from tests.datasets.ave.files import content, rewrite
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import torch
 
 from datasets import registry
-from datasets.errors import DataError
 
 
 def test_the_default_protocol_validates_on_the_last_training_rows(shared_stand_in: Path) -> None:
@@ -29,8 +27,3 @@ def test_the_published_protocol_validates_on_the_test_rows(shared_stand_in: Path
     assert torch.equal(published.train.labels, data.train.labels[:2160])
     assert published.fingerprint != data.fingerprint
     assert published.split_fingerprint != data.split_fingerprint
-
-
-def test_an_unknown_protocol_is_named(shared_stand_in: Path) -> None:
-    with pytest.raises(DataError, match="unknown protocol 'publish'; did you mean 'published'"):
-        registry.load("avmnist", shared_stand_in, {"protocol": "publish"})

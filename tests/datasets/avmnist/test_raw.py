@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.avmnist.raw import RawAvMnist, read_raw
-from datasets.avmnist.release import PUBLISHED, Content, Release
+from datasets.avmnist.raw import PUBLISHED, Content, RawAvMnist, Release, read_raw
 from datasets.errors import DataError
 from datasets.raw.idx import pack_idx
 
@@ -99,7 +98,7 @@ def test_an_archive_of_any_name_can_be_given_by_itself(raw: Path, shared_raw: Pa
         ),
         (
             lambda raw: (raw / "recordings" / "3_low_7.wav").write_bytes(b"RIFF"),
-            r"3_low_7\.wav: no WAV file",
+            r"3_low_7\.wav: cannot be read as WAV",
         ),
     ],
     ids=["labels gone", "audio gone", "truncated", "html", "too few labels", "label 11", "no wav"],

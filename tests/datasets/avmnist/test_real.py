@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from datasets import registry
-from datasets.avmnist.raw import read_raw, scan
+from datasets.avmnist.raw import PUBLISHED, read_raw, scan
 from datasets.avmnist.recordings import clip_of, digest, read_recordings
-from datasets.avmnist.release import PUBLISHED, SPEAKERS
+from datasets.avmnist.spec import FSDD, SOURCES, SPEAKERS
 from datasets.avmnist.spectrogram import spectrogram
 from datasets.errors import DataError
-from datasets.raw.fetch import FSDD, SOURCES, problem_with, sources_of
+from datasets.raw.fetch import problem_with
 from datasets.store.manifest import read_manifest
 from tests.datasets.avmnist.test_spectrogram import drawn
 
@@ -105,7 +105,7 @@ def test_without_raw_only_missing_files_are_downloaded(
 ) -> None:
     monkeypatch.setattr("urllib.request.urlopen", offline)
     found = scan([real_raw])
-    places = {source.file: found.files.get(source.file) for source in sources_of("avmnist")}
+    places = {source.file: found.files.get(source.file) for source in SOURCES}
     places[FSDD.file] = next(place for place in found.recordings if place.is_file())
     downloads = tmp_path / "raw" / "avmnist"
     downloads.mkdir(parents=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from datasets.cremad.lists import KINDS
+from datasets.cremad.loader import Cremad
 from datasets.cremad.prepare import Release, prepare_release
-from datasets.cremad.raw import find_raw
-from datasets.cremad.spec import LABELS
+from datasets.cremad.spec import KINDS, LABELS
 from datasets.cremad.stand_in import write_lists
 from datasets.loader import PrepareReport, silent
 
@@ -33,4 +32,5 @@ def file_of(raw: Path, clip: str, kind: str) -> Path:
 
 def prepared(raw: Path, folder: Path, processes: int = 1) -> PrepareReport:
     """Prepares the small release."""
-    return prepare_release(find_raw([raw]), folder, SMALL, processes, silent)
+    manifest = prepare_release([raw], folder, SMALL, processes, silent)
+    return PrepareReport(True, folder, manifest, Cremad().notes(manifest.facts))

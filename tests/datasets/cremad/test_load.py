@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +13,20 @@ import torch
 
 from benchmarks.models import build_model
 from datasets import registry
-from datasets.cremad import stand_in
 from datasets.cremad.clip import Outcome
-from datasets.cremad.facts import measured
-from datasets.cremad.lists import (
-    KINDS,
+from datasets.cremad.loader import Cremad
+from datasets.cremad.prepare import facts_of
+from datasets.cremad.raw import (
+    RawCremad,
     actor_of,
     check_label_list,
+    find_raw,
     label_of,
     read_pointers,
     read_split_lists,
 )
-from datasets.cremad.load import split_rows
-from datasets.cremad.loader import Cremad
-from datasets.cremad.raw import RawCremad, find_raw
-from datasets.cremad.spec import LABELS
+from datasets.cremad.spec import KINDS, LABELS
+from datasets.cremad.splits import split_rows
 from datasets.cremad.stand_in import write_clips
 from datasets.errors import DataError
 from datasets.store.manifest import read_manifest
@@ -58,11 +58,10 @@ def real_clips(real_lists: RawCremad) -> tuple[list[str], np.ndarray, np.ndarray
     return clips, np.array([label_of(clip) for clip in clips]), is_test
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("stand-in") / "cremad"
-    registry.generate_stand_in("cremad", folder)
-    return folder
+@pytest.fixture(scope="session")
+def folder(stand_in_of: Callable[[str], Path]) -> Path:
+    """Prepared stand-in data that no test may change."""
+    return stand_in_of("cremad")
 
 
 def test_published_lists_have_their_sizes_and_labels(real_lists: RawCremad) -> None:
@@ -86,7 +85,7 @@ def test_official_sums_cover_every_clip_and_show_the_known_oddities(real_lists: 
         for clips in parts.values()
         for clip in clips
     ]
-    facts = measured(parts, outcomes, known)
+    facts = facts_of(parts, outcomes, known)
     assert facts["rows"] == {"train": 6698, "test": 744} and facts["unverified"] == 0
     assert facts["same_sound"] == [
         ["1006_TIE_HAP_XX", "1006_TIE_NEU_XX"],
@@ -137,25 +136,16 @@ def test_shapes_follow_the_front_end(folder: Path, front_end: str, frames: int) 
     assert labels.shape == (8,)
 
 
-def test_every_option_gives_other_data(folder: Path) -> None:
-    options = [{}, {"front_end": "257x188"}, {"protocol": "published"}]
-    assert len({registry.fingerprint("cremad", folder, o) for o in options}) == 3
-    with pytest.raises(DataError, match=r"unknown front_end '257x300'; known: 257x188, 257x299"):
-        registry.load("cremad", folder, {"front_end": "257x300"})
-
-
 def test_device_memory_is_that_of_frames_and_spectrograms(folder: Path) -> None:
     manifest = Cremad().manifest(folder)
     found = Cremad().device_bytes(manifest, {"front_end": "257x188"})
     assert found == pytest.approx(360 * (64 * 85 * 3 + 4 * 257 * 188), rel=0.001)
 
 
-def test_stand_in_is_marked_and_small(folder: Path) -> None:
+def test_stand_in_is_small(folder: Path) -> None:
     data, manifest = registry.load("cremad", folder), read_manifest(folder)
-    assert data.stand_in and manifest.stand_in
     assert (len(data.train), len(data.val), len(data.test)) == (270, 30, 60)
     assert manifest.total_bytes() < 45e6 and not manifest.facts["skipped"]
-    assert not registry.generate_stand_in("cremad", folder).fresh
 
 
 def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
@@ -169,7 +159,7 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
 
 def test_a_changed_generator_needs_a_new_version(folder: Path) -> None:
     # Means, not digests: the last bit of a sine may differ between machines.
-    assert stand_in.VERSION == "1"
+    assert Cremad.stand_in_version == "1"
     samples = np.load(folder / "samples.npy").astype(float)
     assert np.load(folder / "frames.npy").mean() == pytest.approx(FRAME_MEAN, abs=0.05)
     assert np.abs(samples).mean() == pytest.approx(SAMPLE_MEAN, abs=0.5)

@@ -11,7 +11,8 @@ import pytest
 
 from datasets.errors import DataError
 from datasets.raw import fetch as fetch_module
-from datasets.raw.fetch import RawSource, fetch
+from datasets.raw.fetch import fetch
+from datasets.spec import RawSource
 from tests.datasets.raw.server import CONTENT, Server
 
 
@@ -26,7 +27,7 @@ def server() -> Iterator[Server]:
 
 def source(*urls: str, pinned: bool = True) -> RawSource:
     size, sha256 = (len(CONTENT), hashlib.sha256(CONTENT).hexdigest()) if pinned else (None, None)
-    return RawSource("toy", "file.gz", urls, "licence", "citation", bytes=size, sha256=sha256)
+    return RawSource("file.gz", urls, "licence", "citation", bytes=size, sha256=sha256)
 
 
 def files(folder: Path) -> list[str]:

@@ -121,14 +121,15 @@ def test_chunks_before_the_data_are_skipped() -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"", "no WAV file"),
-        (b"OggS" + WAV[4:], "no WAV file"),
-        (WAV[:36], "no data chunk"),
+        (b"", "not a WAV file"),
+        (b"OggS" + WAV[4:], "not a WAV file"),
+        (WAV[:36], "missing"),
         (WAV[:-1], "truncated, 1 bytes"),
-        (WAV[:12] + WAV[36:], "is None, expected"),
-        (WAV[:16] + struct.pack("<I", 8) + WAV[20:28] + WAV[36:], "format chunk has 8 bytes"),
-        (pack_wav(SAMPLES, 16000), r"\(1, 1, 16000, 16\), expected \(1, 1, 8000, 16\)"),
-        (WAV[:40] + struct.pack("<I", 3) + WAV[44:47], "no whole number of 16-bit samples"),
+        (WAV[:12] + WAV[36:], "before fmt chunk"),
+        (WAV[:16] + struct.pack("<I", 8) + WAV[20:28] + WAV[36:], "too early"),
+        (WAV[:20] + struct.pack("<H", 3) + WAV[22:], "unknown format"),
+        (WAV[:8] + b"WAVX" + WAV[12:], "not a WAVE file"),
+        (pack_wav(SAMPLES, 16000), r"\(1, 16000, 16\), expected \(1, 8000, 16\)"),
     ],
 )
 def test_wrong_wav_is_refused_with_its_name(content: bytes, text: str) -> None:

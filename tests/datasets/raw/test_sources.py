@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from datasets.ave import raw as ave_raw
-from datasets.avmnist import raw as avmnist_fetch
-from datasets.cremad import raw as cremad_raw
-from datasets.raw.fetch import CREMAD, CREMAD_LISTS, OTHER_VERSIONS, SOURCES, RawSource, sources_of
+from datasets.avmnist import raw as avmnist_raw
+from datasets.cremad.spec import KINDS, LISTS
+from datasets.registry import LOADERS
+from datasets.spec import RawSource
 
-EVERY = [pytest.param(source, id=source.file) for source in (*SOURCES, *OTHER_VERSIONS)]
+READ = [source for loader in LOADERS.values() for source in loader.sources]
+OTHERS = [source for loader in LOADERS.values() for source in loader.other_versions]
 
 
-@pytest.mark.parametrize("source", EVERY)
+@pytest.mark.parametrize("source", [pytest.param(s, id=s.file) for s in (*READ, *OTHERS)])
 def test_a_source_says_where_what_and_whose(source: RawSource) -> None:
     assert source.urls and all(re.fullmatch(r"https?://\S+", url) for url in source.urls)
     assert source.licence and source.citation
@@ -22,29 +24,25 @@ def test_a_source_says_where_what_and_whose(source: RawSource) -> None:
     assert source.sha256 is None or re.fullmatch("[0-9a-f]{64}", source.sha256)
 
 
-def test_what_needs_a_person_is_never_downloaded() -> None:
-    assert {s.dataset for s in SOURCES if s.automatic} == {"avmnist"}
-    assert all(s.automatic for s in sources_of("avmnist"))
-    assert not any(s.automatic or s.redistributable for s in OTHER_VERSIONS)
-    assert [s.file for s in SOURCES if s.redistributable and not s.automatic] == [CREMAD_LISTS.file]
+def test_only_what_may_be_copied_is_downloaded_and_all_else_needs_a_person() -> None:
+    automatic = [source for source in READ if source.automatic]
+    assert automatic == list(LOADERS["avmnist"].sources)
+    assert all(source.redistributable for source in automatic)
+    assert not any(s.automatic or s.redistributable for s in OTHERS)
+    assert [s for s in READ if s.redistributable and not s.automatic] == [LISTS]
 
 
-def test_another_version_is_not_fetched(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched = []
-    monkeypatch.setattr(avmnist_fetch, "fetch", lambda source, *_, **__: fetched.append(source))
-    avmnist_fetch.download(tmp_path, lambda *_: None)
-    assert fetched == list(sources_of("avmnist")) and len(fetched) == 5
+    monkeypatch.setattr(avmnist_raw, "fetch", lambda source, *_, **__: fetched.append(source))
+    avmnist_raw.download(tmp_path, lambda *_: None)
+    assert fetched == list(LOADERS["avmnist"].sources) and len(fetched) == 5
 
 
-def test_every_raw_file_that_a_loader_looks_for_has_a_source() -> None:
-    listed = " ".join(s.file for s in sources_of("ave"))
-    for name in (ave_raw.ANNOTATIONS, *ave_raw.ORDERS.values(), *ave_raw.FEATURES.values()):
-        assert name in listed
-    assert {CREMAD, CREMAD_LISTS} == set(sources_of("cremad"))
-    for name in ("train.csv", "test.csv", *cremad_raw.KINDS.values()):
-        assert name in CREMAD.file + CREMAD_LISTS.file
-    assert [s.file for s in sources_of("urfunny")] == ["humor.pkl"]
-
-
-def test_an_unknown_dataset_has_no_source() -> None:
-    assert sources_of("cremda") == ()
+@pytest.mark.parametrize("name", LOADERS)
+def test_every_raw_file_that_a_loader_looks_for_has_a_source(name: str) -> None:
+    listed = " ".join(source.file for source in LOADERS[name].sources)
+    assert listed
+    extra = ("train.csv", "test.csv", *KINDS.values()) if name == "cremad" else ()
+    for file in (*LOADERS[name].raw_files, *extra):
+        assert file in listed

@@ -130,8 +130,8 @@ HOSTILE = {
     "buffer": (b"\x80\x05\x97.", "instruction NEXT_BUFFER"),
     "data called": (b"]K\x01\x85R.", "it calls a list"),
     "data built": (b"]}b.", "it sets the state of a list"),
-    "list of no list": (b"}K\x01a.", "no list"),
-    "dict of no dict": (b"]K\x01K\x02s.", "no dict"),
+    "list of no list": (b"}K\x01a.", "other than a list"),
+    "dict of no dict": (b"]K\x01K\x02s.", "other than a dict"),
     "tuple as key": (pickle.dumps({(1,): 2}), "a dict key is a tuple"),
     "fields": (pickle.dumps(np.zeros(2, [("a", "f4")])), "dtype 'V4'"),
     "dates": (pickle.dumps(np.zeros(2, "M8[s]")), "dtype 'M8'"),
@@ -161,7 +161,7 @@ def test_a_registered_extension_is_refused_too(tmp_path: Path) -> None:
 def test_a_torch_file_is_refused(tmp_path: Path) -> None:
     stream = io.BytesIO()
     torch.save({"x": torch.ones(2)}, stream)
-    with pytest.raises(DataError, match=r"x\.pkl is (refused|no complete pickle)"):
+    with pytest.raises(DataError, match=r"x\.pkl is (refused|not a complete pickle)"):
         unpickle(written(tmp_path, stream.getvalue()))
 
 
@@ -199,7 +199,7 @@ def test_an_array_may_have_any_shape_of_its_size(tmp_path: Path) -> None:
     ],
 )
 def test_a_length_beyond_the_end_is_damage(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(DataError, match="no complete pickle"):
+    with pytest.raises(DataError, match="not a complete pickle"):
         unpickle(written(tmp_path, content))
 
 
@@ -213,14 +213,14 @@ def test_deep_nesting_is_harmless(tmp_path: Path, inner: bytes) -> None:
     value = unpickle(written(tmp_path, b"\x80\x02" + inner + b"."))
     assert isinstance(value, list | tuple)
     named = b"\x80\x04" + inner + inner + b"\x93."  # as module and name of a function
-    with pytest.raises(DataError, match=r"recursion|names"):
+    with pytest.raises(DataError, match="requires str"):
         unpickle(written(tmp_path, named))
 
 
 def test_a_truncated_file_is_named_wherever_it_ends(tmp_path: Path) -> None:
     content = pickle.dumps({"a": ARRAYS["float32"], "b": PLAIN}, 4)
     for end in range(len(content)):
-        with pytest.raises(DataError, match=r"x\.pkl is (refused|no complete pickle)"):
+        with pytest.raises(DataError, match=r"x\.pkl is (refused|not a complete pickle)"):
             unpickle(written(tmp_path, content[:end]))
 
 

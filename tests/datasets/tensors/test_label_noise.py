@@ -12,11 +12,9 @@ from datasets.tensors.label_noise import RECIPE, noisy_fingerprint, wrong_labels
 LABELS = torch.arange(5000) % 10
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stand-in") / "avmnist"
-    registry.generate_stand_in("avmnist", folder)
-    return folder
+@pytest.fixture
+def folder(shared_stand_in):
+    return shared_stand_in
 
 
 @pytest.mark.parametrize("percent", [20, 40, 60, 100])
