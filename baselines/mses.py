@@ -119,7 +119,7 @@ class MSES(Method):
         """What goes back with a modality."""
         if self.restore == "model":
             return self.model
-        return nn.ModuleList([self.model.encoders[modality], self.model.fusion.heads[modality]])
+        return nn.ModuleList([self.model.encoders[modality], self.model.heads[modality]])
 
     def _snapshot(self, modality: str) -> dict[str, Any]:
         snapshot = {"weights": self._part(modality).state_dict()}
