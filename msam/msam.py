@@ -130,12 +130,12 @@ class MSAM(Method):
         nu_d = torch.stack(list(nu.values())).amax()
         self.optimizer.zero_grad()
         loss.backward()
-        options = {"rho": self.rho, "direction": self._direction(nu)}
+        direction = self._direction(nu)
         if self.residual == "exclude":
-            with sharpened(self.model, share=nu_d, **options):
+            with sharpened(self.model, rho=self.rho, share=nu_d, direction=direction):
                 F.cross_entropy(self.model(inputs), labels).backward()
             return
-        with ascended(self.model, **options) as clean:
+        with ascended(self.model, rho=self.rho, direction=direction) as clean:
             F.cross_entropy(self.model(inputs), labels).backward()
         sharp = [p.grad for p in clean]
         torch._foreach_mul_(sharp, nu_d)

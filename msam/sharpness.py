@@ -157,8 +157,9 @@ def frozen_batchnorm(module: nn.Module) -> Iterator[None]:
 
 
 def _records_statistics(module: nn.Module) -> bool:
-    norm = isinstance(module, nn.modules.batchnorm._NormBase)
-    return norm and module.training and module.track_running_stats
+    if not isinstance(module, nn.modules.batchnorm._NormBase):
+        return False
+    return module.training and module.track_running_stats
 
 
 def _mix(model: nn.Module, clean: Gradient, share: float | Tensor) -> None:
