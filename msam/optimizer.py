@@ -22,8 +22,8 @@ class MSAMOptimizer(torch.optim.Optimizer):
     Until then `share` is 1: SAM. `in_second_pass` is True while the closure runs at theta + eps,
     where there is nothing to measure.
 
-    `param_groups` and `state` are those of the wrapped optimiser, so that learning-rate schedules
-    and checkpoints see one optimiser.
+    Only the optimiser's parameters are perturbed. `param_groups` and `state` are those of the
+    wrapped optimiser, so that learning-rate schedules and checkpoints see one optimiser.
     """
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, *, rho: float) -> None:
@@ -47,9 +47,12 @@ class MSAMOptimizer(torch.optim.Optimizer):
             )
         with torch.enable_grad():
             loss = closure()
+        held = (p for group in self.param_groups for p in group["params"])
+        direction = {p: p.grad for p in held if p.grad is not None}
+        second = sharpened(self.model, rho=self.rho, share=self.share, direction=direction)
         self.in_second_pass = True
         try:
-            with sharpened(self.model, rho=self.rho, share=self.share), torch.enable_grad():
+            with second, torch.enable_grad():
                 closure()
         finally:
             self.in_second_pass = False

@@ -34,11 +34,13 @@ def sharpened(
     or 0-dimensional tensors. `direction` maps the parameters that are to move to the tensors along
     which they move, in place of g.
 
-    Inside, several backward passes may add up, as for micro-batches. BatchNorm does not record the
-    second pass. A parameter that only one of the passes reaches has a gradient of zero in the
-    other; with `share=1` the second pass alone decides. Gradients of zero give eps = 0. Infinite
-    or NaN gradients make weights and gradients NaN inside: theta still comes back, and a
-    `GradScaler` finds them and skips the step. Nothing waits for the device.
+    g is all that stands in `.grad` of the model's parameters. If the optimiser does not hold all of
+    them, freeze the others or clear their gradients too (`model.zero_grad()`). Inside, several
+    backward passes may add up, as for micro-batches. BatchNorm does not record the second pass. A
+    parameter that only one of the passes reaches has a gradient of zero in the other; with
+    `share=1` the second pass alone decides. Gradients of zero give eps = 0. Infinite or NaN
+    gradients make weights and gradients NaN inside: theta still comes back, and a `GradScaler`
+    finds them and skips the step. Nothing waits for the device.
 
     Raises ValueError if there is no gradient before or after the second pass, if a gradient is
     sparse or a parameter sharded (FSDP), and for a `rho` or `share` that is no finite number.
@@ -69,13 +71,13 @@ def ascended(
     inside have left there. Raises ValueError for gradients that cannot be used.
     """
     clean = {p: _kept(g) for p, g in _dense_gradients(model).items()}
-    if not clean:
+    along = clean if direction is None else direction
+    if not along:
         raise ValueError(
             "sharpened: no parameter of the model has a gradient; call loss.backward() before it"
         )
     for p in clean:
         p.grad = None
-    along = clean if direction is None else direction
     with perturbed(list(along), list(along.values()), rho), frozen_batchnorm(model):
         yield clean
 

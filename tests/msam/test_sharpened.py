@@ -280,12 +280,11 @@ def test_scaler_skips_the_step_where_a_gradient_is_not_finite(share: float, bad:
 def test_scaler_leaves_the_gradient_of_a_step_without_it() -> None:
     """The direction does not depend on the scale, and both gradients have the same one."""
     plain, scaled = net().double(), net().double()
-    loss = lambda model: F.mse_loss(model(X.double()), Y.double())  # noqa: E731
     scaler = torch.amp.GradScaler("cpu")
     for model, scale in ((plain, lambda x: x), (scaled, scaler.scale)):
-        scale(loss(model)).backward()
+        scale(F.mse_loss(model(X.double()), Y.double())).backward()
         with sharpened(model, rho=RHO, share=0.6):
-            scale(loss(model)).backward()
+            scale(F.mse_loss(model(X.double()), Y.double())).backward()
     scaler.unscale_(torch.optim.SGD(scaled.parameters(), 0.1))
     for p, q in zip(plain.parameters(), scaled.parameters(), strict=True):
         torch.testing.assert_close(p.grad, q.grad, rtol=1e-12, atol=1e-12)
