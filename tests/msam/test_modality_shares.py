@@ -46,7 +46,7 @@ def test_every_set_of_modalities_is_asked_for_once_and_without_gradient() -> Non
 
 
 def test_measuring_leaves_no_casts_without_gradient_to_autocast() -> None:
-    """Its cache would hand them to the next training pass, whose weights then got no gradient."""
+    """Torch 2.1 hands them to the next training pass, whose weights then get no gradient."""
     model, x = nn.Linear(4, 3), torch.randn(5, 4)
     with torch.autocast("cpu", torch.bfloat16):
         modality_shares(lambda present: model(x).float().mean().abs(), NAMES)

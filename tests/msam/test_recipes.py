@@ -35,6 +35,8 @@ def test_there_is_a_recipe_for_each_promise() -> None:
 
 @pytest.mark.parametrize("heading", RECIPES.keys() - OTHERWISE)
 def test_recipe_trains_its_model(heading: str) -> None:
+    if "GradScaler" in heading and not hasattr(torch.amp, "GradScaler"):
+        pytest.skip("before torch 2.3 a GradScaler needs a GPU")
     losses = run(RECIPES[heading], heading)["losses"]
     assert len(losses) % STEPS == 0
     for start in range(0, len(losses), STEPS):

@@ -26,6 +26,9 @@ from tests.tiny import (
     weights,
 )
 
+needs_scaler = pytest.mark.skipif(
+    not hasattr(torch.amp, "GradScaler"), reason="before torch 2.3 a GradScaler needs a GPU"
+)
 fusions = pytest.mark.parametrize("fusion", ["late", "early"])
 RHO = 0.3
 X, Y = torch.randn(8, 6), torch.randn(8, 2)
@@ -253,6 +256,7 @@ def test_second_pass_leaves_recorded_statistics_alone(kind: type[nn.Module]) -> 
     assert changed(once, dict(model.named_buffers()))
 
 
+@needs_scaler
 @pytest.mark.parametrize("share", [1, 0.6])
 @pytest.mark.parametrize("bad", [torch.inf, torch.nan])
 def test_scaler_skips_the_step_where_a_gradient_is_not_finite(share: float, bad: float) -> None:
@@ -277,6 +281,7 @@ def test_scaler_skips_the_step_where_a_gradient_is_not_finite(share: float, bad:
     assert all(torch.isfinite(value).all() for value in states[1].values())
 
 
+@needs_scaler
 def test_scaler_leaves_the_gradient_of_a_step_without_it() -> None:
     """The direction does not depend on the scale, and both gradients have the same one."""
     plain, scaled = net().double(), net().double()
