@@ -90,7 +90,7 @@ class Pool:
         threads = {"OMP_NUM_THREADS": str(thread_count(self.execution.jobs))}
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.executors.pool"],
+            [sys.executable, "-P", "-m", "benchmarks.executors.pool"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

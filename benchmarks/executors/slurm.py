@@ -85,7 +85,8 @@ def submit_array(job: SlurmJob) -> str:
         install = "pip install -r requirements-extra.txt"
         raise ValueError(f"--executor slurm needs submitit: {install}") from error
     folder = job.folders.root.absolute() / "slurm" / "%j"
-    executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=_RESTARTS)
+    python = f"{shlex.quote(sys.executable)} -P"  # no module from the folder it was submitted in
+    executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=_RESTARTS, python=python)
     executor.update_parameters(**job.request.parameters())
     try:
         with redirect_stderr(StringIO()), executor.batch():
