@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from benchmarks.bench.bare import bare
 from benchmarks.bench.growth import growth
+from benchmarks.bench.library import library
 from benchmarks.bench.memory import memory
 from benchmarks.bench.modes import capture, determinism, precision
 from benchmarks.bench.naive import naive
@@ -31,6 +32,7 @@ PARTS = {
     "bare": bare,
     "naive": naive,
     "growth": growth,
+    "library": library,
     "capture": capture,
     "precision": precision,
     "determinism": determinism,
