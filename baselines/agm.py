@@ -144,9 +144,7 @@ class AGM(Method):
             return
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         largest = torch.stack([g.abs().amax() for g in heads]).amax()
-        factor = self.clip / (
-            global_norm(gradients) + 1e-6
-        )  # below 1: the norm is at least the largest entry
+        factor = self.clip / (global_norm(gradients) + 1e-6)  # below 1: the norm exceeds it
         torch._foreach_mul_(gradients, torch.where(largest > self.clip, factor, 1.0))
 
     def state_dict(self) -> dict[str, Any]:
