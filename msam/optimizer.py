@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from msam.sharpness import sharpened
+from msam.sharpness import check_number, sharpened
 
 
 class MSAMOptimizer(torch.optim.Optimizer):
@@ -23,10 +23,12 @@ class MSAMOptimizer(torch.optim.Optimizer):
     where there is nothing to measure.
 
     Only the optimiser's parameters are perturbed. `param_groups` and `state` are those of the
-    wrapped optimiser, so that learning-rate schedules and checkpoints see one optimiser.
+    wrapped optimiser, so that learning-rate schedules and checkpoints see one optimiser. Raises
+    ValueError for a negative or infinite `rho`.
     """
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, *, rho: float) -> None:
+        check_number("rho", rho, least=0.0)
         groups, state = optimizer.param_groups, optimizer.state
         super().__init__(groups, optimizer.defaults)
         self.model, self.optimizer, self.rho = model, optimizer, rho

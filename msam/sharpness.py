@@ -45,8 +45,8 @@ def sharpened(
     Raises ValueError if there is no gradient before or after the second pass, if a gradient is
     sparse or a parameter sharded (FSDP), and for a `rho` or `share` that is no finite number.
     """
-    _check_number("rho", rho, least=0.0)
-    _check_number("share", share)
+    check_number("rho", rho, least=0.0)
+    check_number("share", share)
     with ascended(model, rho=rho, direction=direction) as clean:
         yield
     if not _dense_gradients(model):
@@ -207,12 +207,11 @@ def _kept(gradient: Tensor) -> Tensor:
     return gradient.clone() if inside or gradient._is_view() else gradient
 
 
-def _check_number(name: str, value: float | Tensor, least: float = -math.inf) -> None:
+def check_number(name: str, value: float | Tensor, least: float = -math.inf) -> None:
+    """Raises ValueError for a tensor of other shape than () and a number that is not finite."""
     if isinstance(value, Tensor):  # its value stays on the device
         if value.ndim:
-            raise ValueError(
-                f"sharpened: {name} has the shape {tuple(value.shape)}; it must be one number"
-            )
+            raise ValueError(f"{name} has the shape {tuple(value.shape)}; it must be one number")
     elif not (math.isfinite(value) and value >= least):
         bound = "" if least == -math.inf else f" of at least {least:g}"
-        raise ValueError(f"sharpened: {name} is {value!r}; it must be a finite number{bound}")
+        raise ValueError(f"{name} is {value!r}; it must be a finite number{bound}")

@@ -106,6 +106,11 @@ def test_a_wrapped_optimizer_keeps_its_state_and_takes_new_groups() -> None:
     assert base.param_groups is optimizer.param_groups and len(base.param_groups) == 2
 
 
+def test_a_negative_radius_is_refused() -> None:
+    with pytest.raises(ValueError, match="rho is -1"):
+        MSAMOptimizer(net(), torch.optim.SGD(net().parameters(), 0.1), rho=-1.0)
+
+
 def test_a_step_without_closure_says_what_to_use() -> None:
     """As a GradScaler calls it."""
     optimizer, _ = build(net())
