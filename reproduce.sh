@@ -32,4 +32,4 @@ if [ "${1:-}" = test ]; then
   cd "$root"
   exec "$venv/bin/python" -m pytest --numprocesses auto "$@"
 fi
-PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} exec "$venv/bin/python" -m benchmarks "$@"
+PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} exec "$venv/bin/python" -P -m benchmarks "$@"

@@ -14,7 +14,7 @@ from baselines.registry import register
 from msam.method import Method, batch_metrics
 from msam.model import Absent, Features, Inputs, MultimodalModel, evaluating
 from msam.optim import OptimConfig
-from msam.parameters import Interval, NonNegative
+from msam.parameters import Fraction, Interval, NonNegative
 from msam.shapley import coalition_logits, shapley_responses
 from msam.sharpness import global_norm
 
@@ -70,7 +70,7 @@ class AGM(Method):
         cap: NonNegative | None = 10.0,
         modulation_epochs: Annotated[int, Interval(0)] | None = None,
         after_window: Literal["frozen", "off"] = "frozen",
-        probability_floor: Annotated[float, Interval(0, 1)] = 1e-8,
+        probability_floor: Fraction = 1e-8,
         clip: NonNegative | None = 1.0,
         coalitions: Literal["agm", "first_pass"] = "agm",
         absent: Absent = "zero_input",
@@ -144,7 +144,7 @@ class AGM(Method):
             return
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         largest = torch.stack([g.abs().amax() for g in heads]).amax()
-        factor = self.clip / (global_norm(gradients) + 1e-6)  # below 1: the norm is no smaller
+        factor = self.clip / (global_norm(gradients) + 1e-6)  # below 1: the norm exceeds it
         torch._foreach_mul_(gradients, torch.where(largest > self.clip, factor, 1.0))
 
     def state_dict(self) -> dict[str, Any]:

@@ -68,12 +68,6 @@ def loss_decay(losses: Tensor, history: Tensor, beta: float) -> Tensor:
     return decay
 
 
-def first_largest(scores: Tensor) -> Tensor:
-    """1 at the largest of the scores, the first of several equal ones, 0 elsewhere: (M,)."""
-    positions = torch.arange(len(scores), device=scores.device)
-    return (positions == scores.argmax()).to(scores.dtype)
-
-
 def _lengths(tensors: Collection[Tensor]) -> Tensor:
     return torch.stack(torch._foreach_norm(list(tensors)))
 

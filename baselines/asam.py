@@ -13,7 +13,7 @@ from msam.method import Method, batch_metrics
 from msam.model import Inputs, MultimodalModel
 from msam.optim import OptimConfig
 from msam.parameters import NonNegative
-from msam.sharpness import frozen_batchnorm, global_norm, perturbed
+from msam.sharpness import global_norm, sharpened
 
 
 @register("asam")
@@ -55,10 +55,10 @@ class ASAM(Method):
         scaled = torch._foreach_mul(sizes, [p.grad for p in params])  # T g
         length = global_norm(scaled)
         torch._foreach_mul_(scaled, sizes)  # T^2 g
-        # `perturbed` divides by ||T^2 g||; Eq. 8 of the paper divides by ||T g||.
+        # `sharpened` divides by ||T^2 g||; Eq. 8 of the paper divides by ||T g||.
         radius = self.rho * global_norm(scaled) / (length + 1e-12)
-        with perturbed(params, scaled, radius), frozen_batchnorm(self.model):
-            self.optimizer.zero_grad()
+        direction = dict(zip(params, scaled, strict=True))
+        with sharpened(self.model, rho=radius, share=1, direction=direction):
             F.cross_entropy(self.model(inputs), labels).backward()
         self.optimizer.step()
         return batch_metrics(logits, labels, loss)

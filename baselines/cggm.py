@@ -77,7 +77,7 @@ class CGGM(Method):
         """f_m, (B, D_m) -> (B, C); its last layer has the shape of the fused output layer."""
         output = self.outputs[modality]
         sizes = [output.out_features]
-        if modality not in getattr(self.model.fusion, "heads", {}):
+        if modality not in self.model.heads:
             sizes.insert(0, output.in_features)
         layers: list[nn.Module] = []
         for size in sizes:

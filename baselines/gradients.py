@@ -53,9 +53,8 @@ class LazyLinear(nn.LazyLinear):
 def output_layers(model: MultimodalModel) -> dict[str, nn.Linear]:
     """The linear layer that turns a modality into logits: its own head if the fusion has heads,
     else the fusion's last linear layer, the same one for all."""
-    heads = getattr(model.fusion, "heads", None)
-    if heads is not None:
-        return {m: heads[m] for m in model.modalities}
+    if model.heads:
+        return {m: model.heads[m] for m in model.modalities}
     *_, last = (layer for layer in model.fusion.modules() if isinstance(layer, nn.Linear))
     return dict.fromkeys(model.modalities, last)
 

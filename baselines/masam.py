@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from baselines.alignment import Ascent, Conflict, Gamma, Scale, ascent, first_largest, loss_decay
+from baselines.alignment import Ascent, Conflict, Gamma, Scale, ascent, loss_decay
 from baselines.registry import register
 from msam.losses import modality_losses
 from msam.method import Method, batch_metrics
 from msam.model import Inputs, MultimodalModel
 from msam.optim import OptimConfig
-from msam.parameters import Interval, NonNegative
-from msam.sharpness import frozen_batchnorm, perturbed
-
-Fraction = Annotated[float, Interval(0, 1)]
-Gradient = dict[nn.Parameter, Tensor]
+from msam.parameters import Fraction, NonNegative
+from msam.shapley import dominant_mask
+from msam.sharpness import Gradient, frozen_batchnorm, perturbed
 
 
 @register("masam")
@@ -89,7 +87,7 @@ class MASAM(Method):
         ascents = [ascent(g.values(), u.values(), **self.reading) for g, u in parts]
         gamma = torch.stack([a.gamma for a in ascents])
         scores = self.alpha * loss_decay(losses, self.history, self.beta) + (1 - self.alpha) * gamma
-        chosen = first_largest(scores) if self.target == "dominant" else torch.ones_like(scores)
+        chosen = dominant_mask(scores) if self.target == "dominant" else torch.ones_like(scores)
         with self._perturbed(fused, ascents, chosen):
             _, moved, moved_losses = self._losses(inputs, labels)
             moved = moved + moved_losses.sum() if self.second_loss == "total" else moved

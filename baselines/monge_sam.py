@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from baselines.registry import register
@@ -19,5 +17,6 @@ class MongeSAM(SAM):
     no default rho could be verified: SAM's is taken.
     """
 
-    def radius(self, gradient: Sequence[Tensor]) -> Tensor:
+    def radius(self) -> Tensor:
+        gradient = [p.grad for p in self.model.parameters() if p.grad is not None]
         return self.rho / (1 + global_norm(gradient).square()).sqrt()

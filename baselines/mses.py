@@ -33,7 +33,7 @@ class Watch:
     def observe(self, loss: float, epoch: int) -> bool:
         """Enters an epoch's loss; whether the smoothed loss is strictly lower than ever before.
 
-        The filter has two taps on raw losses; it is no exponential average.
+        The filter has two taps on raw losses; an exponential average would have more.
         """
         self.smoothed = loss if self.previous is None else 0.6 * self.previous + 0.4 * loss
         self.previous = loss
@@ -119,7 +119,7 @@ class MSES(Method):
         """What goes back with a modality."""
         if self.restore == "model":
             return self.model
-        return nn.ModuleList([self.model.encoders[modality], self.model.fusion.heads[modality]])
+        return nn.ModuleList([self.model.encoders[modality], self.model.heads[modality]])
 
     def _snapshot(self, modality: str) -> dict[str, Any]:
         snapshot = {"weights": self._part(modality).state_dict()}

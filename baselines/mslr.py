@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from baselines.registry import register
 from msam.method import Method, batch_metrics
 from msam.model import Inputs, MultimodalModel
 from msam.optim import OptimConfig
-from msam.parameters import Interval, complaint_about
+from msam.parameters import Count, complaint_about
 
 
 @register("mslr")
@@ -40,7 +40,7 @@ class MSLR(Method):
         optim: OptimConfig,
         *,
         bases: Mapping[str, float] | None = None,
-        window: Annotated[int, Interval(1)] = 5,
+        window: Count = 5,
         strategy: Literal["dynamic", "keep"] = "dynamic",
     ) -> None:
         super().__init__(model, optim)

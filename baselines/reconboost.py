@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from baselines.registry import register
 from msam.method import Method, batch_metrics
-from msam.model import Absent, Features, Inputs, LateFusion, MultimodalModel, evaluating
+from msam.model import Absent, Features, Inputs, MultimodalModel, evaluating
 from msam.optim import OptimConfig
-from msam.parameters import Interval, NonNegative
+from msam.parameters import Count, Interval, NonNegative
 
 Epochs = Annotated[int, Interval(0)]
 Names = tuple[str, ...]
@@ -62,7 +62,7 @@ class ReconBoost(Method):
         alpha: NonNegative = 0.5,
         consolidation: Literal["dead", "live"] = "dead",
         boosting_epochs: Epochs = 4,
-        rectification_epochs: Annotated[int, Interval(1)] = 4,
+        rectification_epochs: Count = 4,
         pretrain_epochs: Epochs = 0,
         members: Literal["grow", "all"] = "grow",
         boosting_lr: NonNegative | None = None,
@@ -150,7 +150,7 @@ class ReconBoost(Method):
         features, _ = encoded = self._encode(inputs, self.members)
         if len(self.members) == len(features):
             joint = self.model.fusion(features)
-        elif isinstance(self.model.fusion, LateFusion):
+        elif self.model.heads:
             joint = sum(self._learners(encoded)[m] for m in self.members)
         else:  # a constant in place of a modality must not enter BatchNorm's statistics
             with evaluating(self.model.fusion):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -13,7 +12,7 @@ from msam.method import Method, batch_metrics
 from msam.model import Inputs, MultimodalModel
 from msam.optim import OptimConfig
 from msam.parameters import NonNegative
-from msam.sharpness import frozen_batchnorm, perturbed
+from msam.sharpness import sharpened
 
 
 @register("sam")
@@ -37,14 +36,11 @@ class SAM(Method):
         loss = F.cross_entropy(logits, labels)
         self.optimizer.zero_grad()
         loss.backward()
-        moved = [p for p in self.model.parameters() if p.grad is not None]
-        gradient = [p.grad for p in moved]
-        with perturbed(moved, gradient, self.radius(gradient)), frozen_batchnorm(self.model):
-            self.optimizer.zero_grad()
+        with sharpened(self.model, rho=self.radius(), share=1):
             F.cross_entropy(self.model(inputs), labels).backward()
         self.optimizer.step()
         return batch_metrics(logits, labels, loss)
 
-    def radius(self, gradient: Sequence[Tensor]) -> float | Tensor:
-        """The length of the perturbation along this gradient."""
+    def radius(self) -> float | Tensor:
+        """The length of the perturbation along the gradient in `.grad`."""
         return self.rho

@@ -13,7 +13,7 @@ from msam.method import Method, batch_metrics
 from msam.model import Inputs, MultimodalModel
 from msam.optim import OptimConfig
 from msam.parameters import Interval, NonNegative
-from msam.sharpness import frozen_batchnorm, perturbed
+from msam.sharpness import ascended
 
 
 @register("wsam")
@@ -51,11 +51,9 @@ class WSAM(Method):
         loss = F.cross_entropy(logits, labels)
         self.optimizer.zero_grad()
         loss.backward()
-        clean = {p: p.grad for p in self.model.parameters() if p.grad is not None}
-        params, gradient = list(clean), list(clean.values())
-        with perturbed(params, gradient, self.rho), frozen_batchnorm(self.model):
-            self.optimizer.zero_grad()
+        with ascended(self.model, rho=self.rho) as clean:
             F.cross_entropy(self.model(inputs), labels).backward()
+        params, gradient = list(clean), list(clean.values())
         sharpness = torch._foreach_sub([p.grad for p in params], gradient)
         for p, g in clean.items():
             p.grad = g

@@ -19,11 +19,11 @@ def modality_losses(
 ) -> Tensor:
     """L_m of each modality, (M,), with gradient; the first equality in line 4 of Algorithm 1.
 
+    From features {m: (B, D_m)}, the features that stand for absence {m: (1, D_m)} and labels (B,).
     `response`: cross-entropy of the mono-modal response Phi_m (Eq. 17). `unimodal`: cross-entropy
     of the modality alone. Both run the fusion in evaluation mode, as AGM does, so that the absent
-    modalities never enter BatchNorm's statistics; unlike there, no gradient flows through the
-    features that stand for absence. The `scalar` split, L_m = nu_m L, needs no
-    losses of its own.
+    modalities never enter BatchNorm's statistics. Unlike there, no gradient flows through the
+    features that stand for absence. The `scalar` split, L_m = nu_m L, does not use this.
     """
     with evaluating(model.fusion):
         if split == "response":

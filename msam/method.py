@@ -32,6 +32,7 @@ class Method(ABC):
         return super().__new__(cls)
 
     def __init__(self, model: MultimodalModel, optim: OptimConfig) -> None:
+        _refuse_several_processes()
         self.model = model
         self.epoch = 0
         # Draws of the method's own; the global generator is left to dropout.
@@ -93,6 +94,16 @@ class Method(ABC):
         `params` are the hyperparameters given: an option may widen what a method can do.
         """
         return None
+
+
+def _refuse_several_processes() -> None:
+    distributed = torch.distributed
+    running = distributed.is_available() and distributed.is_initialized()
+    if running and distributed.get_world_size() > 1:
+        raise ValueError(
+            f"torch.distributed runs {distributed.get_world_size()} processes, but a method's step "
+            "averages no gradients over them; use msam.sharpened with DistributedDataParallel"
+        )
 
 
 def batch_metrics(logits: Tensor, labels: Tensor, loss: Tensor) -> dict[str, Tensor]:

@@ -41,11 +41,17 @@ class MultimodalModel(nn.Module):
         """Fused logits (B, C)."""
         return self.fusion(self.encode(inputs))
 
+    @property
+    def heads(self) -> dict[str, nn.Module]:
+        """Each modality's own head, {} for a fusion that has none (no `heads`)."""
+        return dict(getattr(self.fusion, "heads", {}))
+
     def modality_parameters(self, modality: str) -> list[nn.Parameter]:
         """theta_m: the encoder's parameters, and those of the modality's own head if it has one."""
-        heads = getattr(self.fusion, "heads", {})
-        own_head = list(heads[modality].parameters()) if modality in heads else []
-        return [*self.encoders[modality].parameters(), *own_head]
+        parameters = list(self.encoders[modality].parameters())
+        if modality in self.heads:
+            parameters += self.heads[modality].parameters()
+        return parameters
 
     def modality_logits(self, features: Features, absent: Features) -> dict[str, Tensor]:
         """What each modality says alone, {m: (B, C)}: its own head if the fusion has heads, else

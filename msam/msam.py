@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +12,7 @@ from msam.losses import Split, modality_losses
 from msam.method import Method, batch_metrics
 from msam.model import Absent, Features, Inputs, MultimodalModel, evaluating
 from msam.optim import OptimConfig
-from msam.parameters import Interval, NonNegative
+from msam.parameters import Count, NonNegative
 from msam.shapley import (
     Coalition,
     Negatives,
@@ -22,12 +20,14 @@ from msam.shapley import (
     coalition_logits,
     coalition_scores,
     contributions,
+    dominant_mask,
+    modality_shares,
+    response_probabilities,
 )
-from msam.sharpness import frozen_batchnorm, perturbed
+from msam.sharpness import Gradient, ascended, set_aside, sharpened
 
 Scope = Literal["all", "dominant", "encoders"]
 Coalitions = Literal["first_pass", "agm"]
-Gradient = dict[nn.Parameter, Tensor]
 
 
 class MSAM(Method):
@@ -63,7 +63,7 @@ class MSAM(Method):
         negatives: Negatives = "clip",
         absent: Absent = "zero_feature",
         coalitions: Coalitions = "first_pass",
-        refresh: Annotated[int, Interval(1)] = 1,
+        refresh: Count = 1,
     ) -> None:
         super().__init__(model, optim)
         self.rho, self.value, self.split, self.scope = rho, value, split, scope
@@ -104,9 +104,12 @@ class MSAM(Method):
         self, inputs: Inputs, features: Features, logits: Tensor, labels: Tensor
     ) -> dict[str, Tensor]:
         """nu_m of this batch, 0-dimensional, from features {m: (B, D_m)} and logits (B, C)."""
-        values = self._coalition_logits(inputs, features, logits)
-        scores = coalition_scores(values, labels, self.model.modalities, self.value)
-        return contributions(scores, self.negatives)
+        names = self.model.modalities
+        fused = self._coalition_logits(inputs, features, logits)
+        if self.value == "response_prob":  # of each modality's response, not of a coalition
+            return contributions(response_probabilities(fused, labels, names), self.negatives)
+        scores = coalition_scores(fused, labels, self.value)
+        return modality_shares(scores.__getitem__, names, negatives=self.negatives)
 
     def _coalition_logits(
         self, inputs: Inputs, features: Features, logits: Tensor
@@ -125,48 +128,45 @@ class MSAM(Method):
     ) -> None:
         """Leaves nu_d g1 + (1 - nu_d) g in `.grad`; `residual='include'` leaves nu_d g1 + g."""
         nu_d = torch.stack(list(nu.values())).amax()
-        clean = self._backward(loss)
-        with self._perturbed(clean, nu):
-            sharp = self._backward(F.cross_entropy(self.model(inputs), labels))
-        # In place: on a CPU, fresh tensors of the model's size cost more than the arithmetic.
+        self.optimizer.zero_grad()
+        loss.backward()
+        direction = self._direction(nu)
         if self.residual == "exclude":
-            torch._foreach_sub_(list(sharp.values()), list(clean.values()))
-        torch._foreach_mul_(list(sharp.values()), nu_d)
-        torch._foreach_add_(list(sharp.values()), list(clean.values()))
+            with sharpened(self.model, rho=self.rho, share=nu_d, direction=direction):
+                F.cross_entropy(self.model(inputs), labels).backward()
+            return
+        with ascended(self.model, rho=self.rho, direction=direction) as clean:
+            F.cross_entropy(self.model(inputs), labels).backward()
+        sharp = [p.grad for p in clean]
+        torch._foreach_mul_(sharp, nu_d)
+        torch._foreach_add_(sharp, list(clean.values()))
 
     def _split_gradient(
         self, inputs: Inputs, labels: Tensor, features: Features, nu: dict[str, Tensor]
     ) -> None:
         """Leaves grad L_d(theta + eps) + grad L_s(theta) in `.grad`, with losses per modality."""
-        chosen = _dominant_mask(nu)
+        chosen = dominant_mask(torch.stack(list(nu.values())))
         losses = self._losses(inputs, features, labels)
         rest = losses.sum() if self.residual == "include" else (losses * (1 - chosen)).sum()
-        clean = self._backward((losses * chosen).sum(), retain_graph=True)
-        residual = self._backward(rest)
-        with self._perturbed(clean, nu):
-            moved = self._losses(inputs, self.model.encode(inputs), labels)
-            sharp = self._backward((moved * chosen).sum())
-        torch._foreach_add_(list(sharp.values()), list(residual.values()))
+        self.optimizer.zero_grad()
+        rest.backward(retain_graph=True)
+        with set_aside(self.model):
+            (losses * chosen).sum().backward()
+            with sharpened(self.model, rho=self.rho, share=1, direction=self._direction(nu)):
+                moved = self._losses(inputs, self.model.encode(inputs), labels)
+                (moved * chosen).sum().backward()
 
     def _losses(self, inputs: Inputs, features: Features, labels: Tensor) -> Tensor:
         absent = self.model.absent_features(inputs, features, self.absent)
         return modality_losses(self.split, self.model, features, absent, labels)
 
-    def _backward(self, loss: Tensor, retain_graph: bool = False) -> Gradient:
-        """The gradient of `loss`, which also stays in `.grad`. Parameters without one are left
-        out, so that the optimiser does not move them."""
-        self.optimizer.zero_grad()
-        loss.backward(retain_graph=retain_graph)
-        return {p: p.grad for p in self.model.parameters() if p.grad is not None}
-
-    @contextmanager
-    def _perturbed(self, gradient: Gradient, nu: dict[str, Tensor]) -> Iterator[None]:
-        """theta + eps inside, along the part of the gradient that is in scope (ledger row 5)."""
+    def _direction(self, nu: dict[str, Tensor]) -> Gradient | None:
+        """The part of the gradient in `.grad` that is in scope (ledger row 5); None for all."""
         weights = self._scope_weights(nu)
-        ascent = {p: g if weights is None else g * weights.get(p, 0.0) for p, g in gradient.items()}
-        moved = perturbed(list(ascent), list(ascent.values()), self.rho)
-        with moved, frozen_batchnorm(self.model):
-            yield
+        if weights is None:
+            return None
+        moving = [p for p in self.model.parameters() if p.grad is not None]
+        return {p: p.grad * weights.get(p, 0.0) for p in moving}
 
     def _scope_weights(self, nu: dict[str, Tensor]) -> dict[nn.Parameter, float | Tensor] | None:
         """What each parameter's gradient is multiplied by: 1 in scope, 0 outside; None for all."""
@@ -174,10 +174,11 @@ class MSAM(Method):
             return None
         if self.scope == "encoders":
             return dict.fromkeys(self.model.encoders.parameters(), 1.0)
+        chosen = dominant_mask(torch.stack(list(nu.values())))
         weights: dict[nn.Parameter, float | Tensor] = {}
-        for m, chosen in zip(nu, _dominant_mask(nu).unbind(), strict=True):
+        for m, one in zip(nu, chosen.unbind(), strict=True):
             for p in self.model.modality_parameters(m):
-                weights[p] = weights.get(p, 0.0) + chosen  # modalities may share an encoder
+                weights[p] = weights.get(p, 0.0) + one  # modalities may share an encoder
         return weights
 
     def state_dict(self) -> dict[str, Any]:
@@ -190,10 +191,3 @@ class MSAM(Method):
         device = next(self.model.parameters()).device
         self.steps_taken = state.get("steps_taken", 0)
         self.kept = {m: nu.to(device) for m, nu in state.get("kept", {}).items()}
-
-
-def _dominant_mask(nu: dict[str, Tensor]) -> Tensor:
-    """1 for the dominant modality, the first of several equal ones, 0 for the others: (M,)."""
-    shares = torch.stack(list(nu.values()))
-    positions = torch.arange(len(nu), device=shares.device)
-    return (positions == shares.argmax()).to(shares.dtype)

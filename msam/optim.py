@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated
 
-from msam.parameters import Interval, NonNegative, field_problems
+from msam.parameters import Count, Fraction, NonNegative, field_problems
 
 
 @dataclass(frozen=True)
@@ -17,10 +16,10 @@ class OptimConfig:
     """
 
     lr: NonNegative = 1e-3
-    momentum: Annotated[float, Interval(0, 1)] = 0.9
+    momentum: Fraction = 0.9
     weight_decay: NonNegative = 1e-4
-    decay_epochs: Annotated[int, Interval(1)] = 70
-    decay_factor: Annotated[float, Interval(0, 1)] = 0.1
+    decay_epochs: Count = 70
+    decay_factor: Fraction = 0.1
 
     def __post_init__(self) -> None:
         if problems := field_problems(OptimConfig, asdict(self), "optim"):

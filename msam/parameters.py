@@ -30,8 +30,8 @@ class Interval:
 
 
 Count = Annotated[int, Interval(1)]
-
 NonNegative = Annotated[float, Interval(0)]
+Fraction = Annotated[float, Interval(0, 1)]
 
 
 def hyperparameters(cls: type) -> dict[str, inspect.Parameter]:

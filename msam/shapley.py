@@ -1,8 +1,11 @@
-"""Shapley responses of the modalities (Eq. 16-19, corrected) and their contributions (Eq. 20)."""
+"""Shapley responses of the modalities (Eq. 16-19, corrected) and their contributions (Eq. 20).
+
+The equations are those of arXiv 2510.24919.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import combinations
 from math import factorial
@@ -16,7 +19,38 @@ from msam.model import Features, LateFusion, present_only
 Coalition = frozenset[str]
 Empty = Literal["zero", "value", "printed"]
 Negatives = Literal["clip", "raw", "softmax"]
+BatchMean = Literal["prob", "logit", "accuracy", "neg_loss"]
 Value = Literal["prob", "logit", "accuracy", "neg_loss", "response_prob"]
+
+
+def modality_shares(
+    score: Callable[[Coalition], Tensor | float],
+    modalities: Sequence[str],
+    *,
+    negatives: Negatives = "clip",
+) -> dict[str, Tensor]:
+    """The contribution nu_m of each modality to this batch (Eq. 20): {m: 0-dimensional}, sum 1.
+
+    `score(present)` says how well the model does with only the modalities in the frozenset
+    `present`: a number or 0-dimensional tensor, larger is better, 0 for a model that knows
+    nothing. The mean probability of the true class is the suite's choice. It is called without
+    gradient for each of the 2^M - 1 non-empty sets; put the model into evaluation mode there
+    (`evaluating`), so that BatchNorm does not record inputs that are not there.
+
+    The scores are averaged over the processes of `torch.distributed` first: every rank then has
+    the same shares, and every rank must call this. `negatives`: see `contributions`.
+
+    Raises ValueError if `modalities` is empty, a plain string or names one twice, and if a score
+    is not a single number.
+    """
+    names = _checked_names(modalities)
+    with torch.no_grad():
+        scores = {s: _checked_score(s, score(s)) for s in coalitions(names)}
+        scores = _averaged_over_processes(scores)
+        nu = contributions(shapley_responses(scores, names), negatives)
+    # Autocast's copies of weights that were made without gradient would give none later.
+    torch.clear_autocast_cache()
+    return nu
 
 
 def coalitions(modalities: tuple[str, ...]) -> Iterator[Coalition]:
@@ -73,19 +107,26 @@ def mono_modal_responses(
 
 
 def coalition_scores(
-    logits: Mapping[Coalition, Tensor], labels: Tensor, modalities: tuple[str, ...], value: Value
-) -> dict[str, Tensor]:
-    """The scalar Phi_m of each modality: the response of the batch mean of `value` (ledger row 1).
+    logits: Mapping[Coalition, Tensor], labels: Tensor, value: BatchMean
+) -> dict[Coalition, Tensor]:
+    """The batch mean of `value` for each coalition, 0-dimensional (ledger row 1).
 
-    `prob` is the true-class probability, `logit` the true-class logit, `neg_loss` minus the
-    cross-entropy. `response_prob` instead takes the true-class probability of the softmax of
-    Phi_m's logits, which is always positive.
+    From logits (B, C) and labels (B,). `prob` is the true-class probability, `logit` the
+    true-class logit, `neg_loss` minus the cross-entropy.
     """
-    if value == "response_prob":
-        responses = shapley_responses(logits, modalities)
-        return {m: _true_class(phi.softmax(-1), labels) for m, phi in responses.items()}
     scores = _REDUCTIONS[value](torch.stack(list(logits.values())), labels)
-    return shapley_responses(dict(zip(logits, scores.unbind(), strict=True)), modalities)
+    return dict(zip(logits, scores.unbind(), strict=True))
+
+
+def response_probabilities(
+    logits: Mapping[Coalition, Tensor], labels: Tensor, modalities: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """The mean true-class probability under softmax(Phi_m), 0-dimensional and always positive.
+
+    The value `response_prob` of ledger row 1, from logits (B, C) and labels (B,).
+    """
+    responses = shapley_responses(logits, modalities)
+    return {m: _true_class(phi.softmax(-1), labels) for m, phi in responses.items()}
 
 
 def contributions(
@@ -107,6 +148,43 @@ def contributions(
         total = positive.sum(0)
         nu = torch.where(total > 1e-8, positive / total.clamp_min(1e-8), 1 / len(phi))
     return dict(zip(responses, nu.unbind(), strict=True))
+
+
+def dominant_mask(scores: Tensor) -> Tensor:
+    """1 at the largest of the scores, the first of several equal ones, 0 elsewhere: (M,)."""
+    positions = torch.arange(len(scores), device=scores.device)
+    return (positions == scores.argmax()).to(scores.dtype)
+
+
+def _checked_names(modalities: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(modalities)
+    if isinstance(modalities, str) or not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"modality_shares: modalities is {modalities!r}; it must hold different names, "
+            'such as ("text", "image")'
+        )
+    return names
+
+
+def _checked_score(present: Coalition, score: Tensor | float) -> Tensor:
+    value = score if isinstance(score, Tensor) else torch.tensor(float(score))
+    if value.ndim or not value.is_floating_point():
+        raise ValueError(
+            f"modality_shares: score({sorted(present)}) has the shape {tuple(value.shape)} and the "
+            f"type {value.dtype}; it must be one real number, such as a mean over the batch"
+        )
+    return value
+
+
+def _averaged_over_processes(scores: dict[Coalition, Tensor]) -> dict[Coalition, Tensor]:
+    """The mean over the ranks of `torch.distributed`, if it runs."""
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return scores
+    stacked = torch.stack(list(scores.values()))
+    distributed.all_reduce(stacked)
+    averaged = stacked / distributed.get_world_size()
+    return dict(zip(scores, averaged.unbind(), strict=True))
 
 
 @lru_cache(maxsize=64)

@@ -1,12 +1,104 @@
-"""The two context managers of every sharpness-aware step: move the weights, freeze BatchNorm."""
+"""Sharpness-aware gradients for any model: move the weights, run a second pass, mix."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+Gradient = dict[nn.Parameter, Tensor]
+
+
+@contextmanager
+def sharpened(
+    model: nn.Module,
+    *,
+    rho: float | Tensor,
+    share: float | Tensor,
+    direction: Mapping[nn.Parameter, Tensor] | None = None,
+) -> Iterator[None]:
+    """The second half of a step, after `loss.backward()` and before the optimiser.
+
+    Algorithm 1, lines 7-9, of Modality-Aware SAM (arXiv 2510.24919). Run the forward and backward
+    pass again inside: there the weights are theta + eps with eps = rho g / ||g||, where g is the
+    gradient that stood in `.grad`, and `.grad` is empty. Afterwards the weights are theta bit for
+    bit, and `.grad` holds
+
+        share * g(theta + eps) + (1 - share) * g(theta).
+
+    `share` is nu_d, the largest of `modality_shares`. `share=1` is SAM, `share=0` leaves the
+    gradient as it was. `rho` is the length of eps, over all parameters jointly. Both are numbers
+    or 0-dimensional tensors. `direction` maps the parameters that are to move to the tensors along
+    which they move, in place of g.
+
+    g is all that stands in `.grad` of the model's parameters. If the optimiser does not hold all of
+    them, freeze the others or clear their gradients too (`model.zero_grad()`). Inside, several
+    backward passes may add up, as for micro-batches. BatchNorm does not record the second pass. A
+    parameter that only one of the passes reaches has a gradient of zero in the other; with
+    `share=1` the second pass alone decides. Gradients of zero give eps = 0. Infinite or NaN
+    gradients make weights and gradients NaN inside: theta still comes back, and a `GradScaler`
+    finds them and skips the step. Nothing waits for the device.
+
+    Raises ValueError if there is no gradient before or after the second pass, if a gradient is
+    sparse or a parameter sharded (FSDP), and for a `rho` or `share` that is no finite number.
+    """
+    check_number("rho", rho, least=0.0)
+    check_number("share", share)
+    with ascended(model, rho=rho, direction=direction) as clean:
+        yield
+    if not _dense_gradients(model):
+        raise ValueError(
+            "sharpened: there is no gradient after the second pass; run the forward pass and "
+            "loss.backward() inside `with sharpened(...)`"
+        )
+    if isinstance(share, Tensor) or share != 1:
+        _mix(model, clean, share)
+
+
+@contextmanager
+def ascended(
+    model: nn.Module,
+    *,
+    rho: float | Tensor,
+    direction: Mapping[nn.Parameter, Tensor] | None = None,
+) -> Iterator[Gradient]:
+    """theta + rho g / ||g|| inside, with `.grad` empty; yields g, {parameter: tensor}.
+
+    The part of `sharpened` that all relatives of SAM share. Afterwards `.grad` is what the passes
+    inside have left there. Raises ValueError for gradients that cannot be used.
+    """
+    clean = {p: _kept(g) for p, g in _dense_gradients(model).items()}
+    along = clean if direction is None else direction
+    if not along:
+        raise ValueError(
+            "sharpened: no parameter of the model has a gradient; call loss.backward() before it"
+        )
+    for p in clean:
+        p.grad = None
+    with perturbed(list(along), list(along.values()), rho), frozen_batchnorm(model):
+        yield clean
+
+
+@contextmanager
+def set_aside(model: nn.Module) -> Iterator[None]:
+    """Takes the gradients out of `.grad` inside and adds them to what is there at the end.
+
+    For losses per modality: the gradient of the other modalities' losses at theta waits here while
+    `sharpened` works on the loss of the dominant one. Raises ValueError for sparse gradients.
+    """
+    waiting = {p: _kept(g) for p, g in _dense_gradients(model).items()}
+    for p in waiting:
+        p.grad = None
+    yield
+    found = [p for p in waiting if p.grad is not None]
+    with torch.no_grad():
+        if found:
+            torch._foreach_add_([p.grad for p in found], [waiting[p] for p in found])
+    for p, gradient in waiting.items():
+        p.grad = gradient if p.grad is None else p.grad
 
 
 @contextmanager
@@ -16,20 +108,25 @@ def perturbed(
     """theta + rho * direction / ||direction|| inside (Eq. 9), theta bit for bit afterwards.
 
     The norm runs over all tensors of `direction` jointly, with a floor of 1e-12 as in
-    davda54/sam@3c3afdb. Weights are copied back rather than the perturbation subtracted, which
-    would leave rounding errors, and into the live tensors, so that pointers stay valid. One copy
-    of the weights is held. Nothing waits for the host.
+    davda54/sam@3c3afdb. Weights are copied back: subtracting the perturbation would leave rounding
+    errors. They are copied into the live tensors, so that pointers stay valid. One copy of the
+    weights is held. Nothing waits for the device.
+
+    Autocast keeps copies of the weights in low precision. They are dropped whenever the weights
+    move: the second pass would use the old ones, and every relative of SAM would be plain descent.
     """
     params, direction = list(params), list(direction)
     saved = [p.detach().clone() for p in params]
     with torch.no_grad():
         scale = rho / (global_norm(direction) + 1e-12)
         torch._foreach_add_(params, torch._foreach_mul(direction, scale))
+    torch.clear_autocast_cache()
     try:
         yield
     finally:
         with torch.no_grad():
             torch._foreach_copy_(params, saved)
+        torch.clear_autocast_cache()
 
 
 def global_norm(tensors: Sequence[Tensor]) -> Tensor:
@@ -43,18 +140,78 @@ def frozen_batchnorm(module: nn.Module) -> Iterator[None]:
 
     A second pass over the same batch must not enter the running statistics twice. Switching
     `track_running_stats` off also stops `num_batches_tracked`, which a momentum of zero does not;
-    nested use is safe. Other layers with state, such as InstanceNorm with tracking, are not frozen.
+    nested use is safe. InstanceNorm layers that record statistics get their old ones back.
     """
     layers = [child for child in module.modules() if _records_statistics(child)]
-    for layer in layers:
+    switched = [x for x in layers if isinstance(x, nn.modules.batchnorm._BatchNorm)]
+    others = [b for x in layers if x not in switched for b in x.buffers()]
+    saved = [buffer.clone() for buffer in others]
+    for layer in switched:
         layer.track_running_stats = False
     try:
         yield
     finally:
-        for layer in layers:
+        for layer in switched:
             layer.track_running_stats = True
+        with torch.no_grad():
+            for buffer, value in zip(others, saved, strict=True):
+                buffer.copy_(value)
 
 
 def _records_statistics(module: nn.Module) -> bool:
-    batchnorm = isinstance(module, nn.modules.batchnorm._BatchNorm)
-    return batchnorm and module.training and module.track_running_stats
+    if not isinstance(module, nn.modules.batchnorm._NormBase):
+        return False
+    return module.training and module.track_running_stats
+
+
+def _mix(model: nn.Module, clean: Gradient, share: float | Tensor) -> None:
+    """share * sharp + (1 - share) * clean in `.grad`, in place.
+
+    On a CPU, fresh tensors of the model's size cost more than the arithmetic.
+    """
+    for p, g in clean.items():
+        p.grad = torch.zeros_like(g) if p.grad is None else p.grad
+    sharp = {p: p.grad for p in model.parameters() if p.grad is not None}
+    theirs = [clean[p] if p in clean else torch.zeros_like(g) for p, g in sharp.items()]
+    ours = list(sharp.values())
+    if isinstance(share, Tensor):
+        share = share.detach().to(ours[0].device)
+    with torch.no_grad():
+        torch._foreach_sub_(ours, theirs)
+        torch._foreach_mul_(ours, share)
+        torch._foreach_add_(ours, theirs)
+
+
+def _dense_gradients(model: nn.Module) -> Gradient:
+    """The gradients in `.grad`; ValueError for those that a norm over all cannot be taken of."""
+    for name, p in model.named_parameters():
+        if hasattr(p, "placements") or getattr(p, "_is_flat_param", False):
+            raise ValueError(
+                f"sharpened: parameter '{name}' is sharded over processes (FSDP, DTensor), and "
+                "||g|| needs all of it; use DistributedDataParallel"
+            )
+        if p.grad is not None and p.grad.layout != torch.strided:
+            raise ValueError(
+                f"sharpened: the gradient of '{name}' is sparse; it must be dense, "
+                "as from nn.Embedding(..., sparse=False)"
+            )
+    return {p: p.grad for p in model.parameters() if p.grad is not None}
+
+
+def _kept(gradient: Tensor) -> Tensor:
+    """The gradient, copied if it is part of a larger tensor.
+
+    With `gradient_as_bucket_view=True`, DistributedDataParallel writes the next gradients there.
+    """
+    inside = gradient.untyped_storage().nbytes() != gradient.numel() * gradient.element_size()
+    return gradient.clone() if inside or gradient._is_view() else gradient
+
+
+def check_number(name: str, value: float | Tensor, least: float = -math.inf) -> None:
+    """Raises ValueError for a tensor of other shape than () and a number that is not finite."""
+    if isinstance(value, Tensor):  # its value stays on the device
+        if value.ndim:
+            raise ValueError(f"{name} has the shape {tuple(value.shape)}; it must be one number")
+    elif not (math.isfinite(value) and value >= least):
+        bound = "" if least == -math.inf else f" of at least {least:g}"
+        raise ValueError(f"{name} is {value!r}; it must be a finite number{bound}")

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.alignment import ascent, first_largest, loss_decay
+from baselines.alignment import ascent, loss_decay
 from baselines.masam import MASAM
 from baselines.registry import build_method
 from msam.model import Features, LateFusion, MultimodalModel
 from msam.optim import OptimConfig
+from msam.shapley import dominant_mask
 from msam.sharpness import perturbed
 from tests.golden_format import ConvEncoder, assert_golden, assert_parameters, f64, golden, load
 from tests.tiny import changed, watched_passes
@@ -52,7 +53,7 @@ def test_perturbation_scores(case: Case, reading: str) -> None:
         }
         for key, value in found.items():
             assert_golden(value, [expected[key][m] for m in names], key)
-        assert names[first_largest(scores).argmax()] == expected[f"selected_{reading}"]
+        assert names[dominant_mask(scores).argmax()] == expected[f"selected_{reading}"]
 
 
 def _epsilon(given: Case, modality: str, options: dict[str, Any]) -> list[Tensor]:

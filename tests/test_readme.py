@@ -19,17 +19,13 @@ def block(language, containing):
     return found[0]
 
 
-def test_the_library_example_trains_with_msam_alone(capsys, tmp_path):
-    code = block("python", "LateFusion")
-    assert len([line for line in code.splitlines() if line.strip()]) <= 20
+def test_the_library_example_trains_with_msam_alone():
+    code = block("python", "modality_shares")
     code += "\nimport sys\nassert not {'baselines', 'benchmarks', 'datasets'} & set(sys.modules)\n"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    last = done.stdout.splitlines()[-1]
-    accuracy = float(re.search(r"'acc_mm': ([0-9.]+)", last).group(1))
-    assert accuracy > 0.5, last
-    assert "contribution_audio" in last
+    assert float(re.search(r"^loss ([0-9.]+), contributions", done.stdout).group(1)) < 1.0
 
 
 def test_the_verbs_of_the_readme_are_those_of_the_help_in_its_order():

@@ -1,6 +1,7 @@
 """reproduce.sh: respects VENV, notices changed requirements, hands its words on."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def call(checkout, *words):
 
 def test_requirements_are_installed_once_and_again_when_they_change(checkout):
     assert any("pip install" in line for line in call(checkout, "list"))
-    assert call(checkout, "list") == ["-m benchmarks list"]
+    assert call(checkout, "list") == ["-P -m benchmarks list"]
     (checkout / "requirements.txt").write_text("numpy\nscipy\n")
     assert any("pip install" in line for line in call(checkout, "list"))
 
@@ -44,7 +45,7 @@ def test_paths_are_those_of_the_caller(checkout):
     environment = os.environ | {"VENV": str(checkout / "my venv"), "PYTHON": sys.executable}
     words = ["bash", "../reproduce.sh", "run", "--out", "here"]
     subprocess.run(words, cwd=elsewhere, env=environment, check=True)
-    assert "-m benchmarks run --out here" in (elsewhere / "calls.txt").read_text()
+    assert "-P -m benchmarks run --out here" in (elsewhere / "calls.txt").read_text()
 
 
 def test_a_mistyped_virtual_environment_is_refused(checkout):
@@ -68,5 +69,19 @@ def test_a_failed_install_is_tried_again(checkout):
 def test_the_verb_test_runs_pytest_and_others_the_command_line(checkout):
     call(checkout)
     assert call(checkout, "test", "-q") == ["-m pytest --numprocesses auto -q"]
-    assert call(checkout) == ["-m benchmarks"]
-    assert call(checkout, "run", "--seed", "1") == ["-m benchmarks run --seed 1"]
+    assert call(checkout) == ["-P -m benchmarks"]
+    assert call(checkout, "run", "--seed", "1") == ["-P -m benchmarks run --seed 1"]
+
+
+def test_packages_in_the_callers_folder_do_not_replace_ours(tmp_path):
+    """`reproduce.sh` starts Python with -P, and so do the processes that it starts."""
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "__init__.py").write_text("")
+    (tmp_path / "yaml.py").write_text("")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-P", "-m", "benchmarks", "list"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    starts = re.compile(r'sys\.executable, "-m", "benchmarks|quote\(sys\.executable\)\}(?! -P)')
+    for path in (ROOT / "benchmarks").rglob("*.py"):
+        assert not starts.search(path.read_text(encoding="utf-8")), path

@@ -11,6 +11,7 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks.bench.bare import bare
+from benchmarks.bench.library import library
 from benchmarks.bench.memory import memory
 from benchmarks.bench.modes import capture, determinism, precision
 from benchmarks.bench.naive import naive
@@ -32,6 +33,7 @@ PARTS = {
     "bare": bare,
     "naive": naive,
     "growth": growth,
+    "library": library,
     "capture": capture,
     "precision": precision,
     "determinism": determinism,

@@ -143,11 +143,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.registry import register
+from msam.losses import modality_losses
 from msam.method import Method, batch_metrics
 from msam.model import Inputs, MultimodalModel
 from msam.optim import OptimConfig
 from msam.parameters import NonNegative
-from msam.losses import modality_losses
 
 
 @register("{name}")

@@ -83,7 +83,7 @@ class Pool:
     def _start(self, order: str, threads: int) -> _Worker:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.executors.local"],
+            [sys.executable, "-P", "-m", "benchmarks.executors.local"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -81,7 +81,8 @@ def submit_array(job: SlurmJob) -> str:
         install = "pip install -r requirements-extra.txt"
         raise ValueError(f"--executor slurm needs submitit: {install}") from error
     folder = job.sweep.folders.root.absolute() / "slurm" / "%j"
-    executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=_RESTARTS)
+    python = f"{shlex.quote(sys.executable)} -P"  # no module from the folder it was submitted in
+    executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=_RESTARTS, python=python)
     threads = max(e.threads for e in job.sweep.experiments)
     executor.update_parameters(**job.request.parameters(threads))
     try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from baselines.registry import METHODS, build_method
 from msam.method import Method
@@ -14,27 +15,52 @@ from msam.model import MultimodalModel
 from msam.optim import OptimConfig
 from tests.tiny import MODALITIES, OPTIM, Batch, tiny_batches, tiny_model, val_metrics
 
+SEGMENTS = 2
+
+
+class PerSegment(nn.Module):
+    """An encoder of single segments on samples of several: (B, T, ...) -> (B * T, D)."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.encoder(x.flatten(0, 1))
+
 
 @dataclass(frozen=True)
 class Case:
-    """A method on a fusion and a number of modalities."""
+    """A method on a fusion and a number of modalities; `segmented`: two samples are one of two
+    segments."""
 
     method: str
     fusion: str
     count: int
+    segmented: bool = False
 
     def __str__(self) -> str:
-        return f"{self.method}-{self.fusion}-{self.count}"
+        return f"{self.method}-{self.fusion}-{self.count}" + "-segments" * self.segmented
 
     @property
     def modalities(self) -> tuple[str, ...]:
         return MODALITIES[: self.count]
 
     def model(self, dtype: torch.dtype = torch.float64) -> MultimodalModel:
-        return tiny_model(self.count, self.fusion, dtype=dtype)
+        model = tiny_model(self.count, self.fusion, dtype=dtype)
+        if not self.segmented:
+            return model
+        encoders = {m: PerSegment(encoder) for m, encoder in model.encoders.items()}
+        return MultimodalModel(encoders, model.fusion)
 
     def batches(self, number: int, dtype: torch.dtype = torch.float64) -> list[Batch]:
-        return tiny_batches(number, self.count, dtype)
+        batches = tiny_batches(number, self.count, dtype)
+        if not self.segmented:
+            return batches
+        return [
+            ({m: x.unflatten(0, (-1, SEGMENTS)) for m, x in inputs.items()}, labels)
+            for inputs, labels in batches
+        ]
 
     def build(self, model: MultimodalModel, optim: OptimConfig = OPTIM, **params: Any) -> Method:
         return build_method(self.method, model, optim, **params)
@@ -50,6 +76,9 @@ def _parameter(case: Case) -> Any:
 
 
 every_case = pytest.mark.parametrize("case", [_parameter(case) for case in ALL])
+with_and_without_segments = pytest.mark.parametrize(
+    "case", [_parameter(replace(c, segmented=s)) for c in ALL for s in (False, True)]
+)
 
 
 def train_epochs(method: Method, batches: list[Batch], first: int, last: int) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from msam.msam import MSAM
-from tests.baselines.cases import Case, every_case
+from tests.baselines.cases import Case, every_case, with_and_without_segments
 from tests.baselines.host_sync import HostSyncError, forbidden_host_sync
 from tests.tiny import OPTIM, Batch, tiny_batches, tiny_model
 
@@ -64,7 +64,7 @@ def test_guard_catches_a_method_that_looks_at_its_loss() -> None:
         Curious(tiny_model(), OPTIM).step(inputs, labels)
 
 
-@every_case
+@with_and_without_segments
 def test_step_does_not_wait_for_the_host(case: Case) -> None:
     method = case.build(case.model())
     for inputs, labels in case.batches(2):
@@ -80,6 +80,7 @@ OPTIONS = [
     {"absent": "zero_input", "coalitions": "agm"},
     {"value": "accuracy", "negatives": "raw"},
     {"value": "response_prob", "negatives": "softmax"},
+    {"refresh": 2},
 ]
 
 

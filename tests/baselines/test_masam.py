@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines.alignment import ascent, first_largest, loss_decay
+from baselines.alignment import ascent, loss_decay
 from baselines.masam import MASAM
 from baselines.registry import build_method
 from msam.losses import modality_losses
 from msam.model import MultimodalModel
+from msam.shapley import dominant_mask
 from tests.baselines.host_sync import forbidden_host_sync
 from tests.tiny import (
     OPTIM,
@@ -96,7 +97,7 @@ def test_loss_decay_worked_by_hand() -> None:
 
 
 def test_first_of_equal_scores_is_chosen() -> None:
-    assert first_largest(torch.tensor([1.0, 2.0, 2.0])).tolist() == [0.0, 1.0, 0.0]
+    assert dominant_mask(torch.tensor([1.0, 2.0, 2.0])).tolist() == [0.0, 1.0, 0.0]
 
 
 def _published_gradient(model: MultimodalModel, batch: Batch, rho: float) -> tuple[dict, str]:

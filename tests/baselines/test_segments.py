@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,24 +13,12 @@ from torch import Tensor, nn
 from baselines.registry import METHODS, build_method
 from benchmarks.models import build_model
 from msam.model import EarlyFusion, Inputs, LateFusion, MultimodalModel, evaluating
-from tests.baselines.cases import ALL, Case, train_epochs
+from tests.baselines.cases import ALL, SEGMENTS, Case, train_epochs
 from tests.baselines.host_sync import forbidden_host_sync
-from tests.tiny import OPTIM, Batch, snapshot
+from tests.tiny import OPTIM, snapshot
 
-SEGMENTS = 2
 EPOCHS = 10  # past the first boosting and rectification
 SHAPES = {"audio": (SEGMENTS, 3), "visual": (SEGMENTS, 2, 2, 4)}
-
-
-class PerSegment(nn.Module):
-    """An encoder of single segments on samples of several: (B, T, ...) -> (B * T, D)."""
-
-    def __init__(self, encoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.encoder(x.flatten(0, 1))
 
 
 class Positioned(nn.Module):
@@ -66,21 +55,13 @@ def _settings() -> list[Any]:
 def test_segments_that_are_encoded_one_by_one_train_like_samples(
     case: Case, params: dict[str, str]
 ) -> None:
-    flat, folded = case.model(), case.model()
-    folded = MultimodalModel(
-        {m: PerSegment(encoder) for m, encoder in folded.encoders.items()}, folded.fusion
-    )
-    batches = case.batches(1)
-    train_epochs(case.build(flat, **params), batches, 0, EPOCHS)
-    train_epochs(case.build(folded, **params), [_folded(batch) for batch in batches], 0, EPOCHS)
-    for expected, found in zip(flat.parameters(), folded.parameters(), strict=True):
+    models = []
+    for each in (case, replace(case, segmented=True)):
+        models.append(each.model())
+        train_epochs(each.build(models[-1], **params), each.batches(1), 0, EPOCHS)
+    flat, folded = (model.parameters() for model in models)
+    for expected, found in zip(flat, folded, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
-
-
-def _folded(batch: Batch) -> Batch:
-    """Every two samples as one of two segments."""
-    inputs, labels = batch
-    return {m: x.unflatten(0, (-1, SEGMENTS)) for m, x in inputs.items()}, labels
 
 
 def positioned_model(fusion: str) -> tuple[MultimodalModel, Inputs, Tensor]:

@@ -139,7 +139,7 @@ def test_negatives_option_reaches_the_contributions(
     negatives: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = {"audio": torch.tensor(0.9).double(), "visual": torch.tensor(-0.4).double()}
-    monkeypatch.setattr("msam.msam.coalition_scores", lambda *_: scores)
+    monkeypatch.setattr("msam.shapley.shapley_responses", lambda *_: scores)
     expected = {m: s.item() for m, s in contributions(scores, negatives).items()}
     assert measured(tiny_model(), negatives=negatives) == expected
 

@@ -19,6 +19,7 @@ from msam.shapley import (
     coalitions,
     contributions,
     mono_modal_responses,
+    response_probabilities,
     shapley_responses,
 )
 from tests.tiny import ConcatFusion
@@ -200,7 +201,11 @@ LOG_BOTH, LOG_AUDIO, LOG_VISUAL = (
 )
 def test_value_worked_out_by_hand(value: str, audio: float, visual: float) -> None:
     logits, labels = hand_made_logits()
-    found = coalition_scores(logits, labels, ("audio", "visual"), value)
+    names = ("audio", "visual")
+    if value == "response_prob":
+        found = response_probabilities(logits, labels, names)
+    else:
+        found = shapley_responses(coalition_scores(logits, labels, value), names)
     assert found["audio"].item() == pytest.approx(audio, rel=1e-6)
     assert found["visual"].item() == pytest.approx(visual, rel=1e-6)
 
