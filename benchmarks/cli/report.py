@@ -85,20 +85,20 @@ def _kind(standing: Standing) -> str:
 
 def _report(session: Session, selection: str, archive: Archive) -> Report:
     # scipy takes half a second to import: status and list should not wait for it.
-    from benchmarks.report.write import write_report
+    from benchmarks.report.write import Request, write_report
 
     records, unreadable = archive
     cells = session.tables(records)
-    return write_report(
+    request = Request(
         session.config,
         session.profile_name,
         cells,
         records,
-        session.folders.tables,
-        selection,
-        session.folders.root / "predictions",
-        unreadable,
+        selection=selection,
+        predictions=session.folders.root / "predictions",
+        unreadable=unreadable,
     )
+    return write_report(request, session.folders.tables)
 
 
 def _asked_for(arguments: Namespace, written: Report) -> Report:
@@ -111,7 +111,7 @@ def _write_page(
     session: Session, selection: str, records: Sequence[RunRecord], written: Report
 ) -> list[Path]:
     """Writes figures, the cost, the table of sharpness if anything was measured, and the page."""
-    from benchmarks.report.compute import compute_line, write_compute
+    from benchmarks.report.compute import write_compute
     from benchmarks.report.page.write import Contents, write_page
     from benchmarks.studies.sharpness.table import sharpness_rows, write_sharpness
 
@@ -120,7 +120,7 @@ def _write_page(
     rows = sharpness_rows(config, records, readable(Curvature.load, measured, session.say))
     files = [folders.tables / "compute.csv"]
     trained = trained_seconds(folders.root / "checkpoints")
-    cost = compute_line(write_compute(records, trained, files[0]))
+    cost = write_compute(records, trained, files[0])
     session.say(cost)
     if rows:
         files.append(folders.tables / "sharpness.csv")

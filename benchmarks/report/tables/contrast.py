@@ -1,9 +1,13 @@
-"""Two rows of a column, run against run: paired tests on the stored predictions."""
+"""Rows of a column against each other: paired tests on the stored predictions.
+
+In every column the paper's method, or the best row without it, is tested against each other row.
+Rows whose training labels are wrong are compared with rows that have as many wrong labels.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +18,9 @@ from benchmarks.records.selection import choose
 from benchmarks.report.paired import mcnemar, paired_bootstrap
 from benchmarks.report.statistics import holm
 from benchmarks.report.tables.entry import Entry
+from datasets.tensors.label_noise import OPTION as LABEL_NOISE
 
+SUBJECT = "msam"  # the paper's method, the reference of every column that it is in
 FEWEST_SEEDS = 3  # with two, the test finds differences that are not there too often
 LEVEL = 0.05
 
@@ -46,6 +52,18 @@ class Contrast:
         return self.adjusted < LEVEL
 
 
+def contrasts(
+    entries: Sequence[Entry], predictions: Predictions, selection: str
+) -> dict[tuple[str, str], Contrast]:
+    """Under (row, column): that row's reference against it, Holm within the column."""
+    found = {}
+    for column in dict.fromkeys(e.column for e in entries):
+        measured = [e for e in entries if e.column == column and e.measured]
+        tests = [contrast(*pair, predictions, selection) for pair in _pairs(measured)]
+        found |= {(c.second.row, column): c for c in adjust(tests)}
+    return found
+
+
 def contrast(first: Entry, second: Entry, predictions: Predictions, selection: str) -> Contrast:
     """The test of two entries of one column; `selection` names the rule of the reported epoch."""
     ours, theirs = _by_seed(first), _by_seed(second)
@@ -73,6 +91,20 @@ def adjust(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """The same contrasts with `adjusted` set: Holm over all that have a p."""
     adjusted = holm([c.p for c in contrasts])
     return [replace(c, adjusted=p) for c, p in zip(contrasts, adjusted, strict=True)]
+
+
+def _pairs(measured: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
+    """Each row of a column behind its reference."""
+    for noise in dict.fromkeys(e.label_noise for e in measured):
+        peers = [e for e in measured if e.label_noise == noise]
+        reference = next(filter(_is_subject, peers), None) or max(peers, key=lambda e: e.mean)
+        yield from ((reference, e) for e in peers if e is not reference)
+
+
+def _is_subject(entry: Entry) -> bool:
+    """True for the method as published: the best of its variants would be chosen on test data."""
+    row = entry.cell.row
+    return row.method == SUBJECT and not row.modalities and row.changes.keys() <= {LABEL_NOISE}
 
 
 def _by_seed(entry: Entry) -> dict[int, RunRecord]:

@@ -8,9 +8,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.records.record import RunRecord
-from benchmarks.report.claims.answers import Answer, answers
-from benchmarks.report.claims.paper import CLAIMS
-from benchmarks.report.claims.text import claims_grid, holds_in_sum
+from benchmarks.report.claims.answers import Answer, answers, claims_grid, holds_in_sum
+from benchmarks.report.claims.sentences import CLAIMS
 from benchmarks.report.tables import paper
 from benchmarks.report.tables.contrast import Contrast
 from benchmarks.report.tables.entry import Entry

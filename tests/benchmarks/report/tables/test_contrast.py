@@ -12,11 +12,11 @@ import pytest
 from benchmarks.records.evidence import DONE
 from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import RunRecord
-from benchmarks.report.significance import contrasts
 from benchmarks.report.tables import markdown
+from benchmarks.report.tables.contrast import contrasts
 from benchmarks.report.tables.entry import Entry
 from benchmarks.report.tables.table import Table
-from benchmarks.report.write import make_table
+from benchmarks.report.write import Request, make_tables
 from tests.benchmarks.report.builders import CONFIG, READY, cell_of, epoch, plan, record
 
 PLANS = {suite: plan(suite, avmnist=READY, ave=READY) for suite in ("table1", "controls", "noise")}
@@ -48,8 +48,9 @@ def three_seeds(folder: Path, rows: Mapping[str, float], **words: object) -> lis
 
 
 def judged(folder: Path | None, records: list[RunRecord], suite: str = "table1") -> Table:
-    stores = Predictions(folder)
-    return make_table(CONFIG, "paper", suite, PLANS[suite], records, "val-best", stores)
+    request = Request(CONFIG, "paper", {suite: PLANS[suite]}, records)
+    _, (made,) = make_tables(request, Predictions(folder))
+    return made
 
 
 def test_msam_is_tested_against_every_other_row(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the paper's text says of its tables: each claim with its section, in our words."""
+"""The sentences of the paper about its tables: each claim with its section, in our words."""
 
 from __future__ import annotations
 

@@ -1,0 +1,38 @@
+"""The data frames of the report, and the one way to write them as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.records.files import write_text
+from benchmarks.report.wording import p_value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Columns = Mapping[str, Callable[..., object]]  # name -> how to read it from an item
+
+NUMBERS = "%.4f"  # percentages, differences and hours
+P_VALUES = {"p", "p_holm", "equivalence_p"}  # columns with three significant digits
+
+
+def frame_of(columns: Columns, items: Iterable[tuple[object, ...]]) -> pd.DataFrame:
+    """One line per item, which is a tuple of the arguments of every reader in `columns`."""
+    import pandas as pd  # takes 0.4 s: verbs that train should not wait for it
+
+    found = list(items)
+    frame = pd.DataFrame({name: [read(*item) for item in found] for name, read in columns.items()})
+    return frame if found else frame.astype(object)  # columns without lines count as numbers
+
+
+def write_csv(frame: pd.DataFrame, path: Path, numbers: str | None = NUMBERS) -> Path:
+    """Writes the frame without its index, empty where there is no number; returns `path`.
+
+    `numbers` formats the columns of floats; None writes all their digits.
+    """
+    p_values = {name: frame[name].map(p_value) for name in frame.columns if name in P_VALUES}
+    text = frame.assign(**p_values).to_csv(index=False, lineterminator="\n", float_format=numbers)
+    write_text(path, text)
+    return path
