@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,17 @@ import pytest
 from benchmarks.plan.suites import Cell
 from benchmarks.records.record import RunRecord
 from benchmarks.report.write import Report, Request, write_report
-from tests.benchmarks.report.builders import CONFIG, PAPERS, READY, cell_of, csv_lines, plan, runs
+from tests.benchmarks.report.builders import (
+    CONFIG,
+    PAPERS,
+    READY,
+    cell_of,
+    csv_lines,
+    epoch,
+    plan,
+    record,
+    runs,
+)
 
 SUITES = {name: plan(name, avmnist=READY) for name in PAPERS}
 SINGLE = cell_of(SUITES["table1"], "Single-audio")  # 39.61 in the paper
@@ -57,6 +68,38 @@ def test_comparison_has_one_line_per_entry(tmp_path: Path) -> None:
     assert line["verdict"] == "within noise"
     assert (line["profile"], line["selection"], line["seeds"]) == ("paper", "val-best", "0 1")
     assert len(line["run_ids"].split()) == 2
+
+
+def test_the_tidy_frame_has_a_line_per_run_metric_and_rule(tmp_path: Path) -> None:
+    cell = cell_of(SUITES["table1"], "M-SAM")
+    tests = ((1, 0.9, 0.70), (2, 0.2, 0.72), (3, 0.3, 0.69))
+    history = [epoch(n, val, {"acc_mm": t, "acc_audio": t / 2}) for n, val, t in tests]
+    sized = record(cell, 4, history=history)
+    sized = replace(sized, data={**sized.data, "sizes": {"test": 100}})
+    bad = record(cell, 5, status="diverged")
+    report([cell], [sized, bad], tmp_path)
+    frame = pd.read_csv(tmp_path / "metrics.csv")
+    fused = frame[frame["metric"] == "acc_mm"].set_index("selection")
+    assert set(frame["metric"]) == {"acc_audio", "acc_mm"}, "the record has no acc_visual"
+    assert len(frame) == 2 * 3
+    assert fused["epoch"].to_dict() == {"val-best": 1, "last": 3, "test-oracle": 2}
+    assert fused["value"].to_dict() == {"val-best": 70.0, "last": 69.0, "test-oracle": 72.0}
+    names = ["suite", "dataset", "fusion", "row", "seed", "test_samples", "run_id"]
+    assert fused.loc["last", names].tolist() == [
+        "table1", "avmnist", "late", "M-SAM", 4, 100, sized.run_id
+    ]  # fmt: skip
+
+
+def test_other_tables_follow_from_the_tidy_frame(tmp_path: Path) -> None:
+    records = [*runs(SINGLE, 39.0, 40.0), *runs(cell_of(SUITES["table2"], "SAM"), 70.0, 71.5, 73.0)]
+    write_report(Request(CONFIG, "paper", SUITES, records), tmp_path)
+    frame, compared = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("metrics", "comparison"))
+    place = ["suite", "row", "dataset", "metric"]
+    reported = frame[frame["selection"] == "val-best"].groupby(place)["value"]
+    numbers = compared[compared["n"] > 0].set_index(place)[["n", "mean", "sd"]].sort_index()
+    again = reported.agg(n="count", mean="mean", sd="std")
+    pd.testing.assert_frame_equal(again, numbers, atol=1e-4)
+    assert len(again) == 1 + 3
 
 
 def test_no_difference_is_shown_for_stand_in_data(tmp_path: Path) -> None:
