@@ -54,7 +54,7 @@ def wide_frame(table: Table) -> pd.DataFrame:
 
 
 def comparison_text(tables: Sequence[Table]) -> str:
-    """The comparison on the terminal: warnings, a row per entry with runs, the rest in sum."""
+    """The terminal's text: warnings, a row per entry with runs, and how many have none."""
     loud = dict.fromkeys(f"!!! {text}" for table in tables for text in warnings(table))
     headers = ["table", "method", "column", "n", "ours", "paper", "difference", "verdict", "why"]
     pairs = [(table, entry) for table in tables for entry in table.entries]

@@ -37,7 +37,7 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
     """
     _check_pair(first, second)
     if not all(np.isin(values, (0, 1)).all() for values in (first, second)):
-        raise ValueError("McNemar's test takes samples that are right or wrong, nothing between")
+        raise ValueError("McNemar's test takes samples that are right or wrong, not partly right")
     only_first = int(np.sum(first > second))
     only_second = int(np.sum(second > first))
     outcome = stats.binom(only_first + only_second, 0.5)

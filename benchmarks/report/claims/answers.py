@@ -25,7 +25,7 @@ from benchmarks.report.tables.contrast import LEVEL, Contrast, adjust
 from benchmarks.report.tables.entry import Entry
 from benchmarks.report.tables.paper import test_sets
 from benchmarks.report.tables.table import Table
-from benchmarks.report.tables.verdict import MIXED, NOT_STARTED, OTHER_PROTOCOL, RUNS_LOST, STAND_IN
+from benchmarks.report.tables.verdict import NO_PAPER_VALUE, OBSTACLES, TOO_FEW
 from benchmarks.report.wording import LABEL
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
@@ -37,8 +37,8 @@ Compare = Callable[[Entry, Entry], Contrast]
 class Answer:
     """A claim in one column. Margins are the subject minus its nearest rival, in points.
 
-    `paper` and `ours` are `holds` or `fails`; `ours` may also be `undecided`, `not run`,
-    `stand-in data`, `mixed data` or `not the paper's schedule`, and `reason` says why.
+    `paper` and `ours` are `holds` or `fails`; `ours` may also be `undecided` or an obstacle, such
+    as `not run`, and `reason` says why.
     """
 
     claim: Claim
@@ -92,9 +92,9 @@ def _answer(claim: Claim, subject: Entry, rivals: Sequence[Entry], compare: Comp
         UNDECIDED,
         published_protocol=any(e.published_protocol for e in (subject, *rivals)),
     )
-    for verdict in (STAND_IN, NOT_STARTED, OTHER_PROTOCOL, MIXED, RUNS_LOST):
-        if rows := [e.row for e in (subject, *rivals) if e.verdict == verdict]:
-            return replace(bare, ours=verdict, reason=", ".join(rows))
+    for obstacle in (name for name in OBSTACLES if name not in (NO_PAPER_VALUE, TOO_FEW)):
+        if rows := [e.row for e in (subject, *rivals) if e.verdict == obstacle]:
+            return replace(bare, ours=obstacle, reason=", ".join(rows))
     return _ours(bare, adjust([compare(subject, rival) for rival in rivals]))
 
 
@@ -194,7 +194,7 @@ def holds_in_sum(claim: Claim, found: Sequence[str]) -> bool:
 
 
 def claim_row(claim: Claim, found: Sequence[Answer]) -> list[str]:
-    """Text and section of a claim, whether the paper's numbers bear it out, and ours."""
+    """Text and section of a claim, whether the paper's numbers agree with it, and ours."""
     paper = [a.paper for a in found]
     verdict = "true" if holds_in_sum(claim, paper) else "false"
     ours = Counter(a.told for a in found)

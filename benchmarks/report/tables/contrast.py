@@ -66,25 +66,29 @@ def contrasts(
 
 def contrast(first: Entry, second: Entry, predictions: Predictions, selection: str) -> Contrast:
     """The test of two entries of one column; `selection` names the rule of the reported epoch."""
-    ours, theirs = _by_seed(first), _by_seed(second)
-    seeds = tuple(sorted(ours.keys() & theirs.keys()))
-    bare = Contrast(first, second, seeds)
-    if first.stand_in or second.stand_in:
-        return replace(bare, reason="stand-in data")
-    if first.mixed or second.mixed:
-        return replace(bare, reason="mixed data")
-    if len({run.data.get("fingerprint") for run in (*first.runs, *second.runs)}) > 1:
-        return replace(bare, reason="the rows saw different data")
-    if len(seeds) < FEWEST_SEEDS:
-        return replace(bare, reason=f"common seeds: {len(seeds)}; a test needs {FEWEST_SEEDS}")
-    output = first.metric.removeprefix("acc_")
+    seeds = tuple(sorted({*first.seeds} & {*second.seeds}))
+    if reason := _obstacle(first, second, seeds):
+        return Contrast(first, second, seeds, reason=reason)
+    runs = [[r for r in e.runs if r.experiment.seed in seeds] for e in (first, second)]
     try:
-        both = [[runs[seed] for seed in seeds] for runs in (ours, theirs)]
-        _check_rows([*both[0], *both[1]], predictions)
-        right = [_matrix(runs, output, predictions, selection) for runs in both]
+        _check_samples([*runs[0], *runs[1]], predictions)
+        output = first.metric.removeprefix("acc_")
+        ours, theirs = (_matrix(each, output, predictions, selection) for each in runs)
     except ValueError as error:
-        return replace(bare, reason=str(error))
-    return _tested(bare, *right)
+        return Contrast(first, second, seeds, reason=str(error))
+    result = paired_bootstrap(ours, theirs)
+    segmented = any(run.data.get("segments", 1) > 1 for run in first.runs)
+    pairs = () if segmented else zip(ours, theirs, strict=True)
+    return Contrast(
+        first,
+        second,
+        seeds,
+        difference=100 * result.difference,
+        low=100 * result.low,
+        high=100 * result.high,
+        p=result.p,
+        mcnemar=tuple(mcnemar(a, b) for a, b in pairs),
+    )
 
 
 def adjust(contrasts: Sequence[Contrast]) -> list[Contrast]:
@@ -107,8 +111,23 @@ def _is_subject(entry: Entry) -> bool:
     return row.method == SUBJECT and not row.modalities and row.changes.keys() <= {LABEL_NOISE}
 
 
-def _by_seed(entry: Entry) -> dict[int, RunRecord]:
-    return {run.experiment.seed: run for run in entry.runs}
+def _obstacle(first: Entry, second: Entry, seeds: Sequence[int]) -> str:
+    """What forbids a test of these entries; empty if nothing does."""
+    if first.stand_in or second.stand_in:
+        return "stand-in data"
+    if first.mixed or second.mixed:
+        return "mixed data"
+    if len({run.data.get("fingerprint") for run in (*first.runs, *second.runs)}) > 1:
+        return "the rows saw different data"
+    if len(seeds) < FEWEST_SEEDS:
+        return f"common seeds: {len(seeds)}; a test needs {FEWEST_SEEDS}"
+    return ""
+
+
+def _check_samples(runs: Sequence[RunRecord], predictions: Predictions) -> None:
+    first, *others = (predictions.labels(run) for run in runs)
+    if not all(np.array_equal(first, other) for other in others):
+        raise ValueError("the runs have different test samples")
 
 
 def _matrix(
@@ -118,23 +137,3 @@ def _matrix(
     epochs = [choose(selection, run.history)["epoch"] for run in runs]
     pairs = zip(runs, epochs, strict=True)
     return np.stack([predictions.correct(run, epoch, output) for run, epoch in pairs])
-
-
-def _check_rows(runs: Sequence[RunRecord], predictions: Predictions) -> None:
-    first, *others = (predictions.labels(run) for run in runs)
-    if not all(np.array_equal(first, other) for other in others):
-        raise ValueError("the runs have different test samples")
-
-
-def _tested(bare: Contrast, ours: np.ndarray, theirs: np.ndarray) -> Contrast:
-    result = paired_bootstrap(ours, theirs)
-    segmented = any(run.data.get("segments", 1) > 1 for run in bare.first.runs)
-    pairs = () if segmented else zip(ours, theirs, strict=True)
-    return replace(
-        bare,
-        difference=100 * result.difference,
-        low=100 * result.low,
-        high=100 * result.high,
-        p=result.p,
-        mcnemar=tuple(mcnemar(a, b) for a, b in pairs),
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -72,7 +73,7 @@ class Entry:
         """The seeds of `values`."""
         return tuple(run.experiment.seed for run in self.runs)
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """Mean over the seeds, NaN without any."""
         return statistics.mean(self.values)
@@ -82,7 +83,7 @@ class Entry:
         """Standard deviation over the seeds, NaN for fewer than two."""
         return statistics.sd(self.values)
 
-    @property
+    @cached_property
     def interval(self) -> tuple[float, float]:
         """The 95 % t interval of the mean over the seeds, NaN for fewer than two."""
         return statistics.t_interval(self.values)
@@ -107,7 +108,7 @@ class Entry:
         """Independent test samples behind each value, clips and not segments; None if not said."""
         return _test_samples(self.runs)
 
-    @property
+    @cached_property
     def test_interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the mean for the finite test set; NaN where it is unknown."""
         return statistics.test_set_interval(self.values, self.test_samples)

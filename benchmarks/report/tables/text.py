@@ -109,7 +109,7 @@ def warnings(table: Table) -> list[str]:
 
 
 def notes(table: Table, intervals: bool = True) -> list[str]:
-    """How the numbers came about, and the verdicts in sum; explains only what the table shows.
+    """How the numbers came about, and how many have which verdict; only of what the table shows.
 
     `intervals` says that it shows those of the means.
     """
@@ -179,7 +179,7 @@ def _significance(table: Table) -> list[str]:
 
 
 def _oracle_gain(table: Table) -> list[str]:
-    """What choosing the epochs on the test data would have added, in sum."""
+    """What choosing the epochs on the test data would have added on average, and at most."""
     fused = {
         f"{e.row}, {table.config.datasets[e.cell.dataset].label}": statistics.mean(e.oracle_gains)
         for e in table.entries

@@ -104,14 +104,11 @@ def test_every_claim_names_rows_and_datasets_that_exist() -> None:
     assert set(paper.test_sets()) == set(NAMES)
 
 
-def test_without_runs_nothing_is_said_of_ours() -> None:
+def test_without_real_runs_no_claim_is_answered() -> None:
     assert {a.ours for a in EMPTY} == {"not run"}
     assert "M-SAM" in asked("best-late", EMPTY)["ave:acc_mm"].reason
-
-
-def test_stand_in_data_answers_no_claim() -> None:
-    found = answers([filled("table1", as_printed, stand_in=True)], never)
-    assert {a.ours for a in found} == {"stand-in data"}
+    generated = answers([filled("table1", as_printed, stand_in=True)], never)
+    assert {a.ours for a in generated} == {"stand-in data"}
 
 
 @pytest.mark.parametrize("status", ["diverged", "failed"])
