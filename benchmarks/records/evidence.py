@@ -81,7 +81,7 @@ def evidence(cell: Cell, records: Iterable[RunRecord]) -> Evidence:
     return Evidence(cell, tuple(used), len(ordered) - len(used))
 
 
-def gather(cells: Iterable[Cell], records: Iterable[RunRecord]) -> list[Evidence]:
+def evidence_of(cells: Iterable[Cell], records: Iterable[RunRecord]) -> list[Evidence]:
     """The evidence for each cell, in their order; records of other cells are ignored."""
     by_cell: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:

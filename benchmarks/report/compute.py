@@ -12,7 +12,7 @@ from benchmarks.plan.costs import SizeOf, estimates, sources
 from benchmarks.plan.measurements import Figures, prepared_sizes
 from benchmarks.records.evidence import NEVER_STARTED
 from benchmarks.records.record import RunRecord
-from benchmarks.report.frames import frame_of, write_csv
+from benchmarks.report.frames import frame, write_csv
 from datasets.errors import counted
 
 if TYPE_CHECKING:
@@ -38,8 +38,10 @@ def reality_line(
 
 
 def reality(records: Iterable[RunRecord]) -> str | None:
-    """`reality_line` with what `bench` measured, or what is wrong with its files: a sentence beside
-    the results must not cost them."""
+    """`reality_line` with what `bench` measured, or what is wrong with its files.
+
+    Never raises: this is one sentence beside the results.
+    """
     try:
         figures = measurements.load_figures()
     except ValueError as error:
@@ -48,12 +50,6 @@ def reality(records: Iterable[RunRecord]) -> str | None:
 
 
 UNFINISHED = "unfinished"  # interrupted, or still running
-
-_RUNS = {
-    "status": lambda status, seconds, machine: status,
-    "seconds": lambda status, seconds, machine: seconds,
-    "machine": lambda status, seconds, machine: machine,
-}
 
 
 def compute_frame(records: Iterable[RunRecord], checkpoints: Mapping[str, float]) -> pd.DataFrame:
@@ -67,33 +63,33 @@ def compute_frame(records: Iterable[RunRecord], checkpoints: Mapping[str, float]
     recorded = {record.run_id for record in found}
     runs = [(r.status, _seconds(r, checkpoints), _machine(r)) for r in found]
     runs += [(UNFINISHED, s, "") for name, s in checkpoints.items() if name not in recorded]
-    by_status = frame_of(_RUNS, runs).astype({"seconds": "float64"}).groupby("status")
-    frame = by_status.agg(
+    times = frame(["status", "seconds", "machine"], runs).astype({"seconds": "float64"})
+    rows = times.groupby("status").agg(
         runs=("seconds", "size"),
         hours=("seconds", lambda seconds: seconds.sum() / 3600),
         untimed=("seconds", lambda seconds: seconds.isna().sum()),
         hardware=("machine", lambda machines: " and ".join(sorted({*machines} - {""}))),
     )
-    return frame.reset_index().sort_values(["hours", "status"], ascending=[False, True])
+    return rows.reset_index().sort_values(["hours", "status"], ascending=[False, True])
 
 
 def write_compute(
     records: Iterable[RunRecord], checkpoints: Mapping[str, float], path: Path
 ) -> str:
     """Writes `compute_frame` as CSV; returns it in one sentence."""
-    frame = compute_frame(records, checkpoints)
-    write_csv(frame, path)
-    return compute_line(frame)
+    rows = compute_frame(records, checkpoints)
+    write_csv(rows, path)
+    return compute_line(rows)
 
 
-def compute_line(frame: pd.DataFrame) -> str:
+def compute_line(rows: pd.DataFrame) -> str:
     """All lines of `compute_frame` in one sentence."""
-    parts = [f"{row.runs} {row.status}: {row.hours:.2f} h" for row in frame.itertuples()]
-    machines = sorted({m for each in frame["hardware"] for m in each.split(" and ") if m})
-    untimed = frame["untimed"].sum()
+    parts = [f"{row.runs} {row.status}: {row.hours:.2f} h" for row in rows.itertuples()]
+    machines = sorted({m for each in rows["hardware"] for m in each.split(" and ") if m})
+    untimed = rows["untimed"].sum()
     missing = f" Not timed: {untimed} of them." * bool(untimed)
     where = f", on {' and '.join(machines)}" * bool(machines)
-    told = f"{frame['hours'].sum():.2f} h in {frame['runs'].sum()} runs"
+    told = f"{rows['hours'].sum():.2f} h in {rows['runs'].sum()} runs"
     return f"Compute: {told} ({', '.join(parts) or 'none'}){where}.{missing}"
 
 

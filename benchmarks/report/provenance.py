@@ -12,7 +12,7 @@ from benchmarks.plan.suites import Cell
 from benchmarks.records.evidence import fingerprint_of
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.records.selection import RULES, choose
-from benchmarks.report.frames import frame_of
+from benchmarks.report.frames import frame, frame_of
 from benchmarks.report.tables.table import Table
 
 NAMED = 3  # records per reason on the terminal; the file has all of them
@@ -26,8 +26,7 @@ def runs_frame(tables: Sequence[Table]) -> pd.DataFrame:
 
 def left_out_frame(left_out: Iterable[LeftOut]) -> pd.DataFrame:
     """The lines of `left_out.csv`: each record that no table uses, and why."""
-    columns = {"record": lambda name, reason: name, "reason": lambda name, reason: reason}
-    return frame_of(columns, sorted((each.name, each.reason) for each in left_out))
+    return frame(("record", "reason"), sorted((each.name, each.reason) for each in left_out))
 
 
 def unused(records: Iterable[RunRecord], suites: Mapping[str, Sequence[Cell]]) -> list[LeftOut]:

@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.configs.load import lookup
 from benchmarks.configs.schema import Config
 from benchmarks.plan.suites import Cell, chosen
-from benchmarks.records.evidence import gather
+from benchmarks.records.evidence import evidence_of
 from benchmarks.records.files import write_text
 from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import LeftOut, RunRecord
@@ -124,7 +124,7 @@ def make_tables(request: Request, predictions: Predictions) -> tuple[pd.DataFram
     config = request.config
     for suite in request.suites:
         lookup("suite", suite, config.suites)
-    found = {name: gather(cells, request.records) for name, cells in request.suites.items()}
+    found = {name: evidence_of(cells, request.records) for name, cells in request.suites.items()}
     metrics = metrics_frame(config, found)
     tables = []
     for suite, evidence in found.items():

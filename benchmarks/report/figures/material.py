@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.configs.load import lookup
 from benchmarks.configs.schema import Config
 from benchmarks.plan.suites import Cell
-from benchmarks.records.evidence import Evidence
-from benchmarks.records.evidence import gather as gather_evidence
+from benchmarks.records.evidence import Evidence, evidence_of
 from benchmarks.records.record import RunRecord
 from benchmarks.records.selection import RULES
 from benchmarks.report.figures.figure import Figure, Panel
@@ -126,6 +125,6 @@ def gather(
     """The material of a suite; ValueError for an unknown suite or selection rule."""
     lookup("suite", suite, config.suites)
     lookup("selection rule", selection, RULES)
-    found = gather_evidence(cells, records)
+    found = evidence_of(cells, records)
     entries = make_entries(config, suite, found, metrics_frame(config, {suite: found}))[selection]
     return Material(config, profile_name, suite, selection, looks(config), found, entries)
