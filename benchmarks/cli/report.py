@@ -98,20 +98,20 @@ def _report(
     session: Session, selection: str, archive: Archive, asked: Sequence[str] = ()
 ) -> Report:
     # scipy takes half a second to import: status and list should not wait for it.
-    from benchmarks.report.write import write_report
+    from benchmarks.report.write import Request, write_report
 
     records, unreadable = archive
     cells = session.tables(records, asked)
-    return write_report(
+    request = Request(
         session.config,
         session.profile_name,
         cells,
         records,
-        session.folders.tables,
-        selection,
-        session.folders.root / "predictions",
-        unreadable,
+        selection=selection,
+        predictions=session.folders.root / "predictions",
+        unreadable=unreadable,
     )
+    return write_report(request, session.folders.tables)
 
 
 def _asked_for(arguments: Namespace, written: Report) -> Report:
@@ -124,10 +124,9 @@ def _write_page(
     session: Session, selection: str, records: Sequence[RunRecord], written: Report
 ) -> list[Path]:
     """Writes figures, the cost, the table of sharpness if anything was measured, and the page."""
-    from benchmarks.report.compute import compute_line, write_compute
+    from benchmarks.report.compute import write_compute
     from benchmarks.report.page.write import Contents, write_page
     from benchmarks.studies.sharpness.table import sharpness_rows, write_sharpness
-    from benchmarks.training.checkpoint import trained_seconds
 
     config, folders = session.config, session.folders
     measured = sorted((folders.root / "sharpness").glob("*.json"))
@@ -138,7 +137,7 @@ def _write_page(
         from benchmarks.training.checkpoint import trained_seconds
 
         trained = trained_seconds(checkpoints)
-    cost = compute_line(write_compute(records, trained, files[0]))
+    cost = write_compute(records, trained, files[0])
     session.say(cost)
     if rows:
         files.append(folders.tables / "sharpness.csv")

@@ -1,7 +1,8 @@
-"""What the records at hand say of one cell: which runs count, and what became of the others."""
+"""What the records say of one cell: which runs count, and what became of the others."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -41,8 +42,13 @@ class Evidence:
         return planned or any(r.stand_in for r in self.records)
 
     @property
+    def lost(self) -> bool:
+        """True if a run was started and diverged or failed."""
+        return any(r.status in LOST for r in self.records)
+
+    @property
     def state(self) -> str:
-        """One of the states of an `Entry`."""
+        """`done`, `not run`, `no record yet`, or the statuses of the runs where none is done."""
         statuses = {r.status for r in self.records}
         if not statuses:
             return NOT_RUN if self.cell.reason else NO_RECORD
@@ -51,8 +57,8 @@ class Evidence:
         return NOT_RUN if statuses <= NEVER_STARTED else ", ".join(sorted(statuses))
 
     def notes(self) -> list[str]:
-        """What a reader must know of the runs, those that do not count included."""
-        notes = _obituaries(r for r in self.records if r.status != DONE)
+        """What a reader must know of the runs, including those that do not count."""
+        notes = _endings(r for r in self.records if r.status != DONE)
         if not self.records and self.cell.reason:
             notes.append(self.cell.reason)
         if self.left_out:
@@ -75,23 +81,31 @@ def evidence(cell: Cell, records: Iterable[RunRecord]) -> Evidence:
     return Evidence(cell, tuple(used), len(ordered) - len(used))
 
 
+def evidence_of(cells: Iterable[Cell], records: Iterable[RunRecord]) -> list[Evidence]:
+    """The evidence for each cell, in their order; records of other cells are ignored."""
+    by_cell: dict[str, list[RunRecord]] = defaultdict(list)
+    for record in records:
+        by_cell[record.experiment.cell_id].append(record)
+    return [evidence(cell, by_cell[cell.template.cell_id]) for cell in cells]
+
+
 def fingerprint_of(record: RunRecord) -> str:
-    """Names the preparation of the data that the run saw; `unknown` where nothing says so."""
+    """Names the preparation of the data that the run saw; `unknown` if the record does not."""
     known = record.data.get("fingerprint") or record.experiment.data.get("fingerprint")
     return str(known or "unknown")
 
 
-def _obituaries(records: Iterable[RunRecord]) -> list[str]:
-    """What became of runs that do not count, those with the same reason in one sentence."""
+def _endings(records: Iterable[RunRecord]) -> list[str]:
+    """What became of runs that do not count; runs with the same reason share a sentence."""
     seeds: dict[tuple[str, str], list[str]] = {}
     for record in records:
         ending = record.status, " ".join(record.reason.split())
         seeds.setdefault(ending, []).append(str(record.experiment.seed))
     return [
-        f"{status} ({', '.join(filter(None, [_named(which), reason]))})"
+        f"{status} ({', '.join(filter(None, [_seeds(which), reason]))})"
         for (status, reason), which in seeds.items()
     ]
 
 
-def _named(seeds: Sequence[str]) -> str:
+def _seeds(seeds: Sequence[str]) -> str:
     return f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"

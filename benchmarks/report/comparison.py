@@ -1,50 +1,65 @@
-"""All entries of all tables against the paper: a file, a text, an exit status."""
+"""All entries of all tables against the paper: a frame, a text, an exit status."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
+import pandas as pd
 from tabulate import tabulate
 
-from benchmarks.records.evidence import NO_RECORD, NOT_RUN
-from benchmarks.records.files import csv_text, write_text
 from benchmarks.report import statistics
-from benchmarks.report.tables.caption import verdict_counts, warnings
+from benchmarks.report.frames import frame_of
 from benchmarks.report.tables.entry import Entry
-from benchmarks.report.tables.paper import printed
+from benchmarks.report.tables.paper import column_name, printed
 from benchmarks.report.tables.table import Table
-from benchmarks.report.tables.verdict import (
-    DIFFERS,
-    MARGIN,
-    NO_PAPER_VALUE,
-    REPRODUCED,
-    WITHIN_NOISE,
-)
-from benchmarks.report.wording import number, p_value
+from benchmarks.report.tables.text import verdict_counts, warnings
+from benchmarks.report.tables.verdict import COMPARED, DIFFERS, MARGIN, NO_PAPER_VALUE
+from benchmarks.report.wording import p_value
 from datasets.errors import counted
 
-COMPARED = {REPRODUCED, WITHIN_NOISE, DIFFERS}
 REASON_WIDTH = 48  # on the terminal; the file has all of it
 
 
-def write_comparison(tables: Sequence[Table], out: Path) -> Path:
-    """Writes `comparison.csv`, one line per entry; percent, empty where there is no number."""
-    lines = [_line(table, entry) for table in tables for entry in table.entries]
-    path = out / "comparison.csv"
-    write_text(path, csv_text([_COLUMNS, *lines]))
-    return path
+def comparison_frame(tables: Sequence[Table]) -> pd.DataFrame:
+    """The lines of `comparison.csv`, one per entry; percent, NaN where there is no number."""
+    pairs = [(table, entry) for table in tables for entry in table.entries]
+    return frame_of(_COMPARISON, pairs).astype({"test_samples": "Int64"})
+
+
+def significance_frame(tables: Sequence[Table]) -> pd.DataFrame:
+    """The lines of `significance.csv`, one per paired test; differences in percentage points."""
+    pairs = [(table, test) for table in tables for test in table.contrasts.values()]
+    return frame_of(_SIGNIFICANCE, pairs)
+
+
+def wide_frame(table: Table) -> pd.DataFrame:
+    """Our means in the shape of `results/printed/<name>.csv`: same rows, columns and names.
+
+    Numbers from stand-in data, or under the published protocol, add a column that names their
+    datasets.
+    """
+    entries = comparison_frame([table])
+    means = entries.pivot(index="row", columns=["dataset", "metric"], values="mean")
+    means.columns = [column_name(*place) for place in means.columns]
+    wide = means.reindex(index=table.all_rows, columns=table.all_columns)
+    wide = wide.map(printed)
+    for mark in ("stand_in", "published_protocol"):
+        marked = entries[entries[mark] & (entries["n"] > 0)]
+        if len(marked):
+            named = marked.groupby("row")["dataset"].agg(lambda names: " ".join(names.unique()))
+            wide[mark] = named.reindex(wide.index, fill_value="")
+    return wide.rename_axis(index="row", columns=None).reset_index()
 
 
 def comparison_text(tables: Sequence[Table]) -> str:
-    """One row per entry with runs for the terminal, warnings before, the rest in sum behind."""
+    """The terminal's text: warnings, a row per entry with runs, and how many have none."""
     loud = dict.fromkeys(f"!!! {text}" for table in tables for text in warnings(table))
     headers = ["table", "method", "column", "n", "ours", "paper", "difference", "verdict", "why"]
     pairs = [(table, entry) for table in tables for entry in table.entries]
-    rows = [_short(table, e) for table, e in pairs if e.state not in (NOT_RUN, NO_RECORD)]
-    idle = Counter(e.reason or e.state for _, e in pairs if e.state in (NOT_RUN, NO_RECORD))
+    rows = [_short(table, entry) for table, entry in pairs if entry.started]
+    idle = Counter(entry.reason or entry.state for _, entry in pairs if not entry.started)
     left_out = [f"{counted(n, 'cell')} not run: {reason}" for reason, n in idle.most_common()]
     align = ["left"] * 3 + ["right"] * 4 + ["left"] * 2
     grid = (
@@ -71,38 +86,52 @@ def _compared(tables: Sequence[Table]) -> bool:
     return any(entry.verdict in COMPARED for table in tables for entry in table.entries)
 
 
-_COLUMNS = (
-    "suite", "row", "dataset", "metric", "n", "mean", "sd", "ci_low", "ci_high", "paper",
-    "difference", "verdict", "state", "reason", "profile", "selection", "stand_in", "seeds",
-    "run_ids", "test_samples", "wilson_low", "wilson_high", "equivalence_p", "oracle_gain",
-    "published_protocol",
-)  # fmt: skip
+_COMPARISON = {
+    "suite": lambda table, entry: table.name,
+    "row": lambda table, entry: entry.row,
+    "dataset": lambda table, entry: entry.cell.dataset,
+    "metric": lambda table, entry: entry.metric,
+    "n": lambda table, entry: len(entry.values),
+    "mean": lambda table, entry: entry.mean,
+    "sd": lambda table, entry: entry.sd,
+    "ci_low": lambda table, entry: entry.interval[0],
+    "ci_high": lambda table, entry: entry.interval[1],
+    "paper": lambda table, entry: entry.paper,
+    "difference": lambda table, entry: entry.difference,
+    "verdict": lambda table, entry: entry.verdict,
+    "state": lambda table, entry: entry.state,
+    "reason": lambda table, entry: entry.reason,
+    "profile": lambda table, entry: table.profile_name,
+    "selection": lambda table, entry: table.selection,
+    "stand_in": lambda table, entry: entry.stand_in,
+    "seeds": lambda table, entry: " ".join(map(str, entry.seeds)),
+    "run_ids": lambda table, entry: " ".join(run.run_id for run in entry.runs),
+    "test_samples": lambda table, entry: entry.test_samples,
+    "wilson_low": lambda table, entry: entry.test_interval[0],
+    "wilson_high": lambda table, entry: entry.test_interval[1],
+    "equivalence_p": lambda table, entry: _equivalence(entry),
+    "oracle_gain": lambda table, entry: statistics.mean(entry.oracle_gains),
+    "published_protocol": lambda table, entry: entry.published_protocol,
+}
 
-
-def _line(table: Table, entry: Entry) -> list[object]:
-    low, high = entry.interval
-    numbers = (entry.mean, entry.sd, low, high, entry.paper, entry.difference)
-    return [
-        table.name,
-        entry.row,
-        entry.cell.dataset,
-        entry.metric,
-        len(entry.values),
-        *map(number, numbers),
-        entry.verdict,
-        entry.state,
-        entry.reason,
-        table.profile_name,
-        table.selection,
-        entry.stand_in,
-        " ".join(map(str, entry.seeds)),
-        " ".join(run.run_id for run in entry.runs),
-        entry.test_samples or "",
-        *map(number, entry.test_interval),
-        p_value(_equivalence(entry)),
-        number(statistics.mean(entry.oracle_gains)),
-        entry.published_protocol,
-    ]
+_SIGNIFICANCE = {
+    "suite": lambda table, test: table.name,
+    "column": lambda table, test: test.first.column,
+    "reference": lambda table, test: test.first.row,
+    "row": lambda table, test: test.second.row,
+    "seeds": lambda table, test: " ".join(map(str, test.seeds)),
+    "difference": lambda table, test: test.difference,
+    "ci_low": lambda table, test: test.low,
+    "ci_high": lambda table, test: test.high,
+    "p": lambda table, test: test.p,
+    "p_holm": lambda table, test: test.adjusted,
+    "significant": lambda table, test: "" if test.reason else test.significant,
+    "mcnemar_mid_p": lambda table, test: " ".join(map(p_value, test.mcnemar)),
+    "not_tested_because": lambda table, test: test.reason,
+    "published_protocol": lambda table, test: (
+        test.first.published_protocol or test.second.published_protocol
+    ),
+}
 
 
 def _equivalence(entry: Entry) -> float:

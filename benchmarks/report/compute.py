@@ -1,20 +1,22 @@
-"""What the runs at hand cost: hours by how they ended, those without a result included."""
+"""What the recorded runs cost: hours by how they ended, including those without a result."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.plan import measurements
 from benchmarks.plan.costs import CountsOf, estimates, sources
 from benchmarks.plan.measurements import Figures, prepared_counts
 from benchmarks.records.evidence import NEVER_STARTED
-from benchmarks.records.files import csv_text, write_text
 from benchmarks.records.record import RunRecord
+from benchmarks.report.frames import frame, write_csv
 from datasets.errors import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def reality_line(
@@ -36,8 +38,10 @@ def reality_line(
 
 
 def reality(records: Iterable[RunRecord]) -> str | None:
-    """`reality_line` with what `bench` measured, or what is wrong with its files: a sentence beside
-    the results must not cost them."""
+    """`reality_line` with what `bench` measured, or what is wrong with its files.
+
+    Never raises: this is one sentence beside the results.
+    """
     try:
         figures = measurements.load_figures()
     except ValueError as error:
@@ -48,68 +52,45 @@ def reality(records: Iterable[RunRecord]) -> str | None:
 UNFINISHED = "unfinished"  # interrupted, or still running
 
 
-@dataclass(frozen=True)
-class ComputeRow:
-    """Runs with the same `status`. `hours` adds up their epochs, evaluation included, as if one
-    run came after the other, and those that failed until the last failure; `untimed` runs are not
-    in it. `hardware` is what the records name.
-    """
+def compute_frame(records: Iterable[RunRecord], checkpoints: Mapping[str, float]) -> pd.DataFrame:
+    """The hours of the runs with the same status, a line each, most hours first.
 
-    status: str
-    runs: int
-    hours: float
-    untimed: int
-    hardware: tuple[str, ...]
-
-
-def compute_rows(
-    records: Iterable[RunRecord], checkpoints: Mapping[str, float]
-) -> list[ComputeRow]:
-    """A row per status, in order of hours.
-
-    `checkpoints` are {run_id: seconds trained until then, NaN if unknown}.
+    `hours` adds up their epochs, evaluation included, as if one run came after the other, and those
+    that failed until the last failure; it lacks the `untimed` runs. `hardware` is what the records
+    name. `checkpoints` are {run_id: seconds trained until then, NaN if unknown}.
     """
     found = list(records)
-    seconds: dict[str, list[float]] = defaultdict(list)
-    machines: dict[str, set[str]] = defaultdict(set)
-    for record in found:
-        seconds[record.status].append(_seconds(record, checkpoints))
-        machines[record.status].add(_machine(record))
     recorded = {record.run_id for record in found}
-    if left := [saved for run_id, saved in checkpoints.items() if run_id not in recorded]:
-        seconds[UNFINISHED] = left
-    rows = [_row(status, times, machines[status]) for status, times in seconds.items()]
-    return sorted(rows, key=lambda row: (-row.hours, row.status))
+    runs = [(r.status, _seconds(r, checkpoints), _machine(r)) for r in found]
+    runs += [(UNFINISHED, s, "") for name, s in checkpoints.items() if name not in recorded]
+    times = frame(["status", "seconds", "machine"], runs).astype({"seconds": "float64"})
+    rows = times.groupby("status").agg(
+        runs=("seconds", "size"),
+        hours=("seconds", lambda seconds: seconds.sum() / 3600),
+        untimed=("seconds", lambda seconds: seconds.isna().sum()),
+        hardware=("machine", lambda machines: " and ".join(sorted({*machines} - {""}))),
+    )
+    return rows.reset_index().sort_values(["hours", "status"], ascending=[False, True])
 
 
 def write_compute(
     records: Iterable[RunRecord], checkpoints: Mapping[str, float], path: Path
-) -> list[ComputeRow]:
-    """Writes the rows as CSV and returns them."""
-    rows = compute_rows(records, checkpoints)
-    lines: list[list[object]] = [[f.name for f in fields(ComputeRow)]]
-    for row in rows:
-        hours, machines = f"{row.hours:.4f}", " and ".join(row.hardware)
-        lines.append([row.status, row.runs, hours, row.untimed, machines])
-    write_text(path, csv_text(lines))
-    return rows
+) -> str:
+    """Writes `compute_frame` as CSV; returns it in one sentence."""
+    rows = compute_frame(records, checkpoints)
+    write_csv(rows, path)
+    return compute_line(rows)
 
 
-def compute_line(rows: Sequence[ComputeRow]) -> str:
-    """All rows in one sentence."""
-    hours = sum(row.hours for row in rows)
-    parts = ", ".join(f"{row.runs} {row.status}: {row.hours:.2f} h" for row in rows) or "none"
-    machines = " and ".join(sorted({machine for row in rows for machine in row.hardware}))
-    untimed = sum(row.untimed for row in rows)
-    missing = f" Not timed: {untimed} of them." * (untimed > 0)
-    where = f", on {machines}" * bool(machines)
-    return f"Compute: {hours:.2f} h in {sum(r.runs for r in rows)} runs ({parts}){where}.{missing}"
-
-
-def _row(status: str, seconds: Sequence[float], machines: Iterable[str]) -> ComputeRow:
-    known = [s for s in seconds if not math.isnan(s)]
-    hours, untimed = math.fsum(known) / 3600, len(seconds) - len(known)
-    return ComputeRow(status, len(seconds), hours, untimed, tuple(sorted(machines)))
+def compute_line(rows: pd.DataFrame) -> str:
+    """All lines of `compute_frame` in one sentence."""
+    parts = [f"{row.runs} {row.status}: {row.hours:.2f} h" for row in rows.itertuples()]
+    machines = sorted({m for each in rows["hardware"] for m in each.split(" and ") if m})
+    untimed = rows["untimed"].sum()
+    missing = f" Not timed: {untimed} of them." * bool(untimed)
+    where = f", on {' and '.join(machines)}" * bool(machines)
+    told = f"{rows['hours'].sum():.2f} h in {rows['runs'].sum()} runs"
+    return f"Compute: {told} ({', '.join(parts) or 'none'}){where}.{missing}"
 
 
 def _seconds(record: RunRecord, checkpoints: Mapping[str, float]) -> float:

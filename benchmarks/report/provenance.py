@@ -1,34 +1,32 @@
-"""Where every number comes from: the runs behind the tables, and the records that are not."""
+"""Where every number comes from: the runs behind the tables, and the records that are not used."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
+
+import pandas as pd
 
 from benchmarks.plan.suites import Cell
 from benchmarks.records.evidence import fingerprint_of
-from benchmarks.records.files import csv_text, write_text
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.records.selection import RULES, choose
+from benchmarks.report.frames import frame, frame_of
 from benchmarks.report.tables.table import Table
 
 NAMED = 3  # records per reason on the terminal; the file has all of them
 
 
-def write_runs(tables: Sequence[Table], out: Path) -> Path:
-    """Writes `runs.csv`: each run behind a number, once, with code, data and machine."""
+def runs_frame(tables: Sequence[Table]) -> pd.DataFrame:
+    """The lines of `runs.csv`: each run behind a number, once, with code, data and machine."""
     runs = {run.run_id: run for table in tables for e in table.entries for run in e.runs}
-    path = out / "runs.csv"
-    write_text(path, csv_text([_COLUMNS, *(_line(runs[name]) for name in sorted(runs))]))
-    return path
+    return frame_of(_RUNS, [(runs[name],) for name in sorted(runs)])
 
 
-def write_left_out(left_out: Iterable[LeftOut], out: Path) -> Path:
-    """Writes `left_out.csv`: each record that no table uses, and why."""
-    path = out / "left_out.csv"
-    lines = sorted((x.name, x.reason) for x in left_out)
-    write_text(path, csv_text([("record", "reason"), *lines]))
-    return path
+def left_out_frame(left_out: Iterable[LeftOut]) -> pd.DataFrame:
+    """The lines of `left_out.csv`: each record that no table uses, and why."""
+    return frame(("record", "reason"), sorted((each.name, each.reason) for each in left_out))
 
 
 def unused(records: Iterable[RunRecord], suites: Mapping[str, Sequence[Cell]]) -> list[LeftOut]:
@@ -48,9 +46,9 @@ def unused(records: Iterable[RunRecord], suites: Mapping[str, Sequence[Cell]]) -
 
 def left_out_text(left_out: Sequence[LeftOut]) -> str:
     """The records that no table uses, a line per reason with the first of their names."""
-    names: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = defaultdict(list)
     for each in left_out:
-        names.setdefault(each.reason, []).append(each.name)
+        names[each.reason].append(each.name)
     lines = [
         f"  {len(found)} left out, {reason}: {', '.join(sorted(found)[:NAMED])}"
         + (", ..." if len(found) > NAMED else "")
@@ -59,35 +57,29 @@ def left_out_text(left_out: Sequence[LeftOut]) -> str:
     return "\n".join(["Records that no table uses (see left_out.csv):", *lines]) if lines else ""
 
 
-_COLUMNS = (
-    "run_id", "dataset", "fusion", "method", "modalities", "seed", "epochs",
-    *(f"epoch_{rule.replace('-', '_')}" for rule in RULES), "commit", "modified",
-    "fingerprint", "stand_in", "protocol", "test_samples", "segments", "device", "torch",
-    "python", "finished", "seconds",
-)  # fmt: skip
+def _epoch(run: RunRecord, rule: str) -> int:
+    return choose(rule, run.history)["epoch"]
 
 
-def _line(run: RunRecord) -> list[object]:
-    experiment, machine = run.experiment, run.environment
-    return [
-        run.run_id,
-        experiment.dataset,
-        experiment.fusion,
-        experiment.method,
-        " ".join(experiment.modalities),
-        experiment.seed,
-        len(run.history),
-        *(choose(rule, run.history)["epoch"] for rule in RULES),
-        machine.get("commit", ""),
-        machine.get("modified", ""),
-        fingerprint_of(run),
-        run.stand_in,
-        experiment.data.get("protocol", ""),
-        run.data.get("sizes", {}).get("test", ""),
-        run.data.get("segments", 1),
-        machine.get("device", ""),
-        machine.get("torch", ""),
-        machine.get("python", ""),
-        run.timing.get("finished", ""),
-        run.timing.get("seconds", ""),
-    ]
+_RUNS = {
+    "run_id": lambda run: run.run_id,
+    "dataset": lambda run: run.experiment.dataset,
+    "fusion": lambda run: run.experiment.fusion,
+    "method": lambda run: run.experiment.method,
+    "modalities": lambda run: " ".join(run.experiment.modalities),
+    "seed": lambda run: run.experiment.seed,
+    "epochs": lambda run: len(run.history),
+    **{f"epoch_{rule.replace('-', '_')}": partial(_epoch, rule=rule) for rule in RULES},
+    "commit": lambda run: run.environment.get("commit", ""),
+    "modified": lambda run: run.environment.get("modified", ""),
+    "fingerprint": fingerprint_of,
+    "stand_in": lambda run: run.stand_in,
+    "protocol": lambda run: run.experiment.data.get("protocol", ""),
+    "test_samples": lambda run: run.data.get("sizes", {}).get("test", ""),
+    "segments": lambda run: run.data.get("segments", 1),
+    "device": lambda run: run.environment.get("device", ""),
+    "torch": lambda run: run.environment.get("torch", ""),
+    "python": lambda run: run.environment.get("python", ""),
+    "finished": lambda run: run.timing.get("finished", ""),
+    "seconds": lambda run: run.timing.get("seconds"),
+}

@@ -1,4 +1,4 @@
-"""Statistics of a cell: over seeds, and of the finite test set. See `paired` and `multiple` too."""
+"""Statistics of a cell: over its seeds, and of the finite test set. `paired` compares two cells."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtri, stdtr, stdtrit
+from scipy import stats
 
 CONFIDENCE = 0.95
+UPPER = (1 + CONFIDENCE) / 2  # the quantile at the upper end of an interval
 
 
 def mean(values: Sequence[float]) -> float:
@@ -21,35 +22,43 @@ def sd(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
 
-def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Student's interval of the mean over seeds; NaN for fewer than two values."""
-    n = len(values)
-    if n < 2:
+def t_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Student's 95 % interval of the mean over seeds; NaN for fewer than two values."""
+    if len(values) < 2:
         return math.nan, math.nan
-    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * sd(values) / math.sqrt(n)
+    half = float(stats.t.ppf(UPPER, len(values) - 1)) * float(stats.sem(values))
     return mean(values) - half, mean(values) + half
 
 
-def wilson_interval(
-    accuracy: float, samples: int, confidence: float = CONFIDENCE
-) -> tuple[float, float]:
-    """Wilson's score interval of an accuracy in [0, 1] measured on `samples` test samples.
+def wilson_interval(accuracy: float, samples: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of an accuracy in [0, 1] measured on `samples` test samples.
 
     The samples must be independent. Where a sample has several predictions (the segments of a
-    clip), `samples` is the number of clips: as if all segments of a clip told the same, which is
-    the conservative end.
+    clip), `samples` is the number of clips: as if all segments of a clip agreed, which is the
+    conservative end. Means over seeds are allowed; scipy's interval takes whole counts only.
     """
     if samples < 1 or not 0 <= accuracy <= 1:
         raise ValueError(
             f"an accuracy of {accuracy} on {samples} samples has no interval; "
             "it must be in [0, 1], on at least one sample"
         )
-    z = float(ndtri((1 + confidence) / 2))
+    z = float(stats.norm.ppf(UPPER))
     shrink = 1 + z**2 / samples
     centre = (accuracy + z**2 / (2 * samples)) / shrink
     variance = accuracy * (1 - accuracy) / samples + z**2 / (4 * samples**2)
     half = z * math.sqrt(variance) / shrink
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def test_set_interval(values: Sequence[float], samples: int | None) -> tuple[float, float]:
+    """Wilson's interval of the mean of `values`, all in percent.
+
+    NaN where there is no value, or where the number of test samples is unknown (None).
+    """
+    if not samples or not len(values):
+        return math.nan, math.nan
+    low, high = wilson_interval(mean(values) / 100, samples)
+    return 100 * low, 100 * high
 
 
 def newcombe_interval(
@@ -77,23 +86,21 @@ def equivalence(values: Sequence[float], target: float, margin: float) -> float:
         raise ValueError(f"the margin of equivalence is {margin}; it must be above 0")
     if len(values) < 2:
         return math.nan
-    distance = margin - abs(mean(values) - target)
-    error = sd(values) / math.sqrt(len(values))
-    if error == 0:
-        return 0.0 if distance > 0 else 1.0
-    return float(stdtr(len(values) - 1, -distance / error))
+    if sd(values) == 0:
+        return 0.0 if abs(mean(values) - target) < margin else 1.0
+    above = stats.ttest_1samp(values, target - margin, alternative="greater")
+    below = stats.ttest_1samp(values, target + margin, alternative="less")
+    return float(max(above.pvalue, below.pvalue))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjusted p of each test (Holm 1979); below a level, the error rate of all is below it.
 
     The k-th smallest of m is multiplied by m - k + 1 and never falls below the one before. NaN
-    stays NaN and does not count as a test.
+    stays NaN and does not count as a test. scipy corrects for false discoveries only.
     """
-    order = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
-    adjusted = [math.nan] * len(p_values)
-    floor = 0.0
-    for rank, (p, index) in enumerate(order):
-        floor = max(floor, min(1.0, (len(order) - rank) * p))
-        adjusted[index] = floor
-    return adjusted
+    adjusted = np.array(p_values, dtype=float)
+    order = np.argsort(adjusted, kind="stable")[: np.sum(~np.isnan(adjusted))]
+    steps = np.arange(len(order), 0, -1) * adjusted[order]
+    adjusted[order] = np.maximum.accumulate(np.minimum(steps, 1))
+    return adjusted.tolist()

@@ -1,4 +1,4 @@
-"""The label of numbers under the published protocol."""
+"""How the report words labels and numbers: the published protocol, percentages, p, runs."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def p_value(value: float) -> str:
 
 
 def run_labels(config: Config, runs: Iterable[RunRecord]) -> dict[str, str]:
-    """The label of every `cell_id`: the method's, with the hyperparameters that are not those of
-    `methods.yaml`, wrong labels and the published protocol, and with the id itself where that does
-    not tell two cells apart."""
+    """The label of every `cell_id`: the method's, with its hyperparameters where they are not those
+    of `methods.yaml`, wrong labels, and the published protocol. Where two cells have the same
+    label, their ids are added."""
     labels = {run.experiment.cell_id: _label(config, run) for run in runs}
     count = Counter(labels.values())
     return {key: text if count[text] == 1 else f"{text} {key}" for key, text in labels.items()}

@@ -7,26 +7,56 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
+
 from benchmarks.configs.load import lookup
 from benchmarks.configs.schema import Config
-from benchmarks.plan.suites import Cell, chosen, make_experiment
+from benchmarks.plan.suites import Cell, chosen
+from benchmarks.records.evidence import evidence_of
+from benchmarks.records.files import write_text
 from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import LeftOut, RunRecord
-from benchmarks.report.claims.answers import Answer, answers
-from benchmarks.report.claims.text import claims_grid, write_claims
-from benchmarks.report.comparison import comparison_text, exit_status, write_comparison
-from benchmarks.report.provenance import left_out_text, unused, write_left_out, write_runs
-from benchmarks.report.selection import write_policies
-from benchmarks.report.significance import contrasts, write_significance
-from benchmarks.report.tables import markdown, paper
-from benchmarks.report.tables.cells import collect
-from benchmarks.report.tables.contrast import contrast
-from benchmarks.report.tables.paper import load_paper
+from benchmarks.records.selection import RULES
+from benchmarks.report.claims.answers import (
+    Answer,
+    answers,
+    claims_frame,
+    claims_grid,
+    claims_page,
+)
+from benchmarks.report.comparison import (
+    comparison_frame,
+    comparison_text,
+    exit_status,
+    significance_frame,
+    wide_frame,
+)
+from benchmarks.report.frames import write_csv
+from benchmarks.report.metrics import metrics_frame, selection_frame
+from benchmarks.report.provenance import left_out_frame, left_out_text, runs_frame, unused
+from benchmarks.report.tables import latex, markdown, paper
+from benchmarks.report.tables.contrast import contrast, contrasts
+from benchmarks.report.tables.entry import make_entries
 from benchmarks.report.tables.table import Table
-from benchmarks.report.tables.verdict import departures, judge
-from benchmarks.report.tables.write import write_table
 
-PAPER_PROFILE = "paper"  # the profile that trains as the paper did
+
+@dataclass(frozen=True)
+class Request:
+    """What a report is made from.
+
+    `suites` names the tables, with the cells of each. `records` may hold any runs: those that fill
+    no cell are named in `left_out.csv`, as are the `unreadable` ones. `selection` names the rule
+    that chooses the epoch which a run reports. `predictions` is the folder of the runs'
+    predictions; without it nothing is tested.
+    """
+
+    config: Config
+    profile_name: str
+    suites: Mapping[str, Sequence[Cell]]
+    records: Sequence[RunRecord]
+    selection: str = "val-best"
+    predictions: Path | None = None
+    unreadable: Sequence[LeftOut] = ()
 
 
 @dataclass(frozen=True)
@@ -34,7 +64,7 @@ class Report:
     """What a report says. `pages` holds each suite's table as text, `comparison` every entry.
 
     `tables` and `claims` are what the files were written from; `unused` are the records that no
-    table uses, `left_out` says so in sum (empty if there are none).
+    table uses, `left_out` names them in a few lines (empty if there are none).
     """
 
     pages: Mapping[str, str]
@@ -47,37 +77,37 @@ class Report:
     unused: tuple[LeftOut, ...] = ()
 
 
-def write_report(
-    config: Config,
-    profile_name: str,
-    suites: Mapping[str, Sequence[Cell]],
-    records: Sequence[RunRecord],
-    out: Path,
-    selection: str = "val-best",
-    predictions: Path | None = None,
-    unreadable: Sequence[LeftOut] = (),
-) -> Report:
-    """Writes the tables of these suites, the comparison, the claims and their sources into `out`.
+def write_report(request: Request, out: Path) -> Report:
+    """Writes the tables of the suites, the comparison, the claims and their sources into `out`.
 
-    `records` may hold any runs: those that fill no cell are named in `left_out.csv`, as are the
-    `unreadable` ones. `predictions` is the folder of the runs' predictions; without it nothing is
-    tested. ValueError if `out` holds the paper's own tables.
+    ValueError if `out` holds the paper's own tables, and for an unknown suite or selection rule.
     """
     if out.resolve() == paper.FOLDER.resolve():
         raise ValueError(f"{out} holds the paper's tables as printed; write ours elsewhere")
-    stored = Predictions(predictions)
-    tables = [
-        make_table(config, profile_name, name, cells, records, selection, stored)
-        for name, cells in suites.items()
-    ]
-    compare = partial(contrast, predictions=stored, selection=selection)
+    stored = Predictions(request.predictions)
+    metrics, tables = make_tables(request, stored)
+    compare = partial(contrast, predictions=stored, selection=request.selection)
     found = answers(tables, compare)
-    left_out = [*unreadable, *unused(records, suites)]
+    left_out = [*request.unreadable, *unused(request.records, request.suites)]
+    files = [path for table in tables for path in _write_table(table, out)]
+    comparison = comparison_frame(tables)
+    frames = {
+        "metrics": metrics.dropna(subset="value"),
+        "comparison": comparison,
+        "significance": significance_frame(tables),
+        "selection": selection_frame(metrics, comparison, request.selection),
+        "claims": claims_frame(found),
+        "left_out": left_out_frame(left_out),
+    }
+    files += [write_csv(frame, out / f"{name}.csv") for name, frame in frames.items()]
+    files.append(write_csv(runs_frame(tables), out / "runs.csv", numbers=None))
+    files.append(out / "claims.md")
+    write_text(files[-1], claims_page(found))
     return Report(
         pages={table.name: markdown.render(table, markdown.TERMINAL) for table in tables},
         comparison=f"{comparison_text(tables)}\n\nThe paper's claims\n{claims_grid(found)}",
         exit_status=exit_status(tables),
-        files=tuple(_write_files(tables, found, left_out, out)),
+        files=tuple(files),
         tables=tuple(tables),
         claims=tuple(found),
         left_out=left_out_text(left_out),
@@ -85,53 +115,32 @@ def write_report(
     )
 
 
-def make_table(
-    config: Config,
-    profile_name: str,
-    suite: str,
-    cells: Sequence[Cell],
-    records: Sequence[RunRecord],
-    selection: str,
-    predictions: Predictions | None = None,
-) -> Table:
-    """The judged entries of one suite, tested against each other where predictions are stored."""
-    lookup("suite", suite, config.suites)
-    entries = collect(cells, records, selection, config.datasets, load_paper(suite))
-    strayed = {id(cell): _departures(config, cell) for cell in cells}
-    judged = [replace(e, verdict=judge(e, bool(strayed[id(e.cell)]))) for e in entries]
-    real = [e for e in judged if e.measured and not e.stand_in]
-    details = dict.fromkeys(text for e in real for text in strayed[id(e.cell)])
-    tests = contrasts(judged, predictions or Predictions(None), selection)
-    return Table(suite, config, profile_name, selection, judged, tuple(details), tests)
+def make_tables(request: Request, predictions: Predictions) -> tuple[pd.DataFrame, list[Table]]:
+    """The tidy frame of all values, see `metrics_frame`, and the judged tables made from it.
+
+    Rows are tested against each other where `predictions` has theirs.
+    """
+    lookup("selection rule", request.selection, RULES)
+    config = request.config
+    for suite in request.suites:
+        lookup("suite", suite, config.suites)
+    found = {name: evidence_of(cells, request.records) for name, cells in request.suites.items()}
+    metrics = metrics_frame(config, found)
+    tables = []
+    for suite, evidence in found.items():
+        judged = make_entries(config, suite, evidence, metrics)
+        tests = contrasts(judged[request.selection], predictions, request.selection)
+        tables.append(Table(suite, config, request.profile_name, request.selection, judged, tests))
+    return metrics, tables
 
 
-def _write_files(
-    tables: Sequence[Table], found: Sequence[Answer], left_out: Sequence[LeftOut], out: Path
-) -> list[Path]:
-    return [
-        *(path for table in tables for path in write_table(table, out)),
-        write_comparison(tables, out),
-        write_significance(tables, out),
-        write_policies(tables, out),
-        *write_claims(found, out),
-        write_runs(tables, out),
-        write_left_out(left_out, out),
-    ]
-
-
-def _departures(config: Config, cell: Cell) -> list[str]:
-    """Where the cell's training is not what the paper profile would do."""
-    ours = cell.template
-    papers = make_experiment(
-        config,
-        lookup("profile", PAPER_PROFILE, config.profiles),
-        dataset=ours.dataset,
-        fusion=ours.fusion,
-        method=ours.method,
-        modalities=ours.modalities,
-        changes=cell.row.changes,
-    )
-    return departures(ours, papers)
+def _write_table(table: Table, out: Path) -> list[Path]:
+    """Writes `<name>.csv`, `.md` and `.tex`."""
+    texts = {"md": markdown.render(table, markdown.MARKDOWN), "tex": latex.render(table)}
+    for suffix, text in texts.items():
+        write_text(out / f"{table.name}.{suffix}", text)
+    path = write_csv(wide_frame(table), out / f"{table.name}.csv")
+    return [path, *(out / f"{table.name}.{suffix}" for suffix in texts)]
 
 
 def narrowed(report: Report, datasets: Sequence[str], methods: Sequence[str]) -> Report:
@@ -160,5 +169,4 @@ def _part(table: Table, datasets: Sequence[str], methods: Sequence[str]) -> Tabl
         lookup("dataset", name, table.config.datasets)
     for name in methods:
         lookup("method", name, table.config.methods)
-    wanted = [e for e in table.entries if chosen([e.cell], tuple(datasets), tuple(methods))]
-    return replace(table, entries=wanted)
+    return table.only(lambda e: bool(chosen([e.cell], tuple(datasets), tuple(methods))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -11,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.configs.load import lookup
 from benchmarks.configs.schema import Config
 from benchmarks.plan.suites import Cell
-from benchmarks.records.evidence import Evidence, evidence
+from benchmarks.records.evidence import Evidence, evidence_of
 from benchmarks.records.record import RunRecord
+from benchmarks.records.selection import RULES
 from benchmarks.report.figures.figure import Figure, Panel
 from benchmarks.report.figures.style import Look, looks
-from benchmarks.report.tables.cells import collect
-from benchmarks.report.tables.entry import Entry
-from benchmarks.report.tables.paper import load_paper
+from benchmarks.report.metrics import metrics_frame
+from benchmarks.report.tables.entry import Entry, make_entries
 from benchmarks.report.wording import published_warning
 
 if TYPE_CHECKING:
@@ -125,9 +124,7 @@ def gather(
 ) -> Material:
     """The material of a suite; ValueError for an unknown suite or selection rule."""
     lookup("suite", suite, config.suites)
-    by_cell: dict[str, list[RunRecord]] = defaultdict(list)
-    for record in records:
-        by_cell[record.experiment.cell_id].append(record)
-    found = [evidence(cell, by_cell[cell.template.cell_id]) for cell in cells]
-    entries = collect(cells, records, selection, config.datasets, load_paper(suite))
+    lookup("selection rule", selection, RULES)
+    found = evidence_of(cells, records)
+    entries = make_entries(config, suite, found, metrics_frame(config, {suite: found}))[selection]
     return Material(config, profile_name, suite, selection, looks(config), found, entries)

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.report.claims.answers import Answer
-from benchmarks.report.claims.text import claim_row
+from benchmarks.report.claims.answers import Answer, claim_row
 from benchmarks.report.wording import p_value
 
 

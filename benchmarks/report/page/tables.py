@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 from benchmarks.records.evidence import NO_RECORD, NOT_RUN
 from benchmarks.records.selection import RULES
-from benchmarks.report.tables.caption import notes, warnings
-from benchmarks.report.tables.cell_text import Style, interval, ours, papers
 from benchmarks.report.tables.paper import short_name
 from benchmarks.report.tables.table import Table
-from benchmarks.report.tables.verdict import OTHER_PROTOCOL, judge
+from benchmarks.report.tables.text import Style, interval, notes, ours, papers, warnings
 
 HTML = Style(
     escape=escape,
@@ -79,7 +77,7 @@ def table_view(table: Table) -> TableView:
 
 def rules_of(table: Table) -> list[Table]:
     """The table under every selection rule; tests of differences are those of its own rule."""
-    return [table if rule == table.selection else _under(table, rule) for rule in RULES]
+    return [table if rule == table.selection else table.under(rule) for rule in RULES]
 
 
 def verdict_matrix(tables: Sequence[Table]) -> tuple[list[str], list[tuple[str, Counter[str]]]]:
@@ -94,13 +92,6 @@ def verdict_matrix(tables: Sequence[Table]) -> tuple[list[str], list[tuple[str, 
     ]
     total: Counter[str] = sum((counts for _, counts in lines), Counter())
     return [verdict for verdict, _ in total.most_common()], lines
-
-
-def _under(table: Table, rule: str) -> Table:
-    """The table as another rule would report it, judged again."""
-    chosen = [replace(e, values=e.policies.get(rule, ())) for e in table.entries]
-    judged = [replace(e, verdict=judge(e, e.verdict == OTHER_PROTOCOL)) for e in chosen]
-    return replace(table, selection=rule, entries=judged, contrasts={})
 
 
 def _remarks(table: Table, reported: Table) -> list[str]:

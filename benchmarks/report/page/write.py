@@ -22,7 +22,7 @@ from benchmarks.report.page.claims import COLUMNS, claim_views
 from benchmarks.report.page.ledger import read_ledgers
 from benchmarks.report.page.runs import run_data
 from benchmarks.report.page.tables import rules_of, table_view, verdict_matrix
-from benchmarks.report.tables.caption import warnings
+from benchmarks.report.tables.text import warnings
 from benchmarks.report.write import Report
 from benchmarks.studies.sharpness.table import SharpnessRow
 

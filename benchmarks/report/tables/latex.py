@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.report.tables.caption import notes, warnings
-from benchmarks.report.tables.cell_text import Style, interval, ours, papers
+import pandas as pd
+
 from benchmarks.report.tables.paper import short_name
 from benchmarks.report.tables.table import Table
+from benchmarks.report.tables.text import Style, interval, notes, ours, papers, warnings
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -39,8 +40,6 @@ STYLE = Style(
 
 def render(table: Table) -> str:
     """A `table*` as wide as the page."""
-    body = "\n\\addlinespace\n".join(_row(table, row) for row in table.rows())
-    width = sum(len(table.columns(d)) for d in table.datasets)
     caption = " ".join([*warnings(table), table.title + ".", *notes(table)])
     lines = [
         r"% needs \usepackage{booktabs,graphicx}",
@@ -49,13 +48,7 @@ def render(table: Table) -> str:
         rf"\caption{{{escape(caption)}}}",
         rf"\label{{tab:{table.name}}}",
         r"\resizebox{\textwidth}{!}{%",
-        rf"\begin{{tabular}}{{l{'r' * width}}}",
-        r"\toprule",
-        _head(table),
-        r"\midrule",
-        body,
-        r"\bottomrule",
-        r"\end{tabular}}",
+        f"{_tabular(table)}}}",
         _footnotes(table),
         r"\end{table*}",
         "",
@@ -63,22 +56,30 @@ def render(table: Table) -> str:
     return "\n".join(lines)
 
 
-def _head(table: Table) -> str:
-    """Two lines: the datasets over their columns, the metrics below a rule each."""
-    groups, rules, names, start = [], [], [], 2
+def _tabular(table: Table) -> str:
+    """The numbers: datasets over their columns with a rule below each, space between the rows."""
+    headers, rules, start = [], [], 2
     for dataset in table.datasets:
         columns = table.columns(dataset)
-        end = start + len(columns) - 1
         label = escape(table.config.datasets[dataset].label)
-        groups.append(rf"\multicolumn{{{len(columns)}}}{{c}}{{{label}}}")
-        rules.append(rf"\cmidrule(lr){{{start}-{end}}}")
-        names += [escape(short_name(column)) for column in columns]
-        start = end + 1
-    first, second = " & ".join(["", *groups]), " & ".join(["", *names])
-    return f"{first} \\\\\n{' '.join(rules)}\n{second} \\\\"
+        headers += [(label, escape(short_name(column))) for column in columns]
+        rules.append(rf"\cmidrule(lr){{{start}-{start + len(columns) - 1}}}")
+        start += len(columns)
+    lines: list[list[str]] = []
+    for row in table.rows():
+        own = _row(table, row)
+        if lines:
+            own[0][0] = f"\\addlinespace\n{own[0][0]}"
+        lines += own
+    # LaTeX draws rules and space that begin the first cell of a line above that line.
+    columns = pd.MultiIndex.from_tuples([("", " ".join(rules) + "\n"), *headers])
+    style = {"column_format": "l" + "r" * len(headers), "multicolumn_format": "c"}
+    frame = pd.DataFrame(lines, columns=columns)
+    return frame.to_latex(index=False, escape=False, **style).rstrip()
 
 
-def _row(table: Table, row: str) -> str:
+def _row(table: Table, row: str) -> list[list[str]]:
+    """The lines of a row: ours, the intervals if there are any, the paper's."""
     columns = [column for dataset in table.datasets for column in table.columns(dataset)]
     bounds = [interval(table, row, column) for column in columns]
     lines = [
@@ -86,7 +87,7 @@ def _row(table: Table, row: str) -> str:
         [r"\quad 95\,\% interval", *map(escape, bounds)] if any(bounds) else [],
         [r"\quad paper", *(papers(table, row, column, STYLE) for column in columns)],
     ]
-    return "\n".join(f"{' & '.join(line)} \\\\" for line in lines if line)
+    return [line for line in lines if line]
 
 
 def _footnotes(table: Table) -> str:

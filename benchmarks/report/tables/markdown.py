@@ -11,35 +11,10 @@ from textwrap import fill
 from tabulate import tabulate
 
 from benchmarks.report import statistics
-from benchmarks.report.tables.caption import notes, warnings
-from benchmarks.report.tables.cell_text import Style, ours, papers
 from benchmarks.report.tables.paper import short_name
 from benchmarks.report.tables.table import Table
+from benchmarks.report.tables.text import Style, notes, ours, papers, warnings
 from datasets.errors import counted
-
-
-def oracle_section(
-    table: Table, heading: Callable[[str, int], str], escape: Callable[[str], str]
-) -> list[str]:
-    """What choosing on the test set would have gained, as a Markdown table; empty without runs."""
-    columns = [c for d in table.datasets for c in table.columns(d) if c.endswith(":acc_mm")]
-    lines = [[escape(row), *(_gain(table, row, c) for c in columns)] for row in table.rows()]
-    lines = [line for line in lines if any(line[1:])]
-    if not lines:
-        return []
-    headers = ["method", *(table.config.datasets[c.partition(":")[0]].label for c in columns)]
-    about = (
-        "Points of fused accuracy, mean over the runs: the test-oracle epoch minus the val-best "
-        "epoch of the same runs. `selection.csv` has every metric and rule."
-    )
-    align = ["left"] + ["right"] * len(columns)
-    grid = tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
-    return [heading("What choosing on the test set would have gained", 2), about, grid]
-
-
-def _gain(table: Table, row: str, column: str) -> str:
-    entry = table.at(row, column)
-    return f"{statistics.mean(entry.oracle_gains):+.2f}" if entry and entry.measured else ""
 
 
 @dataclass(frozen=True)
@@ -90,7 +65,7 @@ def render(table: Table, page: Page) -> str:
     parts = [page.warning(escape(text)) for text in warnings(table)]
     parts.append(page.heading(escape(table.title), 1))
     parts += [_block(table, dataset, page) for dataset in table.datasets]
-    parts += [] if page.brief else oracle_section(table, page.heading, escape)
+    parts += [] if page.brief else _oracle_section(table, page)
     parts.append("\n".join(page.item(line) for line in _below(table, page)))
     return "\n\n".join(parts) + "\n"
 
@@ -136,3 +111,25 @@ def _below(table: Table, page: Page) -> list[str]:
     ]
     legend = [f"{page.best}: best of {table.contest}."] * any(map(table.has_best, shown))
     return [*reasons, *(style.escape(text) for text in notes(table, style.interval)), *legend]
+
+
+def _oracle_section(table: Table, page: Page) -> list[str]:
+    """What choosing on the test set would have gained, as a Markdown table; empty without runs."""
+    columns = [c for d in table.datasets for c in table.columns(d) if c.endswith(":acc_mm")]
+    gains = {row: [_gain(table, row, c) for c in columns] for row in table.rows()}
+    lines = [[page.style.escape(row), *found] for row, found in gains.items() if any(found)]
+    if not lines:
+        return []
+    headers = ["method", *(table.config.datasets[c.partition(":")[0]].label for c in columns)]
+    about = (
+        "Points of fused accuracy, mean over the runs: the test-oracle epoch minus the val-best "
+        "epoch of the same runs. `selection.csv` has every metric and rule."
+    )
+    align = ["left"] + ["right"] * len(columns)
+    grid = tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+    return [page.heading("What choosing on the test set would have gained", 2), about, grid]
+
+
+def _gain(table: Table, row: str, column: str) -> str:
+    entry = table.at(row, column)
+    return f"{statistics.mean(entry.oracle_gains):+.2f}" if entry and entry.measured else ""

@@ -34,8 +34,8 @@ def short_name(column: str) -> str:
 def load_paper(suite: str, folder: Path = FOLDER) -> PaperTable:
     """What the paper prints for a suite; nothing for a suite that the paper does not have.
 
-    Raises FileNotFoundError without the folder: then every verdict would be missing, unexplained;
-    ValueError naming a damaged file.
+    Raises FileNotFoundError without the folder, since all verdicts need it; ValueError naming a
+    damaged file.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"the paper's tables are not in {folder}")
@@ -52,13 +52,13 @@ def load_paper(suite: str, folder: Path = FOLDER) -> PaperTable:
             if column != "row" and value != MISSING
         }
     except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise ValueError(f"{path} is no table of the paper: {error!r}") from error
+        raise ValueError(f"{path} is not a table of the paper: {error!r}") from error
 
 
 def _percent(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 100:
-        raise ValueError(f"{text} is no percentage")
+        raise ValueError(f"{text} is not a percentage from 0 to 100")
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from benchmarks.configs.schema import Config
@@ -18,17 +18,30 @@ from benchmarks.report.tables.paper import column_name, metrics
 class Table:
     """The judged entries of one suite; rows and columns are in the paper's order.
 
-    `departures` says where the training on real data was not the paper's. `contrasts` holds, under
-    (row, column), the paired test of that row's reference against it.
+    `judged` holds the entries under every selection rule; the table shows those of `selection`.
+    `contrasts` holds, under (row, column), the paired test of that row's reference against it.
     """
 
     name: str
     config: Config
     profile_name: str
     selection: str
-    entries: Sequence[Entry]
-    departures: Sequence[str] = ()
+    judged: Mapping[str, Sequence[Entry]]
     contrasts: Mapping[tuple[str, str], Contrast] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """The entries under the table's rule."""
+        return self.judged[self.selection]
+
+    def under(self, rule: str) -> Table:
+        """The table under another selection rule, for which nothing was tested."""
+        return replace(self, selection=rule, contrasts={})
+
+    def only(self, wanted: Callable[[Entry], bool]) -> Table:
+        """The table with the wanted entries only."""
+        judged = {rule: [e for e in entries if wanted(e)] for rule, entries in self.judged.items()}
+        return replace(self, judged=judged)
 
     @property
     def title(self) -> str:
@@ -97,6 +110,12 @@ class Table:
         ordered = (e for d in self.datasets for e in self.entries if e.cell.dataset == d)
         reasons = dict.fromkeys(e.reason for e in ordered if e.reason)
         return {reason: number for number, reason in enumerate(reasons, 1)}
+
+    @property
+    def departures(self) -> list[str]:
+        """Where the training on real data was not the paper's."""
+        real = [e for e in self.entries if e.measured and not e.stand_in]
+        return list(dict.fromkeys(text for e in real for text in e.departures))
 
     @property
     def tested(self) -> bool:

@@ -1,8 +1,9 @@
 """The verdict of a cell: does the paper's number reproduce?
 
-With at least two runs on real data under the paper's schedule, with d = ours - paper and two
-intervals: that of the seeds (95 %, Student's t), and the wide one, which adds to it, in quadrature,
-the error of a finite test set (half of Wilson's 95 % interval on our test samples):
+First come the obstacles: where one of them applies, the numbers are not compared. Otherwise, with
+d = ours - paper and two intervals: that of the seeds (95 %, Student's t), and the wide one, which
+adds to it, in quadrature, the error of a finite test set (half of Wilson's 95 % interval on our
+test samples):
 
 - `reproduced`: the whole interval of the seeds lies within paper +- margin (so |d| does, too);
 - `differs`: |d| exceeds the margin and even the wide interval excludes the paper's value;
@@ -23,11 +24,10 @@ is, nothing can be added.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from benchmarks.plan.experiment import Experiment
-from benchmarks.records.evidence import NO_RECORD, NOT_RUN
-from benchmarks.report.tables.entry import Entry
+from benchmarks.report.statistics import mean, t_interval, test_set_interval
 
 MARGIN = 1.0  # percentage points: differences below it do not matter
 FEWEST_RUNS = 2  # one run has no spread
@@ -35,6 +35,8 @@ FEWEST_RUNS = 2  # one run has no spread
 REPRODUCED = "reproduced"
 WITHIN_NOISE = "within noise"
 DIFFERS = "differs"
+COMPARED = {REPRODUCED, WITHIN_NOISE, DIFFERS}
+
 TOO_FEW = "too few runs"
 NOT_STARTED = "not run"
 MIXED = "mixed data"
@@ -44,56 +46,50 @@ OTHER_PROTOCOL = "not the paper's schedule"
 NO_PAPER_VALUE = "no paper value"
 
 
-def judge(entry: Entry, departs: bool, margin: float = MARGIN) -> str:
-    """The verdict of an entry; `departs` says that it was not trained as in the paper."""
-    started = entry.state not in (NOT_RUN, NO_RECORD)
-    obstacles = {  # in order of precedence
-        STAND_IN: entry.stand_in and started,
-        NO_PAPER_VALUE: math.isnan(entry.paper),
-        NOT_STARTED: not started,
-        OTHER_PROTOCOL: departs,
-        MIXED: entry.mixed,
-        RUNS_LOST: entry.lost,  # the seeds that ended well may not stand for all
-        TOO_FEW: len(entry.values) < FEWEST_RUNS,
-    }
-    found = [verdict for verdict, applies in obstacles.items() if applies]
-    return found[0] if found else _compare(entry, margin)
+@dataclass(frozen=True)
+class Facts:
+    """What a verdict follows from.
+
+    `values` are ours, one per run, and `paper` is the printed number, all in percent; `paper` is
+    NaN where the paper prints none. `test_samples` is None where the records do not say it.
+    """
+
+    values: tuple[float, ...]
+    paper: float
+    test_samples: int | None = None
+    started: bool = True  # there is a run, also if none is done
+    departs: bool = False  # not trained as in the paper
+    stand_in: bool = False
+    mixed: bool = False  # the runs saw different preparations of the data
+    lost: bool = False  # a run was started and diverged or failed
 
 
-def departures(ours: Experiment, papers: Experiment) -> list[str]:
-    """Where our training differs from the paper's: `epochs 2 (paper: 100)`, `optim.lr ...`."""
-    mine, theirs = _flat(ours.to_dict()), _flat(papers.to_dict())
-    return [
-        f"{key} {mine.get(key, 'unset')} (paper: {theirs.get(key, 'unset')})"
-        for key in {**theirs, **mine}
-        if key not in _FREE and mine.get(key) != theirs.get(key)
-    ]
+# What forbids a comparison, in order of precedence.
+OBSTACLES: dict[str, Callable[[Facts], bool]] = {
+    STAND_IN: lambda facts: facts.stand_in and facts.started,
+    NO_PAPER_VALUE: lambda facts: math.isnan(facts.paper),
+    NOT_STARTED: lambda facts: not facts.started,
+    OTHER_PROTOCOL: lambda facts: facts.departs,
+    MIXED: lambda facts: facts.mixed,
+    RUNS_LOST: lambda facts: facts.lost,  # the seeds that ended well may not stand for all
+    TOO_FEW: lambda facts: len(facts.values) < FEWEST_RUNS,
+}
 
 
-# No part of the schedule. The paper does not say what it validated on: a run under the published
-# protocol is labelled, and compared.
-_FREE = {"seed", "data.fingerprint", "data.stand_in", "data.protocol"}
+def judge(facts: Facts) -> str:
+    """The first obstacle that applies, else the verdict of the numbers."""
+    for obstacle, applies in OBSTACLES.items():
+        if applies(facts):
+            return obstacle
+    return _compare(facts)
 
 
-def _compare(entry: Entry, margin: float) -> str:
-    low, high = entry.interval
-    if entry.paper - margin <= low and high <= entry.paper + margin:
+def _compare(facts: Facts) -> str:
+    low, high = t_interval(facts.values)
+    if facts.paper - MARGIN <= low and high <= facts.paper + MARGIN:
         return REPRODUCED
-    covers = abs(entry.difference) <= wide_half_width(entry)
-    return DIFFERS if abs(entry.difference) > margin and not covers else WITHIN_NOISE
-
-
-def wide_half_width(entry: Entry) -> float:
-    """Half of the interval that holds the spread of the seeds and the test set's error."""
-    low, high = entry.interval
-    test_error = 0.0 if math.isnan(entry.test_error) else entry.test_error
-    return math.hypot((high - low) / 2, test_error)
-
-
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """Nested settings by their path: {"optim": {"lr": 0.1}} gives {"optim.lr": 0.1}."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        nested = value if isinstance(value, dict) else None
-        flat |= {key: value} if nested is None else {f"{key}.{k}": v for k, v in nested.items()}
-    return {key: value for key, value in flat.items() if value is not None}
+    test_low, test_high = test_set_interval(facts.values, facts.test_samples)
+    test_error = 0.0 if math.isnan(test_low) else (test_high - test_low) / 2
+    noise = math.hypot((high - low) / 2, test_error)
+    difference = abs(mean(facts.values) - facts.paper)
+    return DIFFERS if difference > MARGIN and difference > noise else WITHIN_NOISE

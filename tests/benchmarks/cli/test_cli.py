@@ -19,7 +19,7 @@ from benchmarks.configs.load import load_config
 from benchmarks.plan import workspace
 from benchmarks.plan.suites import DataState
 from benchmarks.report.tables.paper import FOLDER
-from benchmarks.report.write import write_report
+from benchmarks.report.write import Request, write_report
 from tests.benchmarks.cli.calls import fails
 
 ROOT = Path(__file__).parents[3]
@@ -149,7 +149,7 @@ def test_the_papers_own_tables_are_never_overwritten(profile):
     ours = open_session(arguments, print).folders.root.resolve()
     assert ours not in (FOLDER.resolve(), *FOLDER.resolve().parents)
     with pytest.raises(ValueError, match="as printed"):
-        write_report(load_config(), profile, {}, [], FOLDER)
+        write_report(Request(load_config(), profile, {}, []), FOLDER)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from typing import Any
 
 from benchmarks.configs.load import load_config
 from benchmarks.plan.suites import Cell, DataState, plan_suite
+from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import RunRecord
 from benchmarks.report.tables.entry import Entry
 from benchmarks.report.tables.table import Table
-from benchmarks.report.write import make_table
+from benchmarks.report.write import Request, make_tables
 from datasets.tensors.label_noise import noisy_fingerprint
 
 CONFIG = load_config()
@@ -77,7 +78,9 @@ def table(
     profile: str = "paper",
 ) -> Table:
     """The judged table."""
-    return make_table(CONFIG, profile, suite, cells, records, selection)
+    request = Request(CONFIG, profile, {suite: cells}, records, selection)
+    _, (made,) = make_tables(request, Predictions(None))
+    return made
 
 
 def entry_of(filled: Table, row: str, column: str = "avmnist:acc_mm") -> Entry:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks.records.record import RunRecord
 from benchmarks.records.selection import RULES
-from benchmarks.report.write import write_report
+from benchmarks.report.write import Request, write_report
 from tests.benchmarks.report.builders import CONFIG, PAPERS, READY, epoch, plan, record
 
 SUITES = {name: plan(name, avmnist=READY) for name in PAPERS}
@@ -35,7 +35,7 @@ RECORDS = st.builds(
 @given(records=st.lists(RECORDS, max_size=12), rule=st.sampled_from(sorted(RULES)))
 def test_any_mixture_of_records_gives_a_report(records: list[RunRecord], rule: str) -> None:
     with tempfile.TemporaryDirectory() as out:
-        written = write_report(CONFIG, "paper", SUITES, records, Path(out), rule)
+        written = write_report(Request(CONFIG, "paper", SUITES, records, rule), Path(out))
         lines = pd.read_csv(Path(out) / "comparison.csv", keep_default_na=False)
     assert written.exit_status in (0, 1, 2)
     assert len(lines) == 230  # see test_comparison_has_one_line_per_entry

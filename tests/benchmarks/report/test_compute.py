@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.records.record import RunRecord
-from benchmarks.report.compute import compute_line, compute_rows, write_compute
+from benchmarks.report.compute import compute_frame, compute_line, write_compute
 from tests.benchmarks.report.builders import READY, cell_of, plan, record
 
 CELL = cell_of(plan(avmnist=READY), "M-SAM")
@@ -42,7 +42,7 @@ def test_hours_by_how_the_runs_ended_by_hand(tmp_path: Path) -> None:
         "interrupted": 360.0,
         "damaged": float("nan"),
     }
-    rows = write_compute(records, checkpoints, tmp_path / "compute.csv")
+    line = write_compute(records, checkpoints, tmp_path / "compute.csv")
     table = pd.read_csv(tmp_path / "compute.csv").set_index("status")
     assert table["runs"].to_dict() == {
         "done": 2, "diverged": 1, "failed": 5, "unfinished": 2, "unsupported": 1,
@@ -54,16 +54,15 @@ def test_hours_by_how_the_runs_ended_by_hand(tmp_path: Path) -> None:
         "done": 0, "diverged": 0, "failed": 1, "unfinished": 1, "unsupported": 0,
     }  # fmt: skip
     assert table["hardware"]["done"] == "A, threads: 2 and B, threads: 2"
-    line = compute_line(rows)
     assert line.startswith("Compute: 3.45 h in 11 runs (5 failed: 1.60 h, 2 done: 1.50 h, ")
     assert line.endswith("on A, threads: 2 and B, threads: 2. Not timed: 2 of them.")
 
 
 def test_a_record_with_a_time_is_not_counted_again_for_its_checkpoint() -> None:
     done = run(0, 60.0)
-    (row,) = compute_rows([done], {done.run_id: 30.0})
+    (row,) = compute_frame([done], {done.run_id: 30.0}).itertuples()
     assert (row.runs, row.hours, row.untimed) == (1, pytest.approx(1 / 60), 0)
 
 
-def test_nothing_at_hand_is_said_so() -> None:
-    assert compute_line(compute_rows([], {})) == "Compute: 0.00 h in 0 runs (none)."
+def test_no_records_take_no_hours() -> None:
+    assert compute_line(compute_frame([], {})) == "Compute: 0.00 h in 0 runs (none)."

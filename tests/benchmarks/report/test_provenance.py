@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,8 @@ import pytest
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.report.tables import markdown
-from benchmarks.report.tables.caption import warnings
-from benchmarks.report.tables.verdict import judge
-from benchmarks.report.write import Report, write_report
+from benchmarks.report.tables.text import warnings
+from benchmarks.report.write import Report, Request, write_report
 from tests.benchmarks.report.builders import (
     CONFIG,
     PAPERS,
@@ -33,7 +33,7 @@ MSAM = cell_of(CELLS, "M-SAM")
 
 
 def written(records: list[RunRecord], out: Path, **words: object) -> Report:
-    return write_report(CONFIG, "paper", {"table1": CELLS}, records, out, **words)
+    return write_report(Request(CONFIG, "paper", {"table1": CELLS}, records, **words), out)
 
 
 def test_every_run_of_a_number_is_listed_with_code_data_and_machine(tmp_path: Path) -> None:
@@ -78,7 +78,8 @@ def test_the_gain_of_choosing_on_the_test_set_by_hand(tmp_path: Path) -> None:
     records = [with_policies(0, 0.70, 0.69, 0.72), with_policies(1, 0.71, 0.68, 0.72)]
     entry = entry_of(table(CELLS, records), "M-SAM")
     assert entry.oracle_gains == pytest.approx((2.0, 1.0))
-    assert entry.policies["last"] == pytest.approx((69.0, 68.0))
+    last = entry_of(table(CELLS, records).under("last"), "M-SAM")
+    assert last.values == pytest.approx((69.0, 68.0))
     written(records, tmp_path)
     line = pd.read_csv(tmp_path / "selection.csv").query("metric == 'acc_mm'").iloc[0]
     assert (line["val_best"], line["last"], line["test_oracle"]) == (70.5, 68.5, 72.0)
@@ -101,40 +102,22 @@ def test_the_selection_of_the_table_changes_its_values_and_not_the_gain() -> Non
 
 def test_the_published_protocol_is_labelled() -> None:
     (run,) = runs(MSAM, 74.0)
-    filled = table(CELLS, [run])
-    assert not any("PUBLISHED" in line for line in warnings(filled))
-    experiment = replace(run.experiment, data={**run.experiment.data, "protocol": "published"})
-    entries = [
-        replace(e, runs=(replace(run, experiment=experiment),)) if e.runs else e
-        for e in filled.entries
-    ]
-    labelled = warnings(replace(filled, entries=entries))
+    assert not any("PUBLISHED" in line for line in warnings(table(CELLS, [run])))
+    data = {**MSAM.template.data, "protocol": "published"}
+    cell = replace(MSAM, template=replace(MSAM.template, data=data))
     assert (
         "PUBLISHED PROTOCOL: epochs were chosen on the samples that are reported (AV-MNIST: the "
         "first 90 % of the test rows)."
-    ) in labelled
+    ) in warnings(table([cell], runs(cell, 74.0)))
 
 
-def test_a_difference_within_the_test_sets_error_is_noise() -> None:
-    entry = replace(entry_of(table(CELLS, runs(MSAM, 71.7, 71.8, 71.9)), "M-SAM"), paper=70.0)
-
-    def with_samples(samples: int) -> str:
-        sizes = {"sizes": {"test": samples}}
-        counted = tuple(replace(r, data={**r.data, **sizes}) for r in entry.runs)
-        return judge(replace(entry, runs=counted), departs=False)
-
-    # Wilson at 71.8 %: +- 0.88 of 10,000 and 3.23 of 744; the seeds add 0.25, the difference is 1.8
-    assert with_samples(10_000) == "differs"
-    assert with_samples(744) == "within noise"
-    assert judge(entry, departs=False) == "differs"
-
-
-def test_wilsons_interval_is_that_of_the_mean() -> None:
+def test_the_size_of_the_test_set_is_that_of_the_records() -> None:
     sizes = {"sizes": {"test": 100}}
     records = [replace(r, data={**r.data, **sizes}) for r in runs(MSAM, 49.0, 51.0)]
     entry = entry_of(table(CELLS, records), "M-SAM")
     assert entry.test_interval == pytest.approx((40.38315, 59.61685), abs=1e-4)  # 50 of 100
-    assert entry.test_error == pytest.approx(9.61685, abs=1e-4)
+    unknown = entry_of(table(CELLS, [records[0], *runs(MSAM, 49.0, 51.0)[1:]]), "M-SAM")
+    assert unknown.test_samples is None and math.isnan(unknown.test_interval[0])
 
 
 def test_two_reports_of_the_same_files_are_equal_bytes(tmp_path: Path) -> None:
@@ -143,10 +126,11 @@ def test_two_reports_of_the_same_files_are_equal_bytes(tmp_path: Path) -> None:
     suites = {name: plan(name) for name in PAPERS}
     stored = tmp_path / "results" / "predictions"
     for out, given in (("a", records), ("b", records[::-1])):
-        found = write_report(CONFIG, "paper", suites, given, tmp_path / out, predictions=stored)
+        request = Request(CONFIG, "paper", suites, given, predictions=stored)
+        found = write_report(request, tmp_path / out)
     assert all(table.tested for table in found.tables)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert len(names) == 13
+    assert len(names) == 14
     for name in names:
         one, other = ((tmp_path / out / name).read_bytes() for out in "ab")
         assert one == other, name

@@ -16,6 +16,7 @@ from benchmarks.report.statistics import (
     t_interval,
     wilson_interval,
 )
+from benchmarks.report.statistics import test_set_interval as interval_of_test_set  # no test
 
 
 def test_mean_and_sd_by_hand() -> None:
@@ -31,12 +32,11 @@ def test_t_interval_by_hand() -> None:
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0], [70.1, 70.4, 69.2, 71.0, 70.3]])
-@pytest.mark.parametrize("confidence", [0.9, 0.95])
-def test_t_interval_is_scipys(values: list[float], confidence: float) -> None:
+def test_t_interval_is_scipys(values: list[float]) -> None:
     expected = stats.t.interval(
-        confidence, len(values) - 1, loc=sum(values) / len(values), scale=stats.sem(values)
+        0.95, len(values) - 1, loc=sum(values) / len(values), scale=stats.sem(values)
     )
-    assert t_interval(values, confidence) == pytest.approx(expected)
+    assert t_interval(values) == pytest.approx(expected)
 
 
 def test_equal_seeds_give_a_point() -> None:
@@ -93,6 +93,12 @@ def test_equivalence_of_equal_or_single_values() -> None:
 def test_equivalence_is_seldom_claimed_at_the_margin() -> None:
     samples = np.random.default_rng(0).normal(71.0, 0.4, (2000, 4))  # truly 1.0 away
     assert 0.03 < np.mean([equivalence(v, 70.0, 1.0) < 0.05 for v in samples]) < 0.065
+
+
+def test_the_interval_of_the_test_set_is_wilsons_of_the_mean() -> None:
+    assert interval_of_test_set([49.0, 51.0], 100) == pytest.approx((40.38315, 59.61685), abs=1e-5)
+    assert all(map(math.isnan, interval_of_test_set([49.0, 51.0], None)))
+    assert all(map(math.isnan, interval_of_test_set([], 100)))
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:

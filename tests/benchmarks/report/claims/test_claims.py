@@ -8,9 +8,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.records.record import RunRecord
-from benchmarks.report.claims.answers import Answer, answers
-from benchmarks.report.claims.paper import CLAIMS
-from benchmarks.report.claims.text import claims_grid, holds_in_sum
+from benchmarks.report.claims.answers import Answer, answers, claims_grid, holds_in_sum
+from benchmarks.report.claims.sentences import CLAIMS
 from benchmarks.report.tables import paper
 from benchmarks.report.tables.contrast import Contrast
 from benchmarks.report.tables.entry import Entry
@@ -105,14 +104,11 @@ def test_every_claim_names_rows_and_datasets_that_exist() -> None:
     assert set(paper.test_sets()) == set(NAMES)
 
 
-def test_without_runs_nothing_is_said_of_ours() -> None:
+def test_without_real_runs_no_claim_is_answered() -> None:
     assert {a.ours for a in EMPTY} == {"not run"}
     assert "M-SAM" in asked("best-late", EMPTY)["ave:acc_mm"].reason
-
-
-def test_stand_in_data_answers_no_claim() -> None:
-    found = answers([filled("table1", as_printed, stand_in=True)], never)
-    assert {a.ours for a in found} == {"stand-in data"}
+    generated = answers([filled("table1", as_printed, stand_in=True)], never)
+    assert {a.ours for a in generated} == {"stand-in data"}
 
 
 @pytest.mark.parametrize("status", ["diverged", "failed"])

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.report.figures.write import make_figures, write_figures
 from benchmarks.report.page.write import Contents, write_page
-from benchmarks.report.write import write_report
+from benchmarks.report.write import Request, write_report
 from tests.benchmarks.report.builders import CONFIG, READY, cell_of, epoch, plan, record
 
 CELLS = plan(avmnist=READY)
@@ -48,7 +48,8 @@ def page(
 ) -> Path:
     """Writes the report of these runs into `out`; returns the path of the page."""
     suites = {"table1": CELLS}
-    report = write_report(CONFIG, "paper", suites, runs, out / "tables", unreadable=unreadable)
+    request = Request(CONFIG, "paper", suites, runs, unreadable=unreadable)
+    report = write_report(request, out / "tables")
     made = make_figures(CONFIG, "paper", suites, runs)
     shown = [f for f in made if figures and f.name == "cost_table1"]  # one is enough
     drawn = write_figures(shown, out / "figures")

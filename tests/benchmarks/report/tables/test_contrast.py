@@ -12,11 +12,11 @@ import pytest
 from benchmarks.records.evidence import DONE
 from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import RunRecord
-from benchmarks.report.significance import contrasts
 from benchmarks.report.tables import markdown
+from benchmarks.report.tables.contrast import contrasts
 from benchmarks.report.tables.entry import Entry
 from benchmarks.report.tables.table import Table
-from benchmarks.report.write import make_table
+from benchmarks.report.write import Request, make_tables
 from tests.benchmarks.report.builders import CONFIG, READY, cell_of, epoch, plan, record
 
 PLANS = {suite: plan(suite, avmnist=READY, ave=READY) for suite in ("table1", "controls", "noise")}
@@ -48,8 +48,9 @@ def three_seeds(folder: Path, rows: Mapping[str, float], **words: object) -> lis
 
 
 def judged(folder: Path | None, records: list[RunRecord], suite: str = "table1") -> Table:
-    stores = Predictions(folder)
-    return make_table(CONFIG, "paper", suite, PLANS[suite], records, "val-best", stores)
+    request = Request(CONFIG, "paper", {suite: PLANS[suite]}, records)
+    _, (made,) = make_tables(request, Predictions(folder))
+    return made
 
 
 def test_msam_is_tested_against_every_other_row(tmp_path: Path) -> None:
@@ -129,13 +130,6 @@ def test_segments_of_a_clip_count_as_one_sample(tmp_path: Path) -> None:
     assert entry.test_samples == 100
 
 
-def test_two_seeds_are_too_few_for_a_test(tmp_path: Path) -> None:
-    records = three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5})[1:]
-    (found,) = judged(tmp_path, records).contrasts.values()
-    assert found.reason == "common seeds: 2; a test needs 3"
-    assert not found.significant
-
-
 def damage_nothing(path: Path) -> None:
     path.write_bytes(b"PK\x03\x04 no archive")
 
@@ -177,13 +171,23 @@ def test_unusable_predictions_are_named_and_nothing_is_tested(tmp_path, harm, re
     assert "No differences tested" in markdown.render(filled, markdown.MARKDOWN)
 
 
-def test_stand_in_data_is_never_tested(tmp_path: Path) -> None:
+def as_stand_in(record: RunRecord) -> RunRecord:
+    return replace(record, data={**record.data, "stand_in": True})
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda records: records[1:], "common seeds: 2; a test needs 3"),
+        (lambda records: list(map(as_stand_in, records)), "stand-in data"),
+    ],
+)
+def test_runs_that_do_not_allow_a_test_are_never_tested(tmp_path, change, reason) -> None:
     records = three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5})
-    records = [replace(r, data={**r.data, "stand_in": True}) for r in records]
-    (found,) = judged(tmp_path, records).contrasts.values()
-    assert found.reason == "stand-in data"
+    (found,) = judged(tmp_path, change(records)).contrasts.values()
+    assert found.reason == reason and not found.significant
 
 
-def test_runs_on_other_preparations_are_never_tested(tmp_path: Path) -> None:
+def test_without_predictions_nothing_is_tested(tmp_path: Path) -> None:
     (found,) = judged(None, three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5})).contrasts.values()
-    assert found.reason == "no predictions at hand"
+    assert "no predictions" in found.reason

@@ -14,7 +14,7 @@ from benchmarks.records.record import RunRecord
 from benchmarks.report.figures.style import typography
 from benchmarks.report.figures.write import make_figures
 from benchmarks.report.wording import published_warning, run_labels
-from benchmarks.report.write import write_report
+from benchmarks.report.write import Request, write_report
 from datasets.spec import THREE_PARTS
 from tests.benchmarks.report.builders import CONFIG, READY, cell_of, epoch, plan, record, runs
 
@@ -51,7 +51,7 @@ def protocol(request) -> str:
 @pytest.fixture(scope="module")
 def written(protocol: str, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("report")
-    write_report(CONFIG, "paper", {"table1": cells(protocol)}, sweep(protocol), out)
+    write_report(Request(CONFIG, "paper", {"table1": cells(protocol)}, sweep(protocol)), out)
     return out
 
 

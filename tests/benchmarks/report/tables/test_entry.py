@@ -7,6 +7,7 @@ import math
 import pytest
 
 from benchmarks.plan.suites import chosen
+from benchmarks.records.record import RunRecord
 from tests.benchmarks.report.builders import (
     READY,
     cell_of,
@@ -41,6 +42,17 @@ def test_the_rule_chooses_the_epoch(rule: str, percent: float) -> None:
     assert entry_of(filled, "M-SAM").mean == pytest.approx(percent)
 
 
+def test_a_table_is_judged_under_every_rule() -> None:
+    """The page shows all; tests of differences are those of the table's own rule."""
+    tests = ((1, 0.3, 0.741), (2, 0.9, 0.6))
+    history = [epoch(n, val, {"acc_mm": t, "acc_audio": t}) for n, val, t in tests]
+    filled = table(CELLS, [record(MSAM, seed, history=history) for seed in range(3)])
+    oracle = filled.under("test-oracle")
+    assert entry_of(filled, "M-SAM").verdict == "differs"
+    assert entry_of(oracle, "M-SAM").verdict == "reproduced"
+    assert (oracle.selection, oracle.contrasts) == ("test-oracle", {})
+
+
 def test_an_unknown_rule_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="val-best, last, test-oracle"):
         table(CELLS, runs(MSAM, 70.0), "val-bset")
@@ -73,66 +85,69 @@ def test_the_same_record_counts_once() -> None:
     assert len(entry.values) == 1
 
 
-def test_a_diverged_run_is_shown_and_not_counted() -> None:
-    bad = record(MSAM, 1, 1.0, status="diverged", reason="epoch 3: the loss is\nnot finite")
-    entry = entry_of(table(CELLS, [record(MSAM, 0, 74.0), bad, record(MSAM, 2, 74.2)]), "M-SAM")
-    assert (entry.state, entry.seeds) == ("done", (0, 2))
-    assert entry.reason == "diverged (seed 1, epoch 3: the loss is not finite)"
+def lost(seed: int, status: str, reason: str = "") -> RunRecord:
+    return record(MSAM, seed, 1.0, status=status, reason=reason, history=[])
 
 
-def test_without_a_done_run_the_state_is_what_became_of_the_runs() -> None:
-    bad = [record(MSAM, 0, status="diverged"), record(MSAM, 1, status="failed", reason="no memory")]
-    entry = entry_of(table(CELLS, bad), "M-SAM")
-    assert entry.state == "diverged, failed"
-    assert entry.reason == "diverged (seed 0); failed (seed 1, no memory)"
-    assert math.isnan(entry.mean)
+OTHER_DATA = runs(MSAM, 10.0, 20.0, fingerprint="print-old")
+BARE = record(MSAM, 0, history=[epoch(1, 0.5, {"acc_mm": 0.7})])
 
 
-def test_an_unsupported_cell_is_not_run() -> None:
-    refused = record(MSAM, 0, status="unsupported", reason="needs two modalities", history=[])
-    entry = entry_of(table(CELLS, [refused]), "M-SAM")
-    assert (entry.state, entry.verdict) == ("not run", "not run")
-    assert entry.reason == "unsupported (seed 0, needs two modalities)"
-
-
-def test_the_same_reason_is_given_once_for_all_seeds() -> None:
-    bad = [record(MSAM, seed, status="failed", reason=why) for seed, why in enumerate("xxy")]
-    entry = entry_of(table(CELLS, bad), "M-SAM")
-    assert entry.reason == "failed (seeds 0, 1, x); failed (seed 2, y)"
-
-
-def test_a_missing_cell_says_why() -> None:
-    filled = table(CELLS, [])
-    assert entry_of(filled, "M-SAM").state == "no record yet"
-    missing = entry_of(filled, "M-SAM", "ave:acc_mm")
-    assert (missing.state, missing.reason) == ("not run", "data missing")
-
-
-def test_records_count_where_the_data_is_gone() -> None:
-    entry = entry_of(table(plan(), runs(MSAM, 74.0, 74.2)), "M-SAM")
-    assert (entry.state, entry.reason, len(entry.values)) == ("done", "", 2)
-
-
-def test_runs_on_present_data_go_before_runs_on_other_data() -> None:
-    old = runs(MSAM, 10.0, 20.0, fingerprint="print-old")
-    entry = entry_of(table(CELLS, [*old, *runs(MSAM, 74.0, 74.2)]), "M-SAM")
-    assert entry.values == pytest.approx((74.0, 74.2))
-    assert entry.reason == "runs on other data left out: 2"
-
-
-def test_mixed_data_is_flagged_and_gets_no_comparison() -> None:
-    mixed = [record(MSAM, 0, 74.0, fingerprint="b"), record(MSAM, 1, 74.1, fingerprint="c")]
-    entry = entry_of(table(plan(), mixed), "M-SAM")
-    assert entry.reason == "mixed data (fingerprints b, c)"
-    assert entry.verdict == "mixed data"
+@pytest.mark.parametrize(
+    ("records", "state", "reason", "values"),
+    [
+        (
+            [record(MSAM, 0, 74.0), lost(1, "diverged", "the loss is\nnot finite")],
+            "done",
+            "diverged (seed 1, the loss is not finite)",
+            [74.0],
+        ),
+        (
+            [lost(0, "diverged"), lost(1, "failed", "no memory")],
+            "diverged, failed",
+            "diverged (seed 0); failed (seed 1, no memory)",
+            [],
+        ),
+        ([lost(0, "unsupported", "why")], "not run", "unsupported (seed 0, why)", []),
+        (
+            [lost(seed, "failed", why) for seed, why in enumerate("xxy")],
+            "failed",
+            "failed (seeds 0, 1, x); failed (seed 2, y)",
+            [],
+        ),
+        ([], "no record yet", "", []),
+        (
+            [*OTHER_DATA, *runs(MSAM, 74.0, 74.2)],
+            "done",
+            "runs on other data left out: 2",
+            [74.0, 74.2],
+        ),
+        ([BARE], "done", "", [70.0]),
+    ],
+)
+def test_state_and_reason_say_what_became_of_the_runs(
+    records: list[RunRecord], state: str, reason: str, values: list[float]
+) -> None:
+    entry = entry_of(table(CELLS, records), "M-SAM")
+    assert (entry.state, entry.reason) == (state, reason)
+    assert entry.values == pytest.approx(tuple(values))
+    assert math.isnan(entry.mean) == (not values)
+    assert (entry.verdict == "not run") == (state in ("not run", "no record yet"))
 
 
 def test_a_record_without_the_metric_is_named() -> None:
-    bare = record(MSAM, 0, history=[epoch(1, 0.5, {"acc_mm": 0.7})])
-    filled = table(CELLS, [bare])
-    audio = entry_of(filled, "M-SAM", "avmnist:acc_audio")
+    audio = entry_of(table(CELLS, [BARE]), "M-SAM", "avmnist:acc_audio")
     assert (audio.state, audio.reason) == ("not measured", "no acc_audio in the record (seed 0)")
-    assert entry_of(filled, "M-SAM").values == pytest.approx((70.0,))
+
+
+def test_without_the_data_all_records_count_and_mixtures_are_no_comparison() -> None:
+    missing = entry_of(table(CELLS, []), "M-SAM", "ave:acc_mm")
+    assert (missing.state, missing.reason) == ("not run", "data missing")
+    entry = entry_of(table(plan(), runs(MSAM, 74.0, 74.2)), "M-SAM")
+    assert (entry.state, entry.reason, len(entry.values)) == ("done", "", 2)
+    mixed = [record(MSAM, 0, 74.0, fingerprint="b"), record(MSAM, 1, 74.1, fingerprint="c")]
+    entry = entry_of(table(plan(), mixed), "M-SAM")
+    assert (entry.reason, entry.verdict) == ("mixed data (fingerprints b, c)", "mixed data")
 
 
 def test_a_choice_of_cells_gives_no_others() -> None:

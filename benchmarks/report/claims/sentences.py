@@ -1,4 +1,4 @@
-"""What the paper's text says of its tables: each claim with its section, in our words."""
+"""The sentences of the paper about its tables: each claim with its section, in our words."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Claim:
     mostly: bool = False
 
     def columns(self, config: Config) -> list[str]:
-        """The columns that the claim speaks of."""
+        """The columns that the claim is about."""
         return [
             column_name(name, metric)
             for name, dataset in config.datasets.items()

@@ -1,11 +1,15 @@
-"""The sentences around a table: warnings before its numbers, how to read them after."""
+"""What a table says in every format: its cells, the warnings before them, the notes after."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from benchmarks.report import statistics
 from benchmarks.report.tables.contrast import FEWEST_SEEDS
+from benchmarks.report.tables.entry import Entry
+from benchmarks.report.tables.paper import MISSING, printed
 from benchmarks.report.tables.table import Table
 from benchmarks.report.tables.verdict import DIFFERS, MARGIN, REPRODUCED, WITHIN_NOISE
 from benchmarks.report.wording import published_warning
@@ -14,6 +18,69 @@ MARKS = {REPRODUCED: "=", WITHIN_NOISE: "≈", DIFFERS: "≠"}  # in front of th
 DAGGER = "†"  # marks stand-in data where only some of a table is
 BELOW, ABOVE = "↓", "↑"  # significantly below or above the reference of the column
 
+
+@dataclass(frozen=True)
+class Style:
+    """The marks of a format. `escape` takes plain text, the others what it gave."""
+
+    escape: Callable[[str], str]
+    bold: Callable[[str], str]
+    footnote: Callable[[int], str]
+    interval: bool = True  # ours with the 95 % interval of the mean
+
+
+def ours(table: Table, row: str, column: str, style: Style) -> str:
+    """`68.52 ± 0.41 [67.50, 69.54] (3)`, or why there is no number, and footnotes to it."""
+    entry = table.at(row, column)
+    if entry is None:
+        return style.escape(MISSING)
+    marked = table.partly_stand_in and entry.measured and entry.stand_in
+    text = style.escape(_number(entry, style.interval) + DAGGER * marked)
+    if row in table.best(column, lambda e: e.mean):
+        text = style.bold(text)
+    text += style.escape(_arrow(table, row, column))
+    return text + (style.footnote(table.footnotes[entry.reason]) if entry.reason else "")
+
+
+def papers(table: Table, row: str, column: str, style: Style) -> str:
+    """The paper's number behind the mark of the verdict, `..` where it prints none."""
+    entry = table.at(row, column)
+    if entry is None:
+        return style.escape(MISSING)
+    text = style.escape(printed(entry.paper))
+    if row in table.best(column, lambda e: e.paper):
+        text = style.bold(text)
+    mark = MARKS.get(entry.verdict)
+    return f"{style.escape(mark)} {text}" if mark else text
+
+
+def interval(table: Table, row: str, column: str) -> str:
+    """`[67.50, 69.54]`: the 95 % interval of the mean over seeds; nothing without two runs."""
+    entry = table.at(row, column)
+    return _interval(entry) if entry else ""
+
+
+def _number(entry: Entry, with_interval: bool) -> str:
+    if not entry.measured:
+        return entry.state
+    count = len(entry.values)
+    spread = f" ± {entry.sd:.2f}" if count > 1 else ""
+    bounds = f" {_interval(entry)}" if with_interval and count > 1 else ""
+    return f"{entry.mean:.2f}{spread}{bounds} ({count})"
+
+
+def _interval(entry: Entry) -> str:
+    low, high = entry.interval
+    return f"[{low:.2f}, {high:.2f}]" if len(entry.values) > 1 else ""
+
+
+def _arrow(table: Table, row: str, column: str) -> str:
+    found = table.contrasts.get((row, column))
+    if found is None or not found.significant:
+        return ""
+    return f" {BELOW}" if found.difference > 0 else f" {ABOVE}"
+
+
 _SELECTION_WARNINGS = {
     "test-oracle": "TEST-ORACLE SELECTION: epochs were chosen on the test data, as the published "
     "code does; the accuracies are too high.",
@@ -21,7 +88,7 @@ _SELECTION_WARNINGS = {
 
 
 def warnings(table: Table) -> list[str]:
-    """What nobody may miss: stand-in data, another schedule, selection on test data."""
+    """What every reader must know: stand-in data, another schedule, selection on test data."""
     found = []
     if table.stand_in:
         labels = dict.fromkeys(e.cell.dataset for e in table.stand_in)
@@ -42,7 +109,7 @@ def warnings(table: Table) -> list[str]:
 
 
 def notes(table: Table, intervals: bool = True) -> list[str]:
-    """How the numbers came about, and the verdicts in sum; explains only what the table shows.
+    """How the numbers came about, and how many have which verdict; only of what the table shows.
 
     `intervals` says that it shows those of the means.
     """
@@ -112,7 +179,7 @@ def _significance(table: Table) -> list[str]:
 
 
 def _oracle_gain(table: Table) -> list[str]:
-    """What choosing the epochs on the test data would have added, in sum."""
+    """What choosing the epochs on the test data would have added on average, and at most."""
     fused = {
         f"{e.row}, {table.config.datasets[e.cell.dataset].label}": statistics.mean(e.oracle_gains)
         for e in table.entries
@@ -128,7 +195,7 @@ def _oracle_gain(table: Table) -> list[str]:
     ]
 
 
-def verdict_counts(tables: list[Table]) -> str:
+def verdict_counts(tables: Sequence[Table]) -> str:
     """How many entries have which verdict, such as `2 reproduced, 89 not run`."""
     counts = Counter(e.verdict for table in tables for e in table.entries)
     return ", ".join(f"{n} {verdict}" for verdict, n in counts.most_common()) or "none"
