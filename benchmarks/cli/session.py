@@ -15,7 +15,7 @@ from benchmarks.plan.suites import Cell
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import LeftOut, RunRecord, load_records
 from benchmarks.records.selection import RULES
-from benchmarks.studies.tuning import choices
+from benchmarks.studies.tuning.chosen import with_chosen
 from benchmarks.studies.tuning.grid import searches
 from datasets import registry
 
@@ -116,7 +116,7 @@ def open_session(arguments: Namespace, say: Say) -> Session:
         _check_protocol(arguments, config)
         config = _with_protocol(config, name, arguments.protocol)
     if config.profiles[name].params == "tuned":
-        config, which = choices.with_choices(config, workspace.CHOICES, arguments.protocol)
+        config, which = with_chosen(config, workspace.CHOICES, arguments.protocol)
         say(which)
     root: Path = arguments.out or workspace.ROOT / "results" / name
     return Session(config, name, Folders(root), say, arguments.protocol, arguments.out)

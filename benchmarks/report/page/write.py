@@ -24,16 +24,40 @@ from benchmarks.report.page.runs import run_data
 from benchmarks.report.page.tables import rules_of, table_view, verdict_matrix
 from benchmarks.report.tables.caption import warnings
 from benchmarks.report.write import Report
-from benchmarks.studies.sharpness.table import SharpnessRow
 
 TEMPLATES = Path(__file__).parent / "templates"
 LEDGERS = Path(__file__).parents[3] / "REPRODUCE.md"
 
 
 @dataclass(frozen=True)
+class Number:
+    """A number in the table of a study: `text` is shown, `value` sorts it."""
+
+    value: float
+    text: str
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """The table of a study: `about` says how to read it, `file` is its CSV in `tables`.
+
+    A line has one text or number for each of `columns`; the first names the line.
+    """
+
+    name: str
+    title: str
+    about: str
+    file: str
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str | Number, ...], ...]
+
+
+@dataclass(frozen=True)
 class Contents:
-    """Everything that the page shows; `selection` is the rule of figures, claims and tests,
-    `compute` a sentence on what the records cost."""
+    """Everything that the page shows.
+
+    `selection` is the rule of figures, claims and tests; `compute` says what the records cost.
+    """
 
     config: Config
     profile_name: str
@@ -41,7 +65,7 @@ class Contents:
     report: Report
     records: Sequence[RunRecord]
     figures: Figures
-    sharpness: Sequence[SharpnessRow] = ()
+    studies: Sequence[StudyTable] = ()
     compute: str = ""
 
 
@@ -59,6 +83,7 @@ def write_page(contents: Contents, path: Path, ledgers: Path = LEDGERS) -> Path:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     environment.filters["slug"] = lambda text: text.replace(" ", "-").replace("'", "")
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8").strip()
     words = _words(contents) | {
@@ -89,7 +114,7 @@ def _words(contents: Contents) -> dict[str, Any]:
         "tables": [table_view(table) for table in tables],
         "figures": contents.figures.drawn,
         "not_drawn": contents.figures.not_drawn,
-        "sharpness": contents.sharpness,
+        "studies": contents.studies,
         "compute": contents.compute,
         "failed": [record for record in records if record.status != "done"],
         "left_out": _left_out(contents.report.unused, records),

@@ -19,7 +19,7 @@ from benchmarks.records.evidence import evidence, fingerprint_of
 from benchmarks.records.record import RunRecord
 from benchmarks.records.selection import choose
 from benchmarks.report.wording import number
-from benchmarks.studies.tuning.choices import Choice
+from benchmarks.studies.tuning.chosen import ChosenValue
 from benchmarks.studies.tuning.grid import Search
 
 _WORST_FIRST = ("missing", "failed", "unsupported", "diverged", "done")
@@ -56,11 +56,11 @@ class Outcome:
         return tuple(run.run_id for trial in self.trials for run in trial.runs)
 
     @property
-    def choice(self) -> Choice | None:
+    def chosen_value(self) -> ChosenValue | None:
         """The line of `choices.yaml`."""
         what = self.search.template
         names = what.dataset, what.fusion, what.method, self.search.grid.parameter
-        return None if self.chosen is None else Choice(*names, self.chosen, self.run_ids)
+        return None if self.chosen is None else ChosenValue(*names, self.chosen, self.run_ids)
 
 
 def outcomes(planned: Iterable[Search], records: Iterable[RunRecord]) -> list[Outcome]:

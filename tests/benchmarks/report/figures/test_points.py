@@ -11,9 +11,9 @@ import pytest
 
 from benchmarks.records.record import RunRecord
 from benchmarks.report import statistics
-from benchmarks.report.figures.figure import Figure
-from benchmarks.report.figures.spread import NO_SPREAD, RANGE, T_INTERVAL, spread, spreads
-from benchmarks.report.figures.style import looks, luminance
+from benchmarks.report.figures.figure import Figure, luminance
+from benchmarks.report.figures.material import NO_SPREAD, RANGE, T_INTERVAL, spread, spreads
+from benchmarks.report.figures.style import looks
 from benchmarks.report.figures.write import make_figures
 from tests.benchmarks.report.builders import CONFIG, PAPERS, READY, cell_of, plan, record, runs
 

@@ -44,14 +44,16 @@ def records(stand_in: bool = False) -> list[RunRecord]:
 
 
 def page(
-    out: Path, runs: Sequence[RunRecord], unreadable: Sequence[LeftOut] = (), figures: bool = False
+    out: Path,
+    runs: Sequence[RunRecord],
+    unreadable: Sequence[LeftOut] = (),
+    figures: Sequence[str] = (),
 ) -> Path:
-    """Writes the report of these runs into `out`; returns the path of the page."""
+    """Writes the report of these runs into `out`, with the figures named; returns the page."""
     suites = {"table1": CELLS}
     report = write_report(CONFIG, "paper", suites, runs, out / "tables", unreadable=unreadable)
     made = make_figures(CONFIG, "paper", suites, runs)
-    shown = [f for f in made if figures and f.name == "cost_table1"]  # one is enough
-    drawn = write_figures(shown, out / "figures")
+    drawn = write_figures([f for f in made if f.name in figures], out / "figures")
     return write_page(Contents(CONFIG, "paper", "val-best", report, runs, drawn), out / "r.html")
 
 

@@ -16,8 +16,9 @@ from benchmarks.plan import workspace
 from benchmarks.records.files import csv_text
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.report.figures.style import typography
-from benchmarks.studies.forensics import archive, cases
-from benchmarks.studies.forensics.figure import forensics_figure
+from benchmarks.report.figures.write import write_figures
+from benchmarks.studies.forensics import cases
+from benchmarks.studies.forensics.forensics_figure import forensics_figure
 
 
 @pytest.fixture
@@ -187,8 +188,8 @@ def test_a_damaged_copy_of_what_is_there_is_no_loss(config):
     planned = cases.experiments(config, cases.Case("scrambled", 4), 0).values()
     found = [record(experiment, mm=0.4) for experiment in planned]
     copies = [LeftOut(f"{made.run_id}_copy", "damaged") for made in found]
-    assert archive.lost(planned, found, copies) == []
-    assert archive.lost(planned, found[1:], copies) == [copies[0].name]
+    assert cases.lost(planned, found, copies) == []
+    assert cases.lost(planned, found[1:], copies) == [copies[0].name]
 
 
 def test_without_any_record_the_older_table_stays(folder, capsys):
@@ -211,7 +212,7 @@ def test_rows_without_a_point_of_the_figure_make_a_table(config, folder):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "no JSON file"),
+        ("{", "JSON"),
         ("{}", "lacks two fractions from 0 to 1 for aligned, scrambled, scrambled_1, "),
         ("[]", "lacks two fractions"),
         ('{"aligned": [1, 1]}', "for scrambled, scrambled_1, scrambled_2"),
@@ -238,12 +239,12 @@ def test_the_figure_shows_four_components_beside_the_papers_numbers(config, tmp_
         ]
         records += made
     figure = forensics_figure(cases.rows(config, records, shares, seeds=1))
-    with typography(figure.name):
+    with typography():
         page = figure.paint(figure)
     entries = [text.get_text() for text in page.legends[0].get_texts()]
     assert entries == [*figure.rows, "paper, same colour"]
     assert page.get_tightbbox().x1 <= page.get_figwidth()
-    paths = figure.write(tmp_path)
+    paths = write_figures([figure], tmp_path).files
     assert [path.suffix for path in paths] == [".csv", ".pdf", ".png"]
     lines = list(csv.DictReader(paths[0].open(newline="")))
     fused = [line for line in lines if line["row"] == "joint fused"]

@@ -11,8 +11,8 @@ from benchmarks.__main__ import main
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import RunRecord
 from benchmarks.records.status import pending
-from benchmarks.studies.sharpness.curvature_file import Curvature, CurvatureSettings
 from benchmarks.studies.sharpness.probe import Prober, fixed_rows
+from benchmarks.studies.sharpness.sharpness_files import Curvature, CurvatureSettings
 from benchmarks.training import epoch
 from benchmarks.training.checkpoint import load_weights, save_weights
 from benchmarks.training.evaluate import evaluate
@@ -239,7 +239,7 @@ def test_a_damaged_result_is_refused_by_name(out, old, new):
     whole = path.read_text()
     assert old in whole
     path.write_text(whole.replace(old, new, 1))
-    with pytest.raises(ValueError, match=f"{path} is no readable curvature"):
+    with pytest.raises(ValueError, match=f"{path} .*readable curvature"):
         Curvature.load(path)
 
 
@@ -250,7 +250,7 @@ def test_a_refused_result_is_named_set_aside_and_measured_again(out, capsys):
     capsys.readouterr()
     assert measure(out, "--methods", "msam") == 0
     said = capsys.readouterr().out
-    assert f"{path} is no readable curvature" in said and f"now {path.name}.damaged" in said
+    assert f"{path} is not a readable curvature" in said and f"now {path.name}.damaged" in said
     assert json.loads(path.read_text())["blocks"] == json.loads(whole)["blocks"]
     assert path.with_name(f"{path.name}.damaged").read_text() == whole.replace(old, new, 1)
 
@@ -260,7 +260,7 @@ def test_a_damaged_surface_is_set_aside_and_computed_again(out, capsys):
     whole = path.read_text()
     path.write_text(whole.replace("0.0,0.0,", "0.5,0.0,", 1))
     assert measure(out, "--methods", "msam") == 0
-    assert f"{path} is no readable loss surface" in capsys.readouterr().out
+    assert f"{path} is not a readable loss surface" in capsys.readouterr().out
     assert path.read_text() == whole
 
 
@@ -286,7 +286,7 @@ def test_damaged_results_of_one_run_are_left_out_of_a_report_by_name(out, capsys
         assert main([verb, "--profile", "demo", "--out", str(out)]) == 0
     said = capsys.readouterr().out
     for path in damaged[verb == "figures" :]:
-        assert f"left out: {path} is no readable" in said
+        assert f"left out: {path} is not a readable" in said
     assert "loss_surface_avmnist_late" in said
     if verb != "figures":
         rows = (out / "tables" / "sharpness.csv").read_text().splitlines()

@@ -23,7 +23,7 @@ HEAD = (
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenValue:
     """The value of a hyperparameter for one dataset and fusion; `runs` are those of its grid."""
 
     dataset: str
@@ -39,7 +39,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class ChoicesFile:
+class ChosenFile:
     """What `choices.yaml` holds."""
 
     profile: str
@@ -47,22 +47,22 @@ class ChoicesFile:
     choices: tuple[Any, ...]
 
 
-def choices_text(choices: Iterable[Choice], profile: str, stand_in: bool) -> str:
+def chosen_text(choices: Iterable[ChosenValue], profile: str, stand_in: bool) -> str:
     """The file's text; `profile` names how the runs were trained."""
     entries = [asdict(choice) | {"runs": list(choice.runs)} for choice in choices]
     content = {"profile": profile, "stand_in": stand_in, "choices": entries}
     return HEAD + yaml.safe_dump(content, sort_keys=False, width=200)
 
 
-def read_choices(path: Path, config: Config) -> list[Choice]:
+def read_chosen(path: Path, config: Config) -> list[ChosenValue]:
     """The choices of a file; ValueError lists every mistake in it."""
     problems: list[str] = []
-    file = read_entry(read_mapping(path), ChoicesFile, path.name, problems)
+    file = read_entry(read_mapping(path), ChosenFile, path.name, problems)
     entries = file.choices if file else ()
     if file and file.stand_in:
         problems.append("they rest on stand-in data, and say nothing about real data")
     numbered = enumerate(entries, start=1)
-    read = [read_entry(entry, Choice, f"choice {n}", problems) for n, entry in numbered]
+    read = [read_entry(entry, ChosenValue, f"choice {n}", problems) for n, entry in numbered]
     found = [choice for choice in read if choice]
     problems += [problem for choice in found for problem in _problems(choice, config)]
     keys = [choice.key for choice in found]
@@ -73,15 +73,15 @@ def read_choices(path: Path, config: Config) -> list[Choice]:
     return found
 
 
-def named_choices(path: Path) -> list[Key]:
+def chosen_keys(path: Path) -> list[Key]:
     """What a file, if it is there, chooses for, right or wrong; ValueError if it is no YAML."""
     entries = read_mapping(path).get("choices") if path.exists() else None
     entries = entries if isinstance(entries, list) else []
-    read = [read_entry(entry, Choice, path.name, []) for entry in entries]
+    read = [read_entry(entry, ChosenValue, path.name, []) for entry in entries]
     return [choice.key for choice in read if choice]
 
 
-def with_choices(config: Config, path: Path, protocol: str | None) -> tuple[Config, str]:
+def with_chosen(config: Config, path: Path, protocol: str | None) -> tuple[Config, str]:
     """The configuration with the choices of a file, if there is one, and one line about them.
 
     They were made under the default protocol: under another one they may have seen test samples.
@@ -91,7 +91,7 @@ def with_choices(config: Config, path: Path, protocol: str | None) -> tuple[Conf
             f"hyperparameters: the published values of methods.yaml; what was chosen holds for the "
             f"protocol {PROTOCOLS[0]}"
         )
-    choices = read_choices(path, config) if path.exists() else []
+    choices = read_chosen(path, config) if path.exists() else []
     if not choices:
         return config, (
             "hyperparameters: the published values of methods.yaml; none is chosen on validation "
@@ -105,7 +105,7 @@ def with_choices(config: Config, path: Path, protocol: str | None) -> tuple[Conf
     )
 
 
-def _problems(choice: Choice, config: Config) -> list[str]:
+def _problems(choice: ChosenValue, config: Config) -> list[str]:
     """What does not fit the configuration, one sentence each."""
     grids = {name: method.grid for name, method in config.methods.items() if method.grid}
     problems = unknown_words("dataset", [choice.dataset], config.datasets)
@@ -123,9 +123,9 @@ def _problems(choice: Choice, config: Config) -> list[str]:
     return [f"{' '.join(choice.key)}: {problem}" for problem in problems]
 
 
-def _published(choice: Choice, config: Config) -> Any:
+def _published(choice: ChosenValue, config: Config) -> Any:
     return config.methods[choice.method].values(choice.dataset)[choice.parameter]
 
 
-def _told(choice: Choice) -> str:
+def _told(choice: ChosenValue) -> str:
     return f"{' '.join(choice.key)} {choice.parameter}={choice.value}"
