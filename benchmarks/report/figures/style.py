@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so every machine has it
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -27,6 +28,8 @@ _STYLE = {
     "ytick.labelsize": 7,
     "legend.fontsize": 7,
     "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "figure",  # the same figure gets the same names of its parts
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from benchmarks.configs.schema import Config
 from benchmarks.records.files import write_text
@@ -83,7 +85,7 @@ def write_page(contents: Contents, path: Path, ledgers: Path = LEDGERS) -> Path:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
+    environment.filters["data_uri"] = _data_uri
     environment.filters["slug"] = lambda text: text.replace(" ", "-").replace("'", "")
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8").strip()
     words = _words(contents) | {
@@ -142,6 +144,13 @@ def _left_out(
     for each in sorted(left_out, key=lambda each: (each.reason, each.name)):
         found.setdefault(each.reason, []).append((each.name, each.name in known))
     return list(found.items())
+
+
+def _data_uri(svg: str) -> str:
+    """The drawing as the address of an image, which a browser shows and never runs."""
+    one_line = " ".join(svg.split())  # an address keeps no line breaks
+    text = quote(one_line, safe=" '<>=/:;,()[]{}!?|*+@$^~`")
+    return Markup("data:image/svg+xml;charset=utf-8,") + Markup(text)  # neither quotes nor &
 
 
 def _hash(script: str) -> str:
