@@ -103,7 +103,7 @@ def _points(suite: str, entries: Sequence[Entry]) -> Iterator[CostPoint]:
 
 
 def _by_hardware(entry: Entry) -> dict[str, list[TimedRun]]:
-    """The runs whose times and machine are known."""
+    """The runs with known times, by the machine that they ran on."""
     found: dict[str, list[TimedRun]] = defaultdict(list)
     for run, accuracy in zip(entry.runs, entry.values, strict=True):
         seconds, device = run.timing.get("epoch_seconds"), run.environment.get("device")

@@ -45,7 +45,7 @@ class CurvePoint:
 
 
 def curve_points(material: Material, panels: Sequence[Panel], reading: Reading) -> list[CurvePoint]:
-    """The points of every row, panel by panel; a row whose runs lack the number has none."""
+    """The points of every row, panel by panel; a row has none if its runs lack the number."""
     return [
         point
         for panel in panels

@@ -50,8 +50,8 @@ def _task(entry: Entry) -> tuple[str, int]:
 def caption(material: Material, points: Sequence[Any]) -> str:
     """How to read the marks, and at which epoch the numbers are."""
     kinds = {point.spread for point in points}
-    said = {T_INTERVAL: "95 % t interval of the mean", RANGE: "for two runs their range"}
-    bars = ", ".join(text for kind, text in said.items() if kind in kinds)
+    meanings = {T_INTERVAL: "95 % t interval of the mean", RANGE: "for two runs their range"}
+    bars = ", ".join(text for kind, text in meanings.items() if kind in kinds)
     lines = f"; lines: {bars}" if bars else ""
     return (
         "Marks are means over runs with different seeds (their number in brackets)"

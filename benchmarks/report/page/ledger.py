@@ -20,7 +20,7 @@ class Ledger:
 
 
 def read_ledgers(path: Path) -> list[Ledger]:
-    """The tables in the sections of `path` whose headings speak of a ledger; none without it.
+    """The tables in the sections of `path` with "ledger" in their heading; none without a file.
 
     HTML and links in the document are shown as text: the page runs and loads nothing from it.
     """

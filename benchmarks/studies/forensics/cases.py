@@ -126,7 +126,7 @@ def experiments(config: Config, case: Case, seed: int) -> dict[str, Experiment]:
 
 
 def _drafts(config: Config, case: Case, seed: int) -> dict[str, Experiment]:
-    """The runs of a case on whatever data."""
+    """The runs of a case; on which data is left open."""
     made = {}
     for name, run in case.runs.items():
         names = {"dataset": DATASET, "fusion": "late", "method": "joint_train", "seed": seed}
@@ -137,7 +137,7 @@ def _drafts(config: Config, case: Case, seed: int) -> dict[str, Experiment]:
 
 
 def drafts(config: Config, seeds: int) -> list[Experiment]:
-    """Every run behind the table on whatever data, as often as rows share it."""
+    """Every run behind the table, as often as rows share it; on which data is left open."""
     runs = [_drafts(config, case, seed) for case in CASES for seed in range(seeds)]
     return [experiment for named in runs for experiment in named.values()]
 
@@ -224,7 +224,7 @@ def _printed(value: float) -> str:
 
 
 def chosen(records: Iterable[RunRecord], planned: Iterable[Experiment]) -> dict[Key, RunRecord]:
-    """The records of the planned runs, on whatever data.
+    """The records of the planned runs, whichever preparation of the data they saw.
 
     Raises ValueError, naming the runs, if those of one cell saw different preparations of the data.
     """

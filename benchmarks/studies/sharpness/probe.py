@@ -96,7 +96,7 @@ class Prober:
 
 
 def fixed_rows(split: SplitTensors, samples: int) -> SplitTensors:
-    """`samples` random rows of `split`, always the same ones; all if there are no more."""
+    """`samples` random rows of `split`, always the same ones; all rows of a smaller split."""
     generator = torch.Generator().manual_seed(derive_seed(0, "sharpness rows"))
     rows = torch.randperm(len(split), generator=generator)[:samples]
     return split.subset(rows.sort().values)

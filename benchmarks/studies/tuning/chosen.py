@@ -1,4 +1,4 @@
-"""The hyperparameters chosen on validation data: their file, `choices.yaml`. Free of torch."""
+"""The hyperparameters chosen on validation data: their file, `choices.yaml`."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ class ChosenValue:
     def key(self) -> Key:
         return self.dataset, self.fusion, self.method
 
+    def __str__(self) -> str:
+        return f"{' '.join(self.key)} {self.parameter}={self.value}"
+
 
 @dataclass(frozen=True)
 class ChosenFile:
@@ -55,7 +58,7 @@ def chosen_text(choices: Iterable[ChosenValue], profile: str, stand_in: bool) ->
 
 
 def read_chosen(path: Path, config: Config) -> list[ChosenValue]:
-    """The choices of a file; ValueError lists every mistake in it."""
+    """The choices in a file; ValueError lists every mistake in it."""
     problems: list[str] = []
     file = read_entry(read_mapping(path), ChosenFile, path.name, problems)
     entries = file.choices if file else ()
@@ -74,7 +77,10 @@ def read_chosen(path: Path, config: Config) -> list[ChosenValue]:
 
 
 def chosen_keys(path: Path) -> list[Key]:
-    """What a file, if it is there, chooses for, right or wrong; ValueError if it is no YAML."""
+    """Dataset, fusion and method of every choice in a file, right or wrong; none without a file.
+
+    ValueError if the file is not YAML.
+    """
     entries = read_mapping(path).get("choices") if path.exists() else None
     entries = entries if isinstance(entries, list) else []
     read = [read_entry(entry, ChosenValue, path.name, []) for entry in entries]
@@ -82,9 +88,10 @@ def chosen_keys(path: Path) -> list[Key]:
 
 
 def with_chosen(config: Config, path: Path, protocol: str | None) -> tuple[Config, str]:
-    """The configuration with the choices of a file, if there is one, and one line about them.
+    """The configuration with the choices of a file, and one line that says which there are.
 
-    They were made under the default protocol: under another one they may have seen test samples.
+    They were made under the default protocol. Under another one they are not used: they may have
+    seen its test samples.
     """
     if protocol not in (None, PROTOCOLS[0]):
         return config, (
@@ -98,10 +105,10 @@ def with_chosen(config: Config, path: Path, protocol: str | None) -> tuple[Confi
             "data yet, `./reproduce.sh tune` does it"
         )
     chosen = {choice.key: {choice.parameter: choice.value} for choice in choices}
-    told = "; ".join(_told(c) for c in choices if c.value != _published(c, config))
+    changed = [str(c) for c in choices if c.value != _published(c, config)]
     return replace(config, choices=chosen), (
         f"hyperparameters: {len(choices)} chosen on validation data ({path}); other than the "
-        f"published values are: {told or 'none'}"
+        f"published values are: {'; '.join(changed) or 'none'}"
     )
 
 
@@ -119,13 +126,9 @@ def _problems(choice: ChosenValue, config: Config) -> list[str]:
             problems.append(f"it names {named} runs, fewer than its grid has values")
         like = "-".join(choice.key)
         wrong = [r for r in choice.runs if not re.fullmatch(f"{like}-s[0-9]+-[0-9a-f]+", r)]
-        problems += [f"'{run}' is none of its runs, named {like}-s0-..." for run in wrong]
+        problems += [f"'{run}' is not one of its runs, named {like}-s0-..." for run in wrong]
     return [f"{' '.join(choice.key)}: {problem}" for problem in problems]
 
 
 def _published(choice: ChosenValue, config: Config) -> Any:
     return config.methods[choice.method].values(choice.dataset)[choice.parameter]
-
-
-def _told(choice: ChosenValue) -> str:
-    return f"{' '.join(choice.key)} {choice.parameter}={choice.value}"
