@@ -35,6 +35,16 @@ def record(experiment, **accuracies):
     return RunRecord(experiment.run_id, experiment, "done", history=(epoch,))
 
 
+def records_of(config, case, seed=0, offset=0.0):
+    """The three runs of a case; accuracies are higher by `offset`."""
+    runs = cases.experiments(config, case, seed)
+    return [
+        record(runs["audio"], mm=0.4 + offset, audio=0.0),
+        record(runs["visual"], mm=0.6 + offset, visual=0.0),
+        record(runs["joint"], mm=0.7 + offset, audio=0.2, visual=0.5),
+    ]
+
+
 def test_rows_share_the_runs_of_what_they_do_not_change(config):
     made = {case: cases.experiments(config, case, 0) for case in cases.CASES}
     assert len({e.run_id for runs in made.values() for e in runs.values()}) == 18
@@ -48,15 +58,7 @@ def test_rows_share_the_runs_of_what_they_do_not_change(config):
 
 def test_a_row_holds_the_last_epochs_test_accuracies_averaged_over_seeds(config):
     case = cases.Case("scrambled", 4)
-    records = []
-    for seed, offset in enumerate((0.0, 0.1)):
-        runs = cases.experiments(config, case, seed)
-        made = [
-            record(runs["audio"], mm=0.4 + offset, audio=0.0),
-            record(runs["visual"], mm=0.6 + offset, visual=0.0),
-            record(runs["joint"], mm=0.7 + offset, audio=0.2, visual=0.5),
-        ]
-        records += made
+    records = [r for seed in (0, 1) for r in records_of(config, case, seed, seed / 10)]
     shares = {c.pairing: (0.35, 0.41) for c in cases.CASES}
     table = cases.rows(config, records, shares, seeds=2)
     found = next(row for row in table if row.case == "4 components, scrambled")
@@ -229,15 +231,8 @@ def test_shares_that_lack_something_are_named(folder, capsys, content, message):
 
 def test_the_figure_shows_four_components_beside_the_papers_numbers(config, tmp_path):
     shares = {c.pairing: (0.5 if c.pairing == "scrambled" else 1.0, 0.6) for c in cases.CASES}
-    records = []
-    for case in (cases.Case("aligned", 4), cases.Case("scrambled", 4)):
-        runs = cases.experiments(config, case, 0)
-        made = [
-            record(runs["audio"], mm=0.4, audio=0.0),
-            record(runs["visual"], mm=0.6, visual=0.0),
-            record(runs["joint"], mm=0.7, audio=0.2, visual=0.5),
-        ]
-        records += made
+    shown = (cases.Case("aligned", 4), cases.Case("scrambled", 4))
+    records = [r for case in shown for r in records_of(config, case)]
     figure = forensics_figure(cases.rows(config, records, shares, seeds=1))
     with typography():
         page = figure.paint(figure)
