@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.report.figures.write import make_figures, write_figures
-from benchmarks.report.page.write import Contents, write_page
+from benchmarks.report.page.write import Contents, StudyTable, write_page
 from benchmarks.report.write import write_report
 from tests.benchmarks.report.builders import CONFIG, READY, cell_of, epoch, plan, record
 
@@ -48,13 +48,15 @@ def page(
     runs: Sequence[RunRecord],
     unreadable: Sequence[LeftOut] = (),
     figures: Sequence[str] = (),
+    studies: Sequence[StudyTable] = (),
 ) -> Path:
     """Writes the report of these runs into `out`, with the figures named; returns the page."""
     suites = {"table1": CELLS}
     report = write_report(CONFIG, "paper", suites, runs, out / "tables", unreadable=unreadable)
     made = make_figures(CONFIG, "paper", suites, runs)
     drawn = write_figures([f for f in made if f.name in figures], out / "figures")
-    return write_page(Contents(CONFIG, "paper", "val-best", report, runs, drawn), out / "r.html")
+    contents = Contents(CONFIG, "paper", "val-best", report, runs, drawn, studies)
+    return write_page(contents, out / "r.html")
 
 
 def data_of(html: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
@@ -18,6 +19,7 @@ from benchmarks.plan.workspace import ROOT
 from benchmarks.records.record import LeftOut
 from benchmarks.report.page.ledger import read_ledgers
 from benchmarks.report.page.tables import rules_of
+from benchmarks.report.page.write import Number, StudyTable
 from tests.benchmarks.report.builders import cell_of, entry_of, record, table
 from tests.benchmarks.report.page.pages import CELLS, HOSTILE, MACHINE, data_of, page, records, run
 
@@ -145,6 +147,18 @@ def test_stand_in_data_is_marked(tmp_path: Path) -> None:
     assert marked.count('class="warning" role="note">STAND-IN DATA') == 4  # top, and three rules
     assert 'class="stand-in"' in marked
     assert "STAND-IN" not in page(tmp_path / "b", records()).read_text(encoding="utf-8")
+
+
+def test_a_study_has_a_table_that_sorts_by_value_and_shows_text(tmp_path: Path) -> None:
+    missing = Number(math.nan, "")
+    lines = ((HOSTILE, Number(0.12345, "0.12")), ("SAM", missing))
+    study = StudyTable("curves", "Curves", "Read them.", "c.csv", ("Method", "Trace"), lines)
+    text = page(tmp_path, [], studies=[study]).read_text(encoding="utf-8")
+    assert "<img" not in text and '<th scope="row">&lt;/script&gt;&lt;img' in text
+    assert '<td class="number" data-value="0.12345">0.12</td>' in text
+    assert '<td class="number"></td>' in text, "what is missing has no value and is sorted last"
+    assert '<a href="#curves">' in text and '<section id="curves">' in text
+    assert '<a href="tables/c.csv">' in text
 
 
 def test_records_that_no_table_uses_are_shown_with_the_reason(tmp_path: Path) -> None:
