@@ -226,9 +226,9 @@ def test_the_page_says_estimated_and_measured_hours(tmp_path: Path, monkeypatch)
     monkeypatch.setattr("benchmarks.report.compute.reality_line", told)
     text = page(tmp_path / "a", records()).read_text(encoding="utf-8")
     runs = text[text.index('<section id="runs">') :]
-    assert "one line each. 3 runs took 1.0 h; estimated were 2.0 h.</p>" in runs
+    assert "each line. 3 runs took 1.0 h; estimated were 2.0 h.</p>" in runs
     monkeypatch.setattr("benchmarks.report.compute.reality_line", lambda made, figures: None)
-    assert "one line each.</p>" in page(tmp_path / "b", records()).read_text(encoding="utf-8")
+    assert "each line.</p>" in page(tmp_path / "b", records()).read_text(encoding="utf-8")
 
 
 def test_the_verb_all_plans_both_tables(tmp_path: Path, data_dir, monkeypatch, capsys) -> None:
