@@ -15,8 +15,9 @@ from benchmarks.records.files import csv_text, write_json, write_text
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import RunRecord
 from benchmarks.report.compute import write_compute
-from benchmarks.studies.forensics import archive, cases
-from benchmarks.studies.forensics.figure import forensics_figure
+from benchmarks.report.figures.write import write_figures
+from benchmarks.studies.forensics import cases
+from benchmarks.studies.forensics.forensics_figure import forensics_figure
 from datasets.errors import counted
 
 SHARES = "shares.json"  # beside the table: facts about the data, for those without the data
@@ -63,11 +64,11 @@ def _write_recorded(session: Session, seeds: int) -> int:
     for each in left_out:
         session.say(f"left out: {each.name}.json: {each.reason}")
     planned = cases.drafts(session.config, seeds)
-    if lost := archive.lost(planned, records, left_out):
+    if lost := cases.lost(planned, records, left_out):
         count = counted(len(lost), "record")
         session.say(f"nothing is written: {count} of the table lost; restore or delete the files")
         return 1
-    if not archive.chosen(records, planned):
+    if not cases.chosen(records, planned):
         session.say("nothing is written: there is no record of the table")
         return 1
     _write(session, records, seeds)
@@ -77,12 +78,11 @@ def _write_recorded(session: Session, seeds: int) -> int:
 def _write(session: Session, records: Sequence[RunRecord], seeds: int) -> None:
     root = session.folders.root
     pairings = [case.pairing for case in cases.CASES]
-    shares = archive.load_shares(root / SHARES, pairings)
+    shares = cases.load_shares(root / SHARES, pairings)
     table = cases.rows(session.config, records, shares, seeds)
     write_text(root / "forensics.csv", csv_text(cases.csv_lines(table)))
     write_text(root / "forensics.md", cases.markdown(table))
     write_compute(records, {}, root / "compute.csv")
-    figure = forensics_figure(table)
-    files = figure.write(root / "figures") if figure.points else []
+    files = write_figures([forensics_figure(table)], root / "figures").files
     session.say(cases.markdown(table))
     session.say("\n  ".join([f"written: {root / 'forensics.csv'} and .md", *map(str, files)]))

@@ -18,8 +18,7 @@ from benchmarks.records.folders import Folders
 from benchmarks.records.merging import Merge, plan_merge
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.records.status import Status, statuses
-from benchmarks.studies.sharpness.curvature_file import Curvature, readable
-from benchmarks.studies.sharpness.surface_file import Surface
+from benchmarks.studies.sharpness.sharpness_files import Curvature, Surface, readable
 from datasets.errors import counted
 
 if TYPE_CHECKING:
@@ -126,7 +125,11 @@ def _write_page(
     """Writes figures, the cost, the table of sharpness if anything was measured, and the page."""
     from benchmarks.report.compute import write_compute
     from benchmarks.report.page.write import Contents, write_page
-    from benchmarks.studies.sharpness.table import sharpness_rows, write_sharpness
+    from benchmarks.studies.sharpness.sharpness_table import (
+        page_tables,
+        sharpness_rows,
+        write_sharpness,
+    )
 
     config, folders = session.config, session.folders
     measured = sorted((folders.root / "sharpness").glob("*.json"))
@@ -144,7 +147,7 @@ def _write_page(
         write_sharpness(rows, files[1])
     figures = draw(session, records, selection)
     asked = session.profile_name, selection
-    contents = Contents(config, *asked, written, records, figures, rows, cost)
+    contents = Contents(config, *asked, written, records, figures, page_tables(rows), cost)
     return [*files, *figures.files, write_page(contents, folders.root / "report.html")]
 
 
@@ -174,7 +177,7 @@ def draw(session: Session, records: Sequence[RunRecord], selection: str) -> Figu
     """Writes every figure of these records, loss surfaces included, into the figures' folder."""
     # scipy takes half a second to import: other verbs should not wait for it.
     from benchmarks.report.figures.write import make_figures, write_figures
-    from benchmarks.studies.sharpness.figure import surface_figures
+    from benchmarks.studies.sharpness.surface_figure import surface_figures
 
     config, root = session.config, session.folders.root
     suites = [name for name, suite in config.suites.items() if suite.source == "paper"]

@@ -16,7 +16,7 @@ from benchmarks.plan.suites import Cell
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import LeftOut, RunRecord, load_records
 from benchmarks.records.selection import RULES
-from benchmarks.studies.tuning import choices
+from benchmarks.studies.tuning.chosen import with_chosen
 from benchmarks.studies.tuning.grid import searches
 from datasets import registry
 
@@ -130,7 +130,7 @@ def open_session(arguments: Namespace, say: Say) -> Session:
         _check_protocol(arguments, config)
         config = _with_protocol(config, name, arguments.protocol)
     if config.profiles[name].params == "tuned":
-        config, which = choices.with_choices(config, workspace.CHOICES, arguments.protocol)
+        config, which = with_chosen(config, workspace.CHOICES, arguments.protocol)
         say(which)
     threads = getattr(arguments, "threads", None)
     if threads is not None:

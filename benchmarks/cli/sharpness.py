@@ -10,8 +10,14 @@ from benchmarks.cli.session import Say, Session, open_session
 from benchmarks.configs.load import refuse, unknown_words
 from benchmarks.records.files import check_writable
 from benchmarks.records.record import RunRecord
-from benchmarks.studies.sharpness.curvature_file import Curvature, CurvatureSettings, readable
-from benchmarks.studies.sharpness.surface_file import Surface, SurfaceSettings
+from benchmarks.studies.sharpness.sharpness_files import (
+    Curvature,
+    CurvatureSettings,
+    Surface,
+    SurfaceSettings,
+    curvature_path,
+    readable,
+)
 
 
 def sharpness(arguments: Namespace, say: Say) -> int:
@@ -77,12 +83,17 @@ def _how_to_keep(run: RunRecord, session: Session) -> str:
 
 def _report(runs: Sequence[RunRecord], settings: CurvatureSettings, session: Session) -> None:
     """Shows the table of these runs; the files have everything that was ever measured."""
-    from benchmarks.studies.sharpness.figure import surface_figures
-    from benchmarks.studies.sharpness.table import sharpness_rows, sharpness_text, write_sharpness
+    from benchmarks.report.figures.write import write_figures
+    from benchmarks.studies.sharpness.sharpness_table import (
+        sharpness_rows,
+        sharpness_text,
+        write_sharpness,
+    )
+    from benchmarks.studies.sharpness.surface_figure import surface_figures
 
     config, folders, records = session.config, session.folders, session.records()
-    paths = [folders.curvature(run.run_id, settings) for run in runs]
-    session.say(sharpness_text(sharpness_rows(config, runs, paths)))
+    found = [Curvature.load(curvature_path(folders, run.run_id, settings)) for run in runs]
+    session.say(sharpness_text(sharpness_rows(config, runs, found)))
     table = folders.tables / "sharpness.csv"
     every = sorted((folders.root / "sharpness").glob("*.json"))
     every = readable(Curvature.load, every, session.say)
@@ -90,7 +101,7 @@ def _report(runs: Sequence[RunRecord], settings: CurvatureSettings, session: Ses
     surfaces = sorted((folders.root / "landscape").glob("*.csv"))
     surfaces = readable(Surface.load, surfaces, session.say)
     figures = surface_figures(config, records, surfaces)
-    files = [file for figure in figures for file in figure.write(folders.root / "figures")]
+    files = write_figures(figures, folders.root / "figures").files
     session.say("\n  ".join(["Written:", *map(str, [table, *files])]))
 
 

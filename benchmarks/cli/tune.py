@@ -15,7 +15,7 @@ from benchmarks.plan import workspace
 from benchmarks.plan.suites import data_options
 from benchmarks.records import code
 from benchmarks.records.files import csv_text, write_text
-from benchmarks.studies.tuning.choices import Choice, choices_text, named_choices
+from benchmarks.studies.tuning.chosen import ChosenValue, chosen_keys, chosen_text
 from benchmarks.studies.tuning.grid import FUSIONS, Search, searches
 from benchmarks.studies.tuning.outcomes import Outcome, csv_lines, markdown, open_line, outcomes
 from datasets.spec import PROTOCOLS
@@ -78,11 +78,11 @@ def _is_asked_for(search: Search, arguments: Namespace) -> bool:
 def _write(found: Sequence[Outcome], session: Session) -> None:
     """Writes the three files and says what they hold, and which grids are left without a choice."""
     root, profile = session.folders.root, session.profile
-    chosen = [outcome.choice for outcome in found if outcome.choice]
+    chosen = [outcome.chosen_value for outcome in found if outcome.chosen_value]
     _check_kept(chosen, root / "choices.yaml")
     table = markdown(found, session.config, profile.stand_in)
     contents = {
-        "choices.yaml": choices_text(chosen, session.profile_name, profile.stand_in),
+        "choices.yaml": chosen_text(chosen, session.profile_name, profile.stand_in),
         "choices.csv": csv_text(csv_lines(found, profile.stand_in)),
         "choices.md": table,
     }
@@ -99,10 +99,10 @@ def _write(found: Sequence[Outcome], session: Session) -> None:
     session.say(_use(root, session))
 
 
-def _check_kept(chosen: Sequence[Choice], path: Path) -> None:
+def _check_kept(chosen: Sequence[ChosenValue], path: Path) -> None:
     """ValueError names the choices in the file that are not among those to be written."""
     keys = {choice.key for choice in chosen}
-    if lost := [" ".join(key) for key in named_choices(path) if key not in keys]:
+    if lost := [" ".join(key) for key in chosen_keys(path) if key not in keys]:
         raise ValueError(
             f"{path} holds choices that the recorded runs do not give; nothing is written: bring "
             f"their runs to {path.parent / 'runs'}, or delete the file to choose without them\n  "

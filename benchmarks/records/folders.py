@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.studies.sharpness.curvature_file import Rows, file_stem
-
 
 @dataclass(frozen=True)
 class Folders:
@@ -25,12 +23,6 @@ class Folders:
 
     def weights(self, run_id: str) -> Path:
         return self.root / "weights" / f"{run_id}.pt"
-
-    def curvature(self, run_id: str, settings: Rows) -> Path:
-        return self.root / "sharpness" / f"{file_stem(run_id, settings)}.json"
-
-    def surface(self, run_id: str, settings: Rows) -> Path:
-        return self.root / "landscape" / f"{file_stem(run_id, settings)}.csv"
 
     @property
     def leases(self) -> Path:

@@ -22,13 +22,14 @@ from benchmarks.plan.experiment import Experiment
 from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import RunRecord, sealed
 from benchmarks.report.tables.paper import FOLDER, load_paper
-from benchmarks.studies.sharpness.curvature_file import (
+from benchmarks.studies.sharpness.sharpness_files import (
     BlockCurvature,
     Curvature,
     CurvatureSettings,
+    Surface,
+    SurfaceSettings,
     file_stem,
 )
-from benchmarks.studies.sharpness.surface_file import Surface, SurfaceSettings
 from datasets.ave.raw import read_annotations
 from datasets.avmnist.recordings import read_recordings
 from datasets.cremad import raw as lists

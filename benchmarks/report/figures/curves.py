@@ -1,4 +1,4 @@
-"""Curves over epochs: overfitting gap, accuracy, contributions."""
+"""Curves over epochs, for the figures that show some: their points, caption, and drawing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.records.evidence import Evidence
 from benchmarks.records.record import RunRecord
-from benchmarks.report.figures.figure import Figure
-from benchmarks.report.figures.layout import Sizes, canvas, is_leftmost, line_style, row_handles
-from benchmarks.report.figures.spread import T_INTERVAL, spreads
-from benchmarks.report.figures.style import Look
+from benchmarks.report.figures.figure import Figure, Look, Panel
+from benchmarks.report.figures.material import RANGE, T_INTERVAL, Material, spreads
+from benchmarks.report.figures.style import Sizes, canvas, line_style, row_handles
 from benchmarks.report.wording import is_published
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
 EpochEntry = Mapping[str, Any]  # of a record's history
-Reading = Callable[[EpochEntry, str], float | None]
+Reading = Callable[[EpochEntry, str], float | None]  # a number of one epoch and output
+MARKS = 5  # markers on a line
+BAND_POINTS = 2500  # of all bands together, so that files stay small; lines have every epoch
+_PALE = 0.35
 
 
 @dataclass(frozen=True)
@@ -38,116 +44,113 @@ class CurvePoint:
     published_protocol: bool
 
 
-def overfitting_gap(entry: EpochEntry, output: str) -> float | None:
-    """tau = |train - test| / test of the accuracy, Eq. 1; None where the test accuracy is 0.
-
-    The train accuracy is the online mean over the epoch's batches: of weights that still change,
-    in training mode. Records have no other.
-    """
-    train, test = (entry.get(part, {}).get(f"acc_{output}") for part in ("train", "test"))
-    return abs(train - test) / test if train is not None and test else None
-
-
-def test_accuracy(entry: EpochEntry, output: str) -> float | None:
-    """The test accuracy in percent."""
-    fraction = entry["test"].get(f"acc_{output}")
-    return None if fraction is None else 100 * fraction
+def curve_points(material: Material, panels: Sequence[Panel], reading: Reading) -> list[CurvePoint]:
+    """The points of every row, panel by panel; a row has none if its runs lack the number."""
+    return [
+        point
+        for panel in panels
+        for found in material.found
+        if found.cell.dataset == panel.dataset
+        for point in _curve(material.suite, found, panel.output, reading)
+    ]
 
 
-def contribution(entry: EpochEntry, output: str) -> float | None:
-    """nu_m of Eq. 20, the mean over the epoch's batches, for methods that report it."""
-    return entry.get("train", {}).get(f"contribution_{output}")
-
-
-def curve(suite: str, found: Evidence, output: str, reading: Reading) -> list[CurvePoint]:
-    """One row's points; none where no run has the number. Runs may differ in length."""
-    runs, cell = counted(found), found.cell
-    values = [[_number(reading(e, output)) for e in run.history] for run in runs]
-    labels = found.stand_in, is_published(runs)
+def _curve(suite: str, found: Evidence, output: str, reading: Reading) -> list[CurvePoint]:
+    """One row's points in one panel. Runs may differ in length."""
+    runs = _runs(found)
+    values = [[_number(reading(epoch, output)) for epoch in run.history] for run in runs]
     return [
         CurvePoint(
-            suite, cell.dataset, output, cell.row.label, epoch, len(values),
-            s.n, s.mean, s.low, s.high, s.kind, *labels,
+            suite=suite,
+            dataset=found.cell.dataset,
+            output=output,
+            row=found.cell.row.label,
+            epoch=epoch,
+            runs=len(values),
+            n=s.n,
+            mean=s.mean,
+            low=s.low,
+            high=s.high,
+            spread=s.kind,
+            stand_in=found.stand_in,
+            published_protocol=is_published(runs),
         )
         for epoch, s in enumerate(spreads(values), 1)
         if s.n
-    ]  # fmt: skip
-
-
-def counted(found: Evidence) -> list[RunRecord]:
-    """The runs of a cell on all modalities that count; a Single row is no method."""
-    return [] if found.cell.row.modalities else [run for run in found.done if run.history]
-
-
-def caption(points: Sequence[CurvePoint]) -> str:
-    """How to read mean, band and ends of these curves."""
-    kinds = {p.spread for p in points}
-    bands = [
-        "bands show the 95 % t interval of the mean" * (T_INTERVAL in kinds),
-        "bands of two runs show their range" * ("min to max" in kinds),
     ]
-    text = ["Lines are means over runs with different seeds (their number in brackets)"]
-    sentences = "; ".join(text + [band for band in bands if band]) + "."
-    if any(p.n < p.runs for p in points):
-        sentences += " A line is pale and without a band from where not all of its runs go on."
-    return sentences
+
+
+def _runs(found: Evidence) -> list[RunRecord]:
+    """The finished runs of a cell; none of a Single row, which is not a method."""
+    return [] if found.cell.row.modalities else [run for run in found.done if run.history]
 
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
-
-MARKS = 5  # markers on a line
-BAND_POINTS = 2500  # of all bands together, so that the SVG stays small; lines have every epoch
-_PALE = 0.35
-
-Limits = tuple[float, float]
+def caption(points: Sequence[CurvePoint]) -> str:
+    """How to read the means, bands and ends of these curves."""
+    kinds = {p.spread for p in points}
+    parts = ["Lines are means over runs with different seeds (their number in brackets)"]
+    if T_INTERVAL in kinds:
+        parts.append("bands show the 95 % t interval of the mean")
+    if RANGE in kinds:
+        parts.append("bands of two runs show their range")
+    text = "; ".join(parts) + "."
+    if any(p.n < p.runs for p in points):
+        text += " A line is pale and has no band where some of its runs have ended."
+    return text
 
 
 @dataclass(frozen=True)
-class Painter:
-    """Draws each panel's curves; all panels share the vertical range that `limits` finds."""
+class Limits:
+    """The vertical range that all panels of a figure share."""
 
-    label: str  # of the vertical axis
-    limits: Callable[[Sequence[CurvePoint]], Limits]
-    height: float = 45.0  # of a panel, in millimetres
-
-    def __call__(self, figure: Figure) -> Drawing:
-        page, all_axes = canvas(figure, Sizes(height=self.height), row_handles(figure))
-        vertical = self.limits(figure.points)
-        last = max(point.epoch for point in figure.points)
-        every = math.ceil(len(figure.points) / BAND_POINTS)
-        for panel, axes in all_axes:
-            for row, points in figure.at(panel).items():
-                _draw(axes, points, figure.looks[row], every)
-            _frame(axes, last, vertical)
-            if is_leftmost(figure, panel):
-                axes.set_ylabel(self.label)
-            else:
-                axes.tick_params(labelleft=False)
-        return page
+    low: float
+    high: float
 
 
 def around(points: Sequence[CurvePoint]) -> Limits:
     """A range in percent that holds every mean, with some air."""
     low, high = min(p.mean for p in points), max(p.mean for p in points)
     air = 0.05 * (high - low) + 0.5
-    return max(0.0, low - air), min(100.0, high + air)
+    return Limits(max(0.0, low - air), min(100.0, high + air))
 
 
 def from_zero(points: Sequence[CurvePoint]) -> Limits:
     """From 0 to the highest mean after the first tenth of the epochs, which can lie far above."""
     last = max(p.epoch for p in points)
-    return 0.0, 1.08 * max(p.mean for p in points if p.epoch > last // 10) + 0.005
+    return Limits(0.0, 1.08 * max(p.mean for p in points if p.epoch > last // 10) + 0.005)
 
 
 def unit(points: Sequence[CurvePoint]) -> Limits:
     """From 0 to 1."""
-    return 0.0, 1.0
+    return Limits(0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class CurvePainter:
+    """Draws each panel's curves in the vertical range that `limits` finds."""
+
+    label: str  # of the vertical axis
+    limits: Callable[[Sequence[CurvePoint]], Limits]
+    height: float = 45.0  # of a panel, in millimetres
+
+    def __call__(self, figure: Figure) -> Drawing:
+        drawn = canvas(figure, Sizes(height=self.height), row_handles(figure))
+        limits = self.limits(figure.points)
+        last = max(point.epoch for point in figure.points)
+        every = math.ceil(len(figure.points) / BAND_POINTS)
+        for panel, axes in drawn.panels:
+            for row, points in figure.at(panel).items():
+                _draw(axes, points, figure.looks[row], every)
+            _frame(axes, last, limits)
+            if figure.is_leftmost(panel):
+                axes.set_ylabel(self.label)
+            else:
+                axes.tick_params(labelleft=False)
+        return drawn.page
 
 
 def _draw(axes: Axes, points: Sequence[CurvePoint], look: Look, every: int) -> None:
@@ -169,11 +172,11 @@ def _draw(axes: Axes, points: Sequence[CurvePoint], look: Look, every: int) -> N
         axes.plot([p.epoch for p in tail], heights, markevery=marks, alpha=_PALE, **style)
 
 
-def _frame(axes: Axes, last: int, vertical: Limits) -> None:
+def _frame(axes: Axes, last: int, limits: Limits) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlim(1 - 0.02 * last, last + 0.02 * last)
-    axes.set_ylim(*vertical)
+    axes.set_ylim(limits.low, limits.high)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel("Epoch", labelpad=2)

@@ -1,15 +1,26 @@
-"""One look per row of the tables, the same in every figure."""
+"""What all figures share: fonts, one look per row, the page with its panels and legend."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.configs.schema import Config
+from benchmarks.report.figures.figure import Dash, Figure, Look, Panel
+from benchmarks.report.wording import LABEL
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+    from matplotlib.lines import Line2D
 
 _STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so every machine has it
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -18,6 +29,7 @@ _STYLE = {
     "legend.fontsize": 7,
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
+    "svg.hashsalt": "figure",  # the same figure gets the same names of its parts
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -36,56 +48,145 @@ _STYLE = {
 
 
 @contextmanager
-def typography(salt: str) -> Iterator[None]:
-    """The style of all figures, whatever the user's own settings; ids in SVG hang on `salt`."""
+def typography() -> Iterator[None]:
+    """The style of all figures, whatever the user's own settings are."""
     import matplotlib
 
     defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
-    with matplotlib.rc_context({**defaults, **_STYLE, "svg.hashsalt": salt}):
+    with matplotlib.rc_context({**defaults, **_STYLE}):
         yield
 
-
-Dash = str | tuple[int, tuple[float, ...]]
 
 # Four dashes and thirteen markers have no common factor: 52 rows differ without any colour.
 DASHES: tuple[Dash, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 MARKERS = "o^sDvXP<>p*dH"
-PALE = 0.6  # relative luminance from which a colour needs an outline on white paper
 
 
-@dataclass(frozen=True)
-class Look:
-    """How a row is drawn; `order` is its place in the tables and the legends."""
-
-    order: int
-    colour: str
-    dash: Dash
-    marker: str
-
-    @property
-    def pale(self) -> bool:
-        """True for a colour that is hard to see on white."""
-        return luminance(self.colour) > PALE
+def look(order: int, colour: str) -> Look:
+    """The look of the row at this place; dash and marker follow from the place."""
+    return Look(order, colour, DASHES[order % len(DASHES)], MARKERS[order % len(MARKERS)])
 
 
 def looks(config: Config) -> dict[str, Look]:
     """The look of every label: the rows of the paper's tables in order, then the other methods.
 
-    Colours are those of `methods.yaml`; dash and marker follow from the order.
+    Colours are those of `methods.yaml`.
     """
     papers = [suite for suite in config.suites.values() if suite.source == "paper"]
     methods = {row.label: row.method for suite in papers for row in suite.rows}
     methods |= {m.label: name for name, m in config.methods.items() if m.label not in methods}
-    return {
-        label: Look(
-            i, config.methods[name].colour, DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)]
-        )
-        for i, (label, name) in enumerate(methods.items())
-    }
+    named = enumerate(methods.items())
+    return {label: look(i, config.methods[name].colour) for i, (label, name) in named}
 
 
-def luminance(colour: str) -> float:
-    """Relative luminance of `#rrggbb` in [0, 1], as WCAG 2 defines it: what is left in grey."""
-    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+SINGLE, DOUBLE = 89.0, 183.0  # millimetres: one and two columns of a journal's page
+MM = 1 / 25.4
+_LEGEND_LINE = 4.2
+_TOP, _RIGHT, _BOTTOM = 6.0, 3.0, 10.0
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Millimetres: height of a panel, space left of the panels and between them, legend entry."""
+
+    height: float = 45.0
+    left: float = 13.0
+    gap: float = 6.0
+    entry: float = 29.0
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A page with empty axes for every panel."""
+
+    page: Drawing
+    panels: tuple[tuple[Panel, Axes], ...]
+
+
+def canvas(figure: Figure, sizes: Sizes, handles: Sequence[Artist]) -> Canvas:
+    """The page of a figure: its panels are titled and marked, the legend shows `handles`."""
+    from matplotlib.figure import Figure as Page
+
+    columns, lines = max(map(len, figure.grid)), len(figure.grid)
+    width = SINGLE if columns == 1 else DOUBLE
+    per_line = max(1, int((width - 4) // sizes.entry))
+    below = _BOTTOM + 1 + _LEGEND_LINE * ceil(len(handles) / per_line)
+    step = sizes.height + _TOP + (_BOTTOM - 2)
+    height = below + step * lines - (_BOTTOM - 2)
+    panel_width = (width - sizes.left - _RIGHT - sizes.gap * (columns - 1)) / columns
+    page = Page(figsize=(width * MM, height * MM))
+    panels = []
+    for i, line in enumerate(figure.grid):
+        for j, panel in enumerate(line):
+            if panel:
+                x = sizes.left + j * (panel_width + sizes.gap)
+                y = height - _TOP - i * step - sizes.height
+                box = (x / width, y / height, panel_width / width, sizes.height / height)
+                axes = page.add_axes(box)
+                _title(axes, figure, panel)
+                panels.append((panel, axes))
+    _legend(page, handles, per_line)
+    return Canvas(page, tuple(panels))
+
+
+def line_style(look: Look) -> dict[str, Any]:
+    """The keywords of a line with markers."""
+    return {"linestyle": look.dash, **marker_style(look)}
+
+
+def marker_style(look: Look) -> dict[str, Any]:
+    """The keywords of a marker; a colour that is pale on white gets a dark edge."""
+    edge = "#555555" if look.pale else "white"
+    return {"color": look.colour, "marker": look.marker, "markeredgecolor": edge}
+
+
+def row_handles(figure: Figure, lines: bool = True) -> list[Line2D]:
+    """Legend entries for the rows, with the number of their runs."""
+    from matplotlib.lines import Line2D
+
+    style = line_style if lines else marker_style
+    hidden = {} if lines else {"linestyle": "none"}
+    return [
+        Line2D([], [], label=label, **style(figure.looks[row]), **hidden)
+        for row, label in zip(figure.rows, row_labels(figure), strict=True)
+    ]
+
+
+def row_labels(figure: Figure) -> list[str]:
+    """`M-SAM (3)` for every row: its name and number of runs; `(2-3)` where panels differ."""
+    labels = []
+    for row in figure.rows:
+        counts = [point.runs for point in figure.points if point.row == row]
+        ends = dict.fromkeys((min(counts), max(counts)))
+        labels.append(f"{row} ({'-'.join(map(str, ends))})")
+    return labels
+
+
+def _title(axes: Axes, figure: Figure, panel: Panel) -> None:
+    """Titles a panel; marks it where its numbers are of generated data or chosen on test data."""
+    axes.set_title(panel.title, y=1.0, pad=3)  # a given y saves a search for it
+    points = [point for several in figure.at(panel).values() for point in several]
+    if any(point.published_protocol for point in points):
+        axes.text(
+            0.99, 0.01, LABEL, transform=axes.transAxes, fontsize=6, color="#777777", ha="right",
+            va="bottom", zorder=0.5,
+        )  # fmt: skip
+    if any(point.stand_in for point in points):
+        axes.text(
+            0.5, 0.5, "stand-in data", transform=axes.transAxes, rotation=20, fontsize=15,
+            color="#c8c8c8", ha="center", va="center", zorder=0.5,
+        )  # fmt: skip
+
+
+def _legend(page: Drawing, handles: Sequence[Artist], columns: int) -> None:
+    page.legend(
+        handles=handles,
+        loc="lower center",
+        ncols=min(columns, len(handles)),
+        frameon=False,
+        borderpad=0.2,
+        handlelength=2.6,
+        handletextpad=0.5,
+        columnspacing=1.2,
+        labelspacing=0.35,
+    )

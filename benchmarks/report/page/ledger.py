@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup, escape
-
-_TABLE_RULE = re.compile(r"^\|[\s:|-]+\|$")
-_CELL_END = re.compile(r"(?<!\\)\|")
-_MARKED = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*")
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
 
 
 @dataclass(frozen=True)
@@ -23,32 +20,36 @@ class Ledger:
 
 
 def read_ledgers(path: Path) -> list[Ledger]:
-    """The tables in the sections of `path` whose headings speak of a ledger; none without it."""
+    """The tables in the sections of `path` with "ledger" in their heading; none without a file.
+
+    HTML and links in the document are shown as text: the page runs and loads nothing from it.
+    """
     if not path.is_file():
         return []
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    markdown.disable(["link", "image", "autolink", "reference"])
+    tokens = markdown.parse(path.read_text(encoding="utf-8"))
     found, title, inside = [], "", False
-    blocks = re.split(r"\n\s*\n", path.read_text(encoding="utf-8"))
-    for block in blocks:
-        if heading := re.match(r"(#+) (.+)", block):
-            inside = "ledger" in heading[2].lower() if len(heading[1]) < 3 else inside
-            title = heading[2]
-        lines = [line.strip() for line in block.splitlines()]
-        if inside and len(lines) > 2 and _TABLE_RULE.match(lines[1]):
-            header, _, *rows = map(_cells, lines)
+    for index, token in enumerate(tokens):
+        if token.type == "heading_open":
+            title = tokens[index + 1].content
+            if token.tag in ("h1", "h2"):
+                inside = "ledger" in title.lower()
+        elif token.type == "table_open" and inside:
+            header, *rows = _rows(markdown, tokens[index:])
             found.append(Ledger(title, header, tuple(rows)))
     return found
 
 
-def _cells(line: str) -> tuple[Markup, ...]:
-    return tuple(_html(text.strip().replace("\\|", "|")) for text in _CELL_END.split(line)[1:-1])
-
-
-def _html(text: str) -> Markup:
-    """Code, bold and emphasis as elements; everything else as it stands."""
-    parts, end = [], 0
-    for match in _MARKED.finditer(text):
-        name = ("code", "strong", "em")[match.lastindex - 1]
-        inner = match[match.lastindex]
-        parts += [escape(text[end : match.start()]), Markup(f"<{name}>{{}}</{name}>").format(inner)]
-        end = match.end()
-    return Markup("").join([*parts, escape(text[end:])])
+def _rows(markdown: MarkdownIt, tokens: list[Token]) -> list[tuple[Markup, ...]]:
+    """The rows of the table that begins with `tokens`; the first is its header."""
+    rows: list[list[Markup]] = []
+    for token in tokens:
+        if token.type == "table_close":
+            break
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline":
+            text = markdown.renderer.render([token], markdown.options, {})
+            rows[-1].append(Markup(text))
+    return [tuple(row) for row in rows]

@@ -72,7 +72,7 @@ def _group(title: str, cells: Mapping[str, str], runs: Mapping[str, Any]) -> dic
 
 
 def _label(config: Config, record: RunRecord) -> str:
-    """Such as `M-SAM, AV-MNIST, late fusion`, also of a method that is registered no more."""
+    """Such as `M-SAM, AV-MNIST, late fusion`, also of a method that no longer exists."""
     experiment = record.experiment
     method, dataset = (
         known[name].label if name in known else name

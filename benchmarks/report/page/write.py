@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from benchmarks.configs.schema import Config
 from benchmarks.records.files import write_text
@@ -24,16 +26,40 @@ from benchmarks.report.page.runs import run_data
 from benchmarks.report.page.tables import rules_of, table_view, verdict_matrix
 from benchmarks.report.tables.text import warnings
 from benchmarks.report.write import Report
-from benchmarks.studies.sharpness.table import SharpnessRow
 
 TEMPLATES = Path(__file__).parent / "templates"
 LEDGERS = Path(__file__).parents[3] / "REPRODUCE.md"
 
 
 @dataclass(frozen=True)
+class Number:
+    """A number in the table of a study: `text` is shown, `value` sorts it."""
+
+    value: float
+    text: str
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """The table of a study: `about` says how to read it, `file` is its CSV in `tables`.
+
+    A line has one text or number for each of `columns`; the first names the line.
+    """
+
+    name: str
+    title: str
+    about: str
+    file: str
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str | Number, ...], ...]
+
+
+@dataclass(frozen=True)
 class Contents:
-    """Everything that the page shows; `selection` is the rule of figures, claims and tests,
-    `compute` a sentence on what the records cost."""
+    """Everything that the page shows.
+
+    `selection` is the rule of figures, claims and tests; `compute` says what the records cost.
+    """
 
     config: Config
     profile_name: str
@@ -41,7 +67,7 @@ class Contents:
     report: Report
     records: Sequence[RunRecord]
     figures: Figures
-    sharpness: Sequence[SharpnessRow] = ()
+    studies: Sequence[StudyTable] = ()
     compute: str = ""
 
 
@@ -59,6 +85,7 @@ def write_page(contents: Contents, path: Path, ledgers: Path = LEDGERS) -> Path:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    environment.filters["data_uri"] = _data_uri
     environment.filters["slug"] = lambda text: text.replace(" ", "-").replace("'", "")
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8").strip()
     words = _words(contents) | {
@@ -89,7 +116,7 @@ def _words(contents: Contents) -> dict[str, Any]:
         "tables": [table_view(table) for table in tables],
         "figures": contents.figures.drawn,
         "not_drawn": contents.figures.not_drawn,
-        "sharpness": contents.sharpness,
+        "studies": contents.studies,
         "compute": contents.compute,
         "failed": [record for record in records if record.status != "done"],
         "left_out": _left_out(contents.report.unused, records),
@@ -117,6 +144,13 @@ def _left_out(
     for each in sorted(left_out, key=lambda each: (each.reason, each.name)):
         found.setdefault(each.reason, []).append((each.name, each.name in known))
     return list(found.items())
+
+
+def _data_uri(svg: str) -> str:
+    """The drawing as the address of an image, which a browser shows and never runs."""
+    one_line = " ".join(svg.split())  # an address keeps no line breaks
+    text = quote(one_line, safe=" '<>=/:;,()[]{}!?|*+@$^~`")
+    return Markup("data:image/svg+xml;charset=utf-8,") + Markup(text)  # neither quotes nor &
 
 
 def _hash(script: str) -> str:

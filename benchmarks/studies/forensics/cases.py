@@ -1,17 +1,19 @@
 """What the published AV-MNIST most probably is: the same small networks under every pairing.
 
-The archive that the published numbers were measured on is not at hand. Its accuracies are: so the
-data is rebuilt in every way in which it may have been made, and the way that gives those accuracies
-is the most probable one. Free of torch.
+The archive that the published numbers were measured on is not available, but its accuracies are. So
+the data is rebuilt in every way in which it may have been made, and the way that gives those
+accuracies is the most probable one.
 """
 
 from __future__ import annotations
 
+import json
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from tabulate import tabulate
 
@@ -19,25 +21,51 @@ from benchmarks.configs.schema import Config
 from benchmarks.plan import workspace
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.suites import experiment_values
-from benchmarks.records.record import RunRecord
+from benchmarks.records.evidence import fingerprint_of
+from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.report import statistics
 from benchmarks.report.tables.paper import load_paper
-from benchmarks.studies.forensics import archive
 
 DATASET = "avmnist"
 PROFILE = "pilot"
-NUMBERS = ("audio alone", "visual alone", "joint audio", "joint visual", "joint fused")
-PAPER = (
-    ("Single-audio", "acc_audio"),
-    ("Single-visual", "acc_visual"),
-    ("Joint-Train", "acc_audio"),
-    ("Joint-Train", "acc_visual"),
-    ("Joint-Train", "acc_mm"),
-)
-"""Row and metric of Table 1 for each of NUMBERS."""
 
-Shares = Mapping[str, tuple[float, float]]
-"""{pairing: (rows in place, rows of the right digit)}, fractions of the training rows."""
+
+@dataclass(frozen=True)
+class Number:
+    """An accuracy of the table: of which run of a case, and where Table 1 has the paper's."""
+
+    name: str
+    run: str
+    metric: str
+    paper_row: str
+    paper_metric: str
+
+
+NUMBERS = (
+    Number("audio alone", "audio", "acc_mm", "Single-audio", "acc_audio"),
+    Number("visual alone", "visual", "acc_mm", "Single-visual", "acc_visual"),
+    Number("joint audio", "joint", "acc_audio", "Joint-Train", "acc_audio"),
+    Number("joint visual", "joint", "acc_visual", "Joint-Train", "acc_visual"),
+    Number("joint fused", "joint", "acc_mm", "Joint-Train", "acc_mm"),
+)
+
+
+class Share(NamedTuple):
+    """Of the training rows, fractions: those that keep their recording, and a right digit's."""
+
+    in_place: float
+    same_label: float
+
+
+Shares = Mapping[str, Share]  # by pairing
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What one run of a case sees: its modalities (empty for all), and options of the data."""
+
+    modalities: tuple[str, ...]
+    options: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -48,14 +76,17 @@ class Case:
     components: int
 
     @property
-    def runs(self) -> dict[str, tuple[tuple[str, ...], dict[str, object]]]:
-        """Modalities and options of the runs behind a row. What a modality alone does not see, the
-        other's pairing or components, is left at its default, so that rows share runs."""
+    def runs(self) -> dict[str, RunOptions]:
+        """The runs behind a row, by name.
+
+        A modality alone does not see the pairing or components of the other. They are left at
+        their default, so that rows share runs.
+        """
         pairing, components = {"pairing": self.pairing}, {"components": self.components}
         return {
-            "audio": (("audio",), pairing),
-            "visual": (("visual",), components),
-            "joint": ((), pairing | components),
+            "audio": RunOptions(("audio",), pairing),
+            "visual": RunOptions(("visual",), components),
+            "joint": RunOptions((), pairing | components),
         }
 
 
@@ -67,6 +98,9 @@ CASES = (
     Case("scrambled", 4),
     *(Case(f"scrambled_{percent}", 4) for percent in (10, 20)),
 )
+
+
+Key = tuple[str, int]  # cell and seed: the same for every preparation of the data
 
 
 @dataclass(frozen=True)
@@ -92,70 +126,68 @@ def experiments(config: Config, case: Case, seed: int) -> dict[str, Experiment]:
 
 
 def _drafts(config: Config, case: Case, seed: int) -> dict[str, Experiment]:
-    """The runs of a case on whatever data."""
+    """The runs of a case; on which data is left open."""
     made = {}
-    for name, (modalities, changes) in case.runs.items():
-        names = dict(dataset=DATASET, fusion="late", method="joint_train", seed=seed)
-        profile = config.profiles[PROFILE]
-        values = experiment_values(config, profile, {**names, "modalities": modalities}, changes)
+    for name, run in case.runs.items():
+        names = {"dataset": DATASET, "fusion": "late", "method": "joint_train", "seed": seed}
+        names["modalities"] = run.modalities
+        values = experiment_values(config, config.profiles[PROFILE], names, run.options)
         made[name] = Experiment.from_dict(values)
     return made
 
 
 def drafts(config: Config, seeds: int) -> list[Experiment]:
-    """Every run behind the table on whatever data, as often as rows share it."""
+    """Every run behind the table, as often as rows share it; on which data is left open."""
     runs = [_drafts(config, case, seed) for case in CASES for seed in range(seeds)]
     return [experiment for named in runs for experiment in named.values()]
 
 
 def rows(config: Config, records: Iterable[RunRecord], shares: Shares, seeds: int) -> list[Row]:
-    """One row per case from the records; then the paper's. Free of the data.
+    """One row per case from the records, then the paper's; the data need not be there.
 
     Raises ValueError, naming the runs, if those of one cell saw different preparations of the data.
     """
-    known = archive.chosen(records, drafts(config, seeds))
-    table = [_row(config, case, known, shares[case.pairing], seeds) for case in CASES]
+    known = chosen(records, drafts(config, seeds))
+    table = []
+    for case in CASES:
+        planned = [_drafts(config, case, seed) for seed in range(seeds)]
+        found = [_found(runs, known) for runs in planned]
+        table.append(_row(case, found, Share(*shares[case.pairing])))
     paper = load_paper("table1")
-    values = tuple(paper[row, f"{DATASET}:{metric}"] for row, metric in PAPER)
+    values = tuple(paper[n.paper_row, f"{DATASET}:{n.paper_metric}"] for n in NUMBERS)
     return [*table, Row("paper, Table 1", math.nan, math.nan, values, 0)]
 
 
-def _row(
-    config: Config,
-    case: Case,
-    records: Mapping[tuple[str, int], RunRecord],
-    shares: tuple[float, float],
-    seeds: int,
-) -> Row:
-    planned = [_drafts(config, case, seed) for seed in range(seeds)]
-    found = [
-        {name: records[key] for name, e in runs.items() if (key := (e.cell_id, e.seed)) in records}
-        for runs in planned
-    ]
-    pick = partial(_mean, found)
-    values = (
-        pick("audio", "acc_mm"),
-        pick("visual", "acc_mm"),
-        pick("joint", "acc_audio"),
-        pick("joint", "acc_visual"),
-        pick("joint", "acc_mm"),
+def _found(
+    planned: Mapping[str, Experiment], records: Mapping[Key, RunRecord]
+) -> dict[str, RunRecord]:
+    """The records of one case and seed, by the run's name."""
+    return {name: records[_key(e)] for name, e in planned.items() if _key(e) in records}
+
+
+def _row(case: Case, found: Sequence[Mapping[str, RunRecord]], share: Share) -> Row:
+    """The row of a case from its records of each seed."""
+    done = [[run for run in runs.values() if run.status == "done"] for runs in found]
+    return Row(
+        case=f"{case.components} components, {case.pairing}",
+        in_place=100 * share.in_place,
+        same_label=100 * share.same_label,
+        values=tuple(_mean(found, number) for number in NUMBERS),
+        seeds=sum(len(runs) == len(case.runs) for runs in done),
+        run_ids=tuple(sorted({run.run_id for runs in found for run in runs.values()})),
     )
-    ids = tuple(sorted({r.run_id for runs in found for r in runs.values()}))
-    done = [[r for r in runs.values() if r.status == "done"] for runs in found]
-    complete = sum(len(runs) == len(case.runs) for runs in done)
-    label = f"{case.components} components, {case.pairing}"
-    return Row(label, *(100 * share for share in shares), values, complete, ids)
 
 
-def _mean(found: Sequence[Mapping[str, RunRecord]], name: str, metric: str) -> float:
+def _mean(found: Sequence[Mapping[str, RunRecord]], number: Number) -> float:
     """Mean over the seeds at the last epoch, percent."""
-    runs = [runs[name] for runs in found if name in runs and runs[name].status == "done"]
-    return statistics.mean([100 * run.history[-1]["test"][metric] for run in runs])
+    runs = [runs[number.run] for runs in found if number.run in runs]
+    done = [run for run in runs if run.status == "done"]
+    return statistics.mean([100 * run.history[-1]["test"][number.metric] for run in done])
 
 
 def csv_lines(table: Sequence[Row]) -> list[list[object]]:
     """The table as the lines of a CSV file."""
-    header = ["case", "in_place", "same_label", *(n.replace(" ", "_") for n in NUMBERS)]
+    header = ["case", "in_place", "same_label", *(n.name.replace(" ", "_") for n in NUMBERS)]
     lines: list[list[object]] = [[*header, "seeds", "run_ids"]]
     for row in table:
         numbers = (row.in_place, row.same_label, *row.values)
@@ -165,7 +197,8 @@ def csv_lines(table: Sequence[Row]) -> list[list[object]]:
 
 def markdown(table: Sequence[Row]) -> str:
     """The table for people."""
-    headers = ["AV-MNIST rebuilt with", "in place", "right digit", *NUMBERS]
+    names = [number.name for number in NUMBERS]
+    headers = ["AV-MNIST rebuilt with", "in place", "right digit", *names]
     lines = [
         [row.case, *map(_printed, (row.in_place, row.same_label, *row.values))] for row in table
     ]
@@ -174,17 +207,74 @@ def markdown(table: Sequence[Row]) -> str:
 
 
 def is_prepared(config: Config) -> bool:
-    """Whether the real data is."""
+    """Whether the real data is prepared."""
     return workspace.data_states(config, config.profiles[PROFILE])[DATASET].fingerprint is not None
 
 
 def shares(config: Config) -> Shares:
-    """Of the prepared data."""
+    """The shares of every pairing in the prepared data."""
     from datasets.avmnist.loader import AvMnist
 
     folder: Path = workspace.prepared_folder(DATASET, config.profiles[PROFILE].stand_in)
-    return {case.pairing: AvMnist().train_shares(folder, case.pairing) for case in CASES}
+    return {c.pairing: Share(*AvMnist().train_shares(folder, c.pairing)) for c in CASES}
 
 
 def _printed(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.2f}"
+
+
+def chosen(records: Iterable[RunRecord], planned: Iterable[Experiment]) -> dict[Key, RunRecord]:
+    """The records of the planned runs, whichever preparation of the data they saw.
+
+    Raises ValueError, naming the runs, if those of one cell saw different preparations of the data.
+    """
+    wanted = {_key(experiment) for experiment in planned}
+    found = {r.run_id: r for r in records if _key(r.experiment) in wanted}
+    cells: dict[str, dict[str, str]] = defaultdict(dict)
+    for run_id, record in found.items():
+        cells[record.experiment.cell_id][run_id] = fingerprint_of(record)
+    if mixed := [seen for seen in cells.values() if len(set(seen.values())) > 1]:
+        lines = [", ".join(f"{run} ({seen[run][:10]})" for run in sorted(seen)) for seen in mixed]
+        raise ValueError(
+            "\n  ".join(["runs of one cell saw different data; keep those of one:", *lines])
+        )
+    return {_key(record.experiment): record for record in found.values()}
+
+
+def lost(
+    planned: Iterable[Experiment], records: Iterable[RunRecord], left_out: Iterable[LeftOut]
+) -> list[str]:
+    """The names of files without a record that may have held one of a planned run.
+
+    Without the data the hash in a run's name is not known, so what precedes it must match.
+    """
+    known = {_key(record.experiment) for record in records}
+    absent = {_prefix(e.run_id) for e in planned if _key(e) not in known}
+    return [each.name for each in left_out if _prefix(each.name) in absent]
+
+
+def load_shares(path: Path, pairings: Iterable[str]) -> Shares:
+    """The two shares of each pairing; ValueError names the file and what it lacks."""
+    again = "./reproduce.sh forensics writes it where the data is prepared"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not a JSON file: {error}; {again}") from error
+    known = content if isinstance(content, dict) else {}
+    if lacking := [name for name in dict.fromkeys(pairings) if not _is_pair(known.get(name))]:
+        names = ", ".join(lacking)
+        raise ValueError(f"{path} lacks two fractions from 0 to 1 for {names}; {again}")
+    return {name: Share(*pair) for name, pair in known.items() if _is_pair(pair)}
+
+
+def _key(experiment: Experiment) -> Key:
+    return experiment.cell_id, experiment.seed
+
+
+def _prefix(run_id: str) -> str:
+    return run_id.rpartition("-")[0]
+
+
+def _is_pair(value: object) -> bool:
+    numbers = value if isinstance(value, list) and len(value) == 2 else [None]
+    return all(type(number) in (int, float) and 0 <= number <= 1 for number in numbers)

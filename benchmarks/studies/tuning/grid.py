@@ -1,7 +1,7 @@
 """The runs that `tune` plans: the grid of every method, for every dataset and fusion.
 
-Every method with something to choose has equally many values in `methods.yaml`, and every value is
-trained under the same profile. Free of torch.
+Every method with something to choose has the same number of values in `methods.yaml`, and every
+value is trained under the same profile.
 """
 
 from __future__ import annotations
@@ -47,40 +47,35 @@ def searches(
     config: Config, profile: ProfileConfig, states: Mapping[str, DataState]
 ) -> list[Search]:
     """The grid of every method that has one, for every dataset and fusion."""
-    return [
-        _search(config, profile, dataset, fusion, method, states[dataset])
+    published = [
+        make_experiment(
+            config,
+            profile,
+            dataset=dataset,
+            fusion=fusion,
+            method=method,
+            fingerprint=states[dataset].fingerprint,
+        )
         for dataset in config.datasets
         for fusion in FUSIONS
         for method in config.methods
         if config.methods[method].grid
     ]
+    return [_search(config, run, states[run.dataset].reason, profile.seeds) for run in published]
 
 
-def _search(
-    config: Config,
-    profile: ProfileConfig,
-    dataset: str,
-    fusion: str,
-    method: str,
-    state: DataState,
-) -> Search:
-    entry = config.methods[method]
-    usual = make_experiment(
-        config,
-        profile,
-        dataset=dataset,
-        fusion=fusion,
-        method=method,
-        fingerprint=state.fingerprint,
-    )
+def _search(config: Config, published: Experiment, blocked: str, seeds: int) -> Search:
+    """The grid around the run with the published value; `blocked` says why it cannot run."""
+    method = config.methods[published.method]
+    parameter = method.grid.parameter
     cells = [
         Cell(
-            Row(entry.label, method),
-            dataset,
-            replace(usual, params={**usual.params, entry.grid.parameter: value}),
-            state.reason,
+            Row(method.label, published.method),
+            published.dataset,
+            replace(published, params={**published.params, parameter: value}),
+            blocked,
         )
-        for value in entry.grid.values
+        for value in method.grid.values
     ]
-    published = entry.values(dataset)[entry.grid.parameter]
-    return Search(entry.grid, tuple(cells), published, profile.seeds)
+    value = method.values(published.dataset)[parameter]
+    return Search(method.grid, tuple(cells), value, seeds)

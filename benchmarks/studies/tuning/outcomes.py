@@ -1,6 +1,6 @@
 """What the records say of each grid: the value with the highest validation accuracy.
 
-Test data has no part in it. Free of torch.
+Test data has no part in it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.records.evidence import evidence, fingerprint_of
 from benchmarks.records.record import RunRecord
 from benchmarks.records.selection import choose
 from benchmarks.report.wording import number
-from benchmarks.studies.tuning.choices import Choice
+from benchmarks.studies.tuning.chosen import ChosenValue
 from benchmarks.studies.tuning.grid import Search
 
 _WORST_FIRST = ("missing", "failed", "unsupported", "diverged", "done")
@@ -27,8 +27,11 @@ _WORST_FIRST = ("missing", "failed", "unsupported", "diverged", "done")
 
 @dataclass(frozen=True)
 class Trial:
-    """One value. `accuracy` is the fused validation accuracy at its best epoch, a fraction, the
-    mean over the seeds; NaN unless every run is done. `state` is the worst of its runs'."""
+    """One value of a grid, and its runs; `state` is the worst of theirs.
+
+    `accuracy` is a fraction: the fused validation accuracy at its best epoch, mean over the seeds.
+    NaN unless every run is done.
+    """
 
     value: float
     state: str
@@ -52,15 +55,23 @@ class Outcome:
 
     @property
     def run_ids(self) -> tuple[str, ...]:
-        """The runs at hand."""
+        """The runs of the grid that have a record."""
         return tuple(run.run_id for trial in self.trials for run in trial.runs)
 
     @property
-    def choice(self) -> Choice | None:
+    def chosen_value(self) -> ChosenValue | None:
         """The line of `choices.yaml`."""
+        if self.chosen is None:
+            return None
         what = self.search.template
-        names = what.dataset, what.fusion, what.method, self.search.grid.parameter
-        return None if self.chosen is None else Choice(*names, self.chosen, self.run_ids)
+        return ChosenValue(
+            dataset=what.dataset,
+            fusion=what.fusion,
+            method=what.method,
+            parameter=self.search.grid.parameter,
+            value=self.chosen,
+            runs=self.run_ids,
+        )
 
 
 def outcomes(planned: Iterable[Search], records: Iterable[RunRecord]) -> list[Outcome]:
@@ -106,13 +117,13 @@ def _trial(value: float, cell: Cell, records: Iterable[RunRecord], seeds: int) -
 
 
 def _obstacle(grid: Grid, trials: Sequence[Trial]) -> str:
-    """Why nothing can be chosen; a run that diverged has been tried, and is no obstacle."""
+    """Why nothing can be chosen, or nothing; a run that diverged counts as tried."""
     if {trial.state for trial in trials} == {"unsupported"}:
         return f"unsupported: {trials[0].runs[0].reason}"
     open_ = [t for t in trials if t.state not in ("done", "diverged")]
     if open_:
-        told = ", ".join(f"{grid.parameter}={trial.value} {trial.state}" for trial in open_)
-        return f"incomplete: {told}"
+        listed = ", ".join(f"{grid.parameter}={trial.value} {trial.state}" for trial in open_)
+        return f"incomplete: {listed}"
     mixed = len({fingerprint_of(run) for trial in trials for run in trial.runs}) > 1
     return "its runs saw different preparations of the data" if mixed else ""
 

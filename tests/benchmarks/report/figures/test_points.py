@@ -11,14 +11,16 @@ import pytest
 
 from benchmarks.records.record import RunRecord
 from benchmarks.report import statistics
-from benchmarks.report.figures.figure import Figure
-from benchmarks.report.figures.spread import NO_SPREAD, RANGE, T_INTERVAL, spread, spreads
-from benchmarks.report.figures.style import looks, luminance
+from benchmarks.report.figures.figure import Figure, luminance
+from benchmarks.report.figures.material import NO_SPREAD, RANGE, T_INTERVAL, spread, spreads
+from benchmarks.report.figures.style import looks
 from benchmarks.report.figures.write import make_figures
 from tests.benchmarks.report.builders import CONFIG, PAPERS, READY, cell_of, plan, record, runs
 
 CELLS = plan(avmnist=READY)
-JOINT, SAM, MSAM = (cell_of(CELLS, row) for row in ("Joint-Train", "SAM", "M-SAM"))
+JOINT, SAM, MSAM, SINGLE = (
+    cell_of(CELLS, row) for row in ("Joint-Train", "SAM", "M-SAM", "Single-audio")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -91,16 +93,18 @@ def test_luminance_of_white_black_and_green() -> None:
     assert found == pytest.approx([1, 0, 0.7152])
 
 
-def test_three_runs_have_the_t_interval_of_the_statistics() -> None:
-    found = spread([70.0, 71.0, 75.0])
-    assert (found.low, found.high) == pytest.approx(statistics.t_interval([70, 71, 75]), abs=1e-4)
-    assert (found.n, found.mean, found.kind) == (3, 72.0, T_INTERVAL)
-
-
-def test_two_runs_have_their_range_and_one_has_no_spread() -> None:
-    two, one = spread([70.0, 73.0]), spread([70.0])
-    assert (two.low, two.high, two.kind) == (70.0, 73.0, RANGE)
-    assert math.isnan(one.low) and math.isnan(one.high) and one.kind == NO_SPREAD
+@pytest.mark.parametrize(
+    ("values", "mean", "ends", "kind"),
+    [
+        ([70.0, 71.0, 75.0], 72.0, statistics.t_interval([70, 71, 75]), T_INTERVAL),
+        ([70.0, 73.0], 71.5, (70.0, 73.0), RANGE),
+        ([70.0], 70.0, (math.nan, math.nan), NO_SPREAD),
+    ],
+)
+def test_the_spread_of_three_runs_of_two_and_of_one(values, mean, ends, kind) -> None:
+    found = spread(values)
+    assert (found.low, found.high) == pytest.approx(ends, abs=1e-4, nan_ok=True)
+    assert (found.n, found.mean, found.kind) == (len(values), mean, kind)
 
 
 def test_runs_of_different_lengths_with_gaps() -> None:
@@ -151,15 +155,8 @@ def test_gain_is_equation_21_seed_by_seed() -> None:
     assert point.paper == pytest.approx(100 * (74.08 - 68.41) / 68.41, abs=1e-4)
 
 
-def test_a_gain_needs_the_same_seed_of_joint_train() -> None:
-    made = figure("relative_gain", [record(JOINT, 0, 50.0), record(MSAM, 1, 55.0)])
-    assert not made.points
-    assert made.absent == "no method has a finished run with a seed of Joint-Train's"
-
-
 def test_every_seed_is_a_point_beside_the_paper() -> None:
-    single = cell_of(CELLS, "Single-audio")
-    points = figure("seeds_avmnist", [*runs(MSAM, 70.0, 74.0), *runs(single, 40.0)]).points
+    points = figure("seeds_avmnist", [*runs(MSAM, 70.0, 74.0), *runs(SINGLE, 40.0)]).points
     found = {(p.row, p.output, p.seed): (p.accuracy, p.mean, p.paper) for p in points}
     assert found["M-SAM", "mm", 1] == (74.0, 72.0, 74.08)
     assert found["Single-audio", "audio", 0] == (40.0, 40.0, 39.61)
@@ -203,14 +200,17 @@ def test_only_finished_runs_on_the_present_data_count() -> None:
         assert {p.mean for p in figure(name, records).points} == {70.0}
 
 
-def test_a_single_row_has_no_curve() -> None:
-    single = cell_of(CELLS, "Single-audio")
-    assert not figure("learning_curves_avmnist", runs(single, 40.0)).points
-
-
-def test_a_figure_without_points_says_why() -> None:
-    assert figure("seeds_ave", []).absent == "no finished run (data missing)"
-    assert figure("seeds_avmnist", []).absent == "no finished run (no record yet)"
-    assert figure("contributions", runs(SAM, 60.0)).absent == (
-        "no finished run records contributions"
-    )
+@pytest.mark.parametrize(
+    ("name", "records", "reason"),
+    [
+        ("seeds_ave", [], "no finished run (data missing)"),
+        ("seeds_avmnist", [], "no finished run (no record yet)"),
+        ("contributions", runs(SAM, 60.0), "no finished run records contributions"),
+        ("relative_gain", [record(JOINT, 0, 50.0), record(MSAM, 1, 55.0)], "seed of Joint-Train"),
+        ("learning_curves_avmnist", runs(SINGLE, 40.0), "on all modalities"),
+    ],
+)
+def test_a_figure_without_points_says_why(name, records, reason) -> None:
+    """A gain needs the same seed of Joint-Train, and a Single row has no curve."""
+    made = figure(name, records)
+    assert not made.points and reason in made.absent

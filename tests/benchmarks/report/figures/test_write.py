@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -21,10 +20,10 @@ import pytest
 from benchmarks.plan.workspace import ROOT
 from benchmarks.records.record import RunRecord
 from benchmarks.report.figures.figure import Figure
-from benchmarks.report.figures.layout import DOUBLE, SINGLE
-from benchmarks.report.figures.style import typography
+from benchmarks.report.figures.style import DOUBLE, SINGLE, typography
 from benchmarks.report.figures.write import make_figures, write_figures
 from tests.benchmarks.report.builders import CONFIG, READY, cell_of, plan, record
+from tests.benchmarks.report.page.pages import page
 
 CELLS = plan(avmnist=READY)
 METHODS = ("Joint-Train", "SAM", "M-SAM")
@@ -76,9 +75,14 @@ def figures(records: Sequence[RunRecord]) -> dict[str, Figure]:
     return {f.name.removesuffix("_table1"): f for f in every_figure(records) if f.points}
 
 
+def rows_of(figure: Figure) -> list[dict[str, str]]:
+    """The lines of the figure's CSV."""
+    return list(csv.DictReader(io.StringIO(figure.csv())))
+
+
 def axes_of(figure: Figure) -> list[Any]:
     """The axes of the drawing."""
-    with typography(figure.name):
+    with typography():
         return figure.paint(figure).axes
 
 
@@ -93,7 +97,7 @@ def test_every_kind_of_figure_is_written_with_its_numbers(tmp_path: Path) -> Non
 @pytest.mark.parametrize("kind", ["overfitting_gap", "learning_curves_avmnist", "contributions"])
 def test_lines_are_the_numbers_of_the_csv(kind: str) -> None:
     figure = figures(sweep())[kind]
-    rows = list(csv.DictReader(io.StringIO(figure.csv())))
+    rows = rows_of(figure)
     written = {(float(r["epoch"]), float(r["mean"])) for r in rows}
     lines = [line for axes in axes_of(figure) for line in axes.get_lines()]
     drawn = {tuple(point) for line in lines for point in line.get_xydata().tolist()}
@@ -103,68 +107,45 @@ def test_lines_are_the_numbers_of_the_csv(kind: str) -> None:
 
 def test_marks_are_the_numbers_of_the_csv() -> None:
     figure = figures(sweep())["relative_gain"]
-    rows = list(csv.DictReader(io.StringIO(figure.csv())))
+    rows = rows_of(figure)
     (axes,) = axes_of(figure)
     drawn = {x for line in axes.get_lines() for x in line.get_xdata()}
     assert {float(r[key]) for r in rows for key in ("mean", "paper")} <= drawn
 
 
-@pytest.mark.parametrize("kind", PAINTERS)
-def test_the_same_records_give_the_same_bytes(kind: str, tmp_path: Path) -> None:
-    once, again = (figures(records)[kind] for records in (sweep(), sweep()[::-1]))
-    drawn = [figure.draw("pdf", "png", "svg") for figure in (once, again)]
-    assert drawn[0] == drawn[1] and once.csv() == again.csv()
+def bytes_of(figures: Iterable[Figure], out: Path, processes: int = 1) -> dict[str, bytes]:
+    """The files of these figures by name, and their drawings for the page."""
+    written = write_figures(figures, out, processes)
+    svgs = {f"{drawn.figure.name}.svg": drawn.svg.encode() for drawn in written.drawn}
+    return svgs | {path.name: path.read_bytes() for path in written.files}
 
 
-def test_figures_drawn_side_by_side_are_the_same(tmp_path: Path) -> None:
-    made = [figures(sweep())[kind] for kind in PAINTERS[:2]]
-    written = [
-        write_figures(made, tmp_path / str(processes), processes).drawn for processes in (1, 2)
-    ]
-    assert [each.svg for each in written[0]] == [each.svg for each in written[1]]
-    for alone, beside in zip(*written, strict=True):
-        for one, other in zip(alone.files, beside.files, strict=True):
-            assert one.read_bytes() == other.read_bytes()
+def test_the_same_records_give_the_same_bytes_also_side_by_side(tmp_path: Path) -> None:
+    once, again = (
+        [figures(records)[kind] for kind in PAINTERS] for records in (sweep(), sweep()[::-1])
+    )
+    first = bytes_of(once, tmp_path / "a")
+    assert first and first == bytes_of(again, tmp_path / "b", processes=2)
 
 
 def test_files_have_no_date_and_embed_their_font(tmp_path: Path) -> None:
-    figures(sweep())["overfitting_gap"].write(tmp_path)
+    (drawn,) = write_figures([figures(sweep())["overfitting_gap"]], tmp_path).drawn
     pdf = (tmp_path / "overfitting_gap_table1.pdf").read_bytes()
     assert b"CreationDate" not in pdf
     assert b"/CIDFontType2" in pdf and b"/FontFile2" in pdf and b"/Type3" not in pdf
     assert b"matplotlib" not in (tmp_path / "overfitting_gap_table1.png").read_bytes()
+    assert "date" not in drawn.svg
 
 
 @pytest.mark.parametrize("kind", ["contributions", "seeds_avmnist"])  # the largest of their kind
-def test_svg_is_one_small_element_that_leaves_a_page_alone(kind: str) -> None:
+def test_an_svg_is_small_and_its_texts_stay_texts(kind: str, tmp_path: Path) -> None:
     every = tuple(row.label for row in CONFIG.suites["table1"].rows if not row.modalities)
-    svg = figures(sweep(every, seeds=3, length=100))[kind].svg()
-    root = ElementTree.fromstring(svg)
-    assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    assert len(svg) < 150_000
-    assert "<style" not in svg and "<metadata" not in svg and "<!--" not in svg
-    assert not re.search(r'id="(figure|axes|line2d|text|patch)_', svg)
-    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert "AV-MNIST" in " ".join(text or "" for text in texts)
-
-
-def test_svg_of_different_figures_share_no_identifier() -> None:
-    names = [set(re.findall(r' id="([^"]*)"', f.svg())) for f in figures(sweep()).values()]
-    assert sum(map(len, names)) == len(set.union(*names))
-
-
-def test_svg_lines_end_where_the_drawing_does() -> None:
-    """Steps of tenths must not add up their roundings."""
-    figure = figures(sweep(("M-SAM",), 1, 100))["overfitting_gap"]
-    axes = axes_of(figure)[0]
-    ends = axes.transData.transform(axes.get_lines()[0].get_xydata())[[0, -1]] * 72 / 100
-    height = axes.figure.get_figheight() * 72
-    found = [path for path in re.findall(r' d="M([^"z]*)"', figure.svg()) if path.count(" ") > 60]
-    (path,) = found
-    steps = np.array([float(n) for n in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", path)]).reshape(-1, 2)
-    last = steps.sum(axis=0)
-    assert steps[0] == pytest.approx([ends[0][0], height - ends[0][1]], abs=0.06)
-    assert last == pytest.approx([ends[1][0], height - ends[1][1]], abs=0.06)
+    figure = figures(sweep(every, seeds=3, length=100))[kind]
+    (drawn,) = write_figures([figure], tmp_path).drawn
+    assert len(drawn.svg) < 250_000
+    texts = {text.strip() for text in ElementTree.fromstring(drawn.svg).itertext()}
+    assert {f"{row} (3)" for row in figure.rows} <= texts
+    assert "sans-serif" in drawn.svg  # for readers without the font
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -174,14 +155,10 @@ def test_stand_in_data_is_marked(kind: str) -> None:
         marked = [any("stand-in" in t.get_text() for t in a.texts) for a in axes_of(figure)]
         assert marked == [stand_in] * len(marked)
         assert figure.caption.startswith("STAND-IN DATA (AV-MNIST)") == stand_in
-        column = {row["stand_in"] for row in csv.DictReader(io.StringIO(figure.csv()))}
-        assert column == {str(stand_in)}
-
-
-def test_stand_in_data_is_not_beside_the_paper() -> None:
-    for kind in ("relative_gain", "seeds_avmnist"):
-        figure = figures(sweep(stand_in=True))[kind]
-        assert {row["paper"] for row in csv.DictReader(io.StringIO(figure.csv()))} == {""}
+        rows = rows_of(figure)
+        assert {row["stand_in"] for row in rows} == {str(stand_in)}
+        if stand_in:
+            assert {row.get("paper", "") for row in rows} == {""}, "not beside the paper"
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -221,12 +198,12 @@ def test_the_legend_names_rows_in_order_with_their_runs() -> None:
 )
 def test_the_page_has_the_width_of_a_column_and_nothing_leaves_it(kind: str, width: float) -> None:
     figure = figures(sweep())[kind]
-    with typography(figure.name):
-        page = figure.paint(figure)
-        drawn = page.get_tightbbox()  # inches
-    assert page.get_figwidth() * 25.4 == pytest.approx(width)
+    with typography():
+        drawing = figure.paint(figure)
+        drawn = drawing.get_tightbbox()  # inches
+    assert drawing.get_figwidth() * 25.4 == pytest.approx(width)
     assert drawn.x0 >= 0 and drawn.y0 >= 0
-    assert drawn.x1 <= page.get_figwidth() and drawn.y1 <= page.get_figheight()
+    assert drawn.x1 <= drawing.get_figwidth() and drawn.y1 <= drawing.get_figheight()
 
 
 def test_a_figure_that_has_nothing_to_show_any_more_is_removed(tmp_path: Path) -> None:
@@ -237,14 +214,70 @@ def test_a_figure_that_has_nothing_to_show_any_more_is_removed(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_a_users_style_changes_nothing() -> None:
+def test_a_users_style_changes_nothing(tmp_path: Path) -> None:
     import matplotlib
 
-    figure = figures(sweep())["cost"]
-    before = figure.svg()
-    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red", "svg.hashsalt": "x"}):
-        assert figure.svg() == before
+    cost = [figures(sweep())["cost"]]
+    before = bytes_of(cost, tmp_path / "a")
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red"}):
+        assert bytes_of(cost, tmp_path / "b") == before
         assert matplotlib.rcParams["font.size"] == 20
+
+
+NEW_FIGURE = """
+from dataclasses import dataclass
+from matplotlib.figure import Figure as Page
+from benchmarks.report.figures.figure import Panel
+
+ORDER = 0
+
+@dataclass(frozen=True)
+class Point:
+    dataset: str
+    output: str
+    row: str
+    epochs: int
+    stand_in: bool
+    published_protocol: bool
+
+def figures(material):
+    points = [
+        Point(f.cell.dataset, "mm", f.cell.row.label, len(f.done[0].history), f.stand_in, False)
+        for f in material.found if f.done
+    ]
+    yield material.figure(name="lengths", title="Lengths", caption="Epochs of a run.",
+        points=points, grid=[material.fused()], paint=paint, lacking="no finished run")
+
+def paint(figure):
+    page = Page()
+    page.subplots().bar(figure.rows, [point.epochs for point in figure.points])
+    return page
+"""
+
+
+@pytest.fixture
+def new_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One more file in the folder of figures."""
+    from benchmarks.report import figures as folder
+
+    (tmp_path / "lengths.py").write_text(NEW_FIGURE)
+    monkeypatch.setattr(folder, "__path__", [*folder.__path__, str(tmp_path)])
+    yield
+    sys.modules.pop(f"{folder.__name__}.lengths", None)
+
+
+def test_a_new_file_is_a_new_figure(new_figure: None, tmp_path: Path) -> None:
+    """It is drawn, written with its numbers, and shown on the page, before the others."""
+    names = [figure.name for figure in every_figure(sweep())]
+    assert names[:2] == ["lengths_table1", "overfitting_gap_table1"]
+    html = page(tmp_path, sweep(), figures=("lengths_table1",)).read_text(encoding="utf-8")
+    files = {path.name: path for path in (tmp_path / "figures").iterdir()}
+    assert set(files) == {f"lengths_table1.{suffix}" for suffix in FORMATS}
+    assert files["lengths_table1.csv"].read_text().splitlines()[1:] == [
+        f"avmnist,mm,{method},7,False,False" for method in METHODS
+    ]
+    assert 'id="figure-lengths_table1"' in html and "Epochs of a run." in html
+    assert 'src="data:image/svg+xml' in html
 
 
 def test_an_unknown_suite_or_rule_is_named() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.report.figures.write import make_figures, write_figures
-from benchmarks.report.page.write import Contents, write_page
+from benchmarks.report.page.write import Contents, StudyTable, write_page
 from benchmarks.report.write import Request, write_report
 from tests.benchmarks.report.builders import CONFIG, READY, cell_of, epoch, plan, record
 
@@ -44,16 +44,20 @@ def records(stand_in: bool = False) -> list[RunRecord]:
 
 
 def page(
-    out: Path, runs: Sequence[RunRecord], unreadable: Sequence[LeftOut] = (), figures: bool = False
+    out: Path,
+    runs: Sequence[RunRecord],
+    unreadable: Sequence[LeftOut] = (),
+    figures: Sequence[str] = (),
+    studies: Sequence[StudyTable] = (),
 ) -> Path:
-    """Writes the report of these runs into `out`; returns the path of the page."""
+    """Writes the report of these runs into `out`, with the figures named; returns the page."""
     suites = {"table1": CELLS}
     request = Request(CONFIG, "paper", suites, runs, unreadable=unreadable)
     report = write_report(request, out / "tables")
     made = make_figures(CONFIG, "paper", suites, runs)
-    shown = [f for f in made if figures and f.name == "cost_table1"]  # one is enough
-    drawn = write_figures(shown, out / "figures")
-    return write_page(Contents(CONFIG, "paper", "val-best", report, runs, drawn), out / "r.html")
+    drawn = write_figures([f for f in made if f.name in figures], out / "figures")
+    contents = Contents(CONFIG, "paper", "val-best", report, runs, drawn, studies)
+    return write_page(contents, out / "r.html")
 
 
 def data_of(html: str) -> dict[str, Any]:

@@ -21,6 +21,8 @@ BROWSER = next(
 )
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 
+FIGURES = ("cost_table1", "learning_curves_avmnist_table1")
+
 # Before everything in a copy of the page: what goes wrong is kept. Its policy must allow it.
 LISTENERS = """<script>
 window.problems = [];
@@ -63,7 +65,9 @@ setTimeout(() => {
   location.hash = "#run-FAILED";
   setTimeout(() => {
     seen.failed = document.querySelector(".card dl").textContent;
-    seen.images = document.querySelectorAll("img").length;
+    const drawings = [...document.images].filter((e) => e.closest("figure"));
+    seen.drawn = drawings.filter((e) => e.complete && e.naturalWidth > 0).length;
+    seen.images = document.images.length - drawings.length;
     seen.requests = performance.getEntriesByType("resource").map((e) => e.name);
     seen.wide = document.documentElement.scrollWidth > innerWidth;
     seen.problems = problems;
@@ -90,7 +94,8 @@ def browse(path: Path, profile: Path) -> dict[str, Any]:
 def seen(tmp_path_factory) -> dict[str, Any]:
     """The page with listeners and actions, its policy widened by `unsafe-inline` for them alone."""
     folder = tmp_path_factory.mktemp("browser")
-    html = page(folder, records(), [LeftOut("broken", HOSTILE)]).read_text(encoding="utf-8")
+    path = page(folder, records(), [LeftOut("broken", HOSTILE)], figures=FIGURES)
+    html = path.read_text(encoding="utf-8")
     html = re.sub(r"script-src 'sha256-[^']*'", "script-src 'unsafe-inline'", html)
     failed = next(r.run_id for r in records() if r.status == "failed")
     cell = cell_of(CELLS, "M-SAM").template.cell_id
@@ -104,6 +109,10 @@ def seen(tmp_path_factory) -> dict[str, Any]:
 def test_no_error_and_no_request(seen: dict[str, Any]) -> None:
     assert seen["problems"] == []
     assert seen["requests"] == []
+
+
+def test_figures_are_shown_though_nothing_is_loaded(seen: dict[str, Any]) -> None:
+    assert seen["drawn"] == len(FIGURES)
 
 
 def test_sorting_by_a_column(seen: dict[str, Any]) -> None:

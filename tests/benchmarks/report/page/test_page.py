@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
+import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -16,6 +19,7 @@ from benchmarks.plan.workspace import ROOT
 from benchmarks.records.record import LeftOut
 from benchmarks.report.page.ledger import read_ledgers
 from benchmarks.report.page.tables import rules_of
+from benchmarks.report.page.write import Number, StudyTable
 from tests.benchmarks.report.builders import cell_of, entry_of, record, table
 from tests.benchmarks.report.page.pages import CELLS, HOSTILE, MACHINE, data_of, page, records, run
 
@@ -97,11 +101,16 @@ def test_links_within_the_page_lead_somewhere(html: str) -> None:
 
 
 def test_links_to_files_lead_somewhere(tmp_path: Path) -> None:
-    path = page(tmp_path, records(), figures=True)
+    path = page(tmp_path, records(), figures=("cost_table1",))
     elements = Elements(path.read_text(encoding="utf-8"))
     links = [v for v in elements.values("href") if not v.startswith("#")]
     assert [v for v in links if not (tmp_path / v).is_file()] == []
-    assert {tag for tag, _ in elements.found} >= {"figure", "figcaption", "svg"}
+    (image,) = [attrs for tag, attrs in elements.found if tag == "img"]
+    assert image["alt"] == "Accuracy against cost, late fusion"
+    head, _, svg = image["src"].partition(",")
+    assert head == "data:image/svg+xml;charset=utf-8"  # nothing is loaded from elsewhere
+    texts = ElementTree.fromstring(unquote(svg)).itertext()
+    assert {"AV-MNIST", "M-SAM (3)"} <= {text.strip() for text in texts}
 
 
 def test_the_same_records_give_the_same_page(html: str, tmp_path: Path) -> None:
@@ -132,10 +141,24 @@ def test_headers_have_a_scope_and_their_order(html: str) -> None:
 
 
 def test_stand_in_data_is_marked(tmp_path: Path) -> None:
-    marked = page(tmp_path / "a", records(stand_in=True), figures=True).read_text(encoding="utf-8")
+    marked = page(tmp_path / "a", records(stand_in=True), figures=("cost_table1",)).read_text(
+        encoding="utf-8"
+    )
     assert marked.count('class="warning" role="note">STAND-IN DATA') == 4  # top, and three rules
     assert 'class="stand-in"' in marked
     assert "STAND-IN" not in page(tmp_path / "b", records()).read_text(encoding="utf-8")
+
+
+def test_a_study_has_a_table_that_sorts_by_value_and_shows_text(tmp_path: Path) -> None:
+    missing = Number(math.nan, "")
+    lines = ((HOSTILE, Number(0.12345, "0.12")), ("SAM", missing))
+    study = StudyTable("curves", "Curves", "Read them.", "c.csv", ("Method", "Trace"), lines)
+    text = page(tmp_path, [], studies=[study]).read_text(encoding="utf-8")
+    assert "<img" not in text and '<th scope="row">&lt;/script&gt;&lt;img' in text
+    assert '<td class="number" data-value="0.12345">0.12</td>' in text
+    assert '<td class="number"></td>' in text, "what is missing has no value and is sorted last"
+    assert '<a href="#curves">' in text and '<section id="curves">' in text
+    assert '<a href="tables/c.csv">' in text
 
 
 def test_records_that_no_table_uses_are_shown_with_the_reason(tmp_path: Path) -> None:
@@ -203,9 +226,9 @@ def test_the_page_says_estimated_and_measured_hours(tmp_path: Path, monkeypatch)
     monkeypatch.setattr("benchmarks.report.compute.reality_line", told)
     text = page(tmp_path / "a", records()).read_text(encoding="utf-8")
     runs = text[text.index('<section id="runs">') :]
-    assert "one line each. 3 runs took 1.0 h; estimated were 2.0 h.</p>" in runs
+    assert "each line. 3 runs took 1.0 h; estimated were 2.0 h.</p>" in runs
     monkeypatch.setattr("benchmarks.report.compute.reality_line", lambda made, figures: None)
-    assert "one line each.</p>" in page(tmp_path / "b", records()).read_text(encoding="utf-8")
+    assert "each line.</p>" in page(tmp_path / "b", records()).read_text(encoding="utf-8")
 
 
 def test_the_verb_all_plans_both_tables(tmp_path: Path, data_dir, monkeypatch, capsys) -> None:

@@ -85,7 +85,7 @@ def test_every_figure_is_labelled_in_drawing_caption_and_numbers(protocol: str) 
     drawn = [figure for figure in made if figure.points]
     assert len(drawn) == 6
     for figure in drawn:
-        with typography(figure.name):
+        with typography():
             axes = figure.paint(figure).axes
         marks = [any(t.get_text() == "published protocol" for t in a.texts) for a in axes]
         assert marks == [protocol == "published"] * len(axes), figure.name

@@ -16,8 +16,9 @@ from benchmarks.plan import workspace
 from benchmarks.records.files import csv_text
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.report.figures.style import typography
-from benchmarks.studies.forensics import archive, cases
-from benchmarks.studies.forensics.figure import forensics_figure
+from benchmarks.report.figures.write import write_figures
+from benchmarks.studies.forensics import cases
+from benchmarks.studies.forensics.forensics_figure import forensics_figure
 
 
 @pytest.fixture
@@ -34,6 +35,16 @@ def record(experiment, **accuracies):
     return RunRecord(experiment.run_id, experiment, "done", history=(epoch,))
 
 
+def records_of(config, case, seed=0, offset=0.0):
+    """The three runs of a case; accuracies are higher by `offset`."""
+    runs = cases.experiments(config, case, seed)
+    return [
+        record(runs["audio"], mm=0.4 + offset, audio=0.0),
+        record(runs["visual"], mm=0.6 + offset, visual=0.0),
+        record(runs["joint"], mm=0.7 + offset, audio=0.2, visual=0.5),
+    ]
+
+
 def test_rows_share_the_runs_of_what_they_do_not_change(config):
     made = {case: cases.experiments(config, case, 0) for case in cases.CASES}
     assert len({e.run_id for runs in made.values() for e in runs.values()}) == 18
@@ -47,15 +58,7 @@ def test_rows_share_the_runs_of_what_they_do_not_change(config):
 
 def test_a_row_holds_the_last_epochs_test_accuracies_averaged_over_seeds(config):
     case = cases.Case("scrambled", 4)
-    records = []
-    for seed, offset in enumerate((0.0, 0.1)):
-        runs = cases.experiments(config, case, seed)
-        made = [
-            record(runs["audio"], mm=0.4 + offset, audio=0.0),
-            record(runs["visual"], mm=0.6 + offset, visual=0.0),
-            record(runs["joint"], mm=0.7 + offset, audio=0.2, visual=0.5),
-        ]
-        records += made
+    records = [r for seed in (0, 1) for r in records_of(config, case, seed, seed / 10)]
     shares = {c.pairing: (0.35, 0.41) for c in cases.CASES}
     table = cases.rows(config, records, shares, seeds=2)
     found = next(row for row in table if row.case == "4 components, scrambled")
@@ -189,8 +192,8 @@ def test_a_damaged_copy_of_what_is_there_is_no_loss(config):
     planned = cases.experiments(config, cases.Case("scrambled", 4), 0).values()
     found = [record(experiment, mm=0.4) for experiment in planned]
     copies = [LeftOut(f"{made.run_id}_copy", "damaged") for made in found]
-    assert archive.lost(planned, found, copies) == []
-    assert archive.lost(planned, found[1:], copies) == [copies[0].name]
+    assert cases.lost(planned, found, copies) == []
+    assert cases.lost(planned, found[1:], copies) == [copies[0].name]
 
 
 def test_without_any_record_the_older_table_stays(folder, capsys):
@@ -213,7 +216,7 @@ def test_rows_without_a_point_of_the_figure_make_a_table(config, folder):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "no JSON file"),
+        ("{", "JSON"),
         ("{}", "lacks two fractions from 0 to 1 for aligned, scrambled, scrambled_1, "),
         ("[]", "lacks two fractions"),
         ('{"aligned": [1, 1]}', "for scrambled, scrambled_1, scrambled_2"),
@@ -230,22 +233,15 @@ def test_shares_that_lack_something_are_named(folder, capsys, content, message):
 
 def test_the_figure_shows_four_components_beside_the_papers_numbers(config, tmp_path):
     shares = {c.pairing: (0.5 if c.pairing == "scrambled" else 1.0, 0.6) for c in cases.CASES}
-    records = []
-    for case in (cases.Case("aligned", 4), cases.Case("scrambled", 4)):
-        runs = cases.experiments(config, case, 0)
-        made = [
-            record(runs["audio"], mm=0.4, audio=0.0),
-            record(runs["visual"], mm=0.6, visual=0.0),
-            record(runs["joint"], mm=0.7, audio=0.2, visual=0.5),
-        ]
-        records += made
+    shown = (cases.Case("aligned", 4), cases.Case("scrambled", 4))
+    records = [r for case in shown for r in records_of(config, case)]
     figure = forensics_figure(cases.rows(config, records, shares, seeds=1))
-    with typography(figure.name):
+    with typography():
         page = figure.paint(figure)
     entries = [text.get_text() for text in page.legends[0].get_texts()]
     assert entries == [*figure.rows, "paper, same colour"]
     assert page.get_tightbbox().x1 <= page.get_figwidth()
-    paths = figure.write(tmp_path)
+    paths = write_figures([figure], tmp_path).files
     assert [path.suffix for path in paths] == [".csv", ".pdf", ".png"]
     lines = list(csv.DictReader(paths[0].open(newline="")))
     fused = [line for line in lines if line["row"] == "joint fused"]

@@ -9,15 +9,17 @@ from torch.nn import functional as F
 
 from benchmarks.models import build_model
 from benchmarks.studies.sharpness.curvature import (
+    SplitLoss,
     blocks,
+    flat,
     largest_eigenvalue,
     mean_and_error,
     measure_block,
     quadratic_forms,
     sam_sharpness,
+    unflattened,
 )
-from benchmarks.studies.sharpness.curvature_file import CurvatureSettings
-from benchmarks.studies.sharpness.loss import SplitLoss, flat, unflattened
+from benchmarks.studies.sharpness.sharpness_files import CurvatureSettings
 from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sources import Dense
 from msam.model import evaluating

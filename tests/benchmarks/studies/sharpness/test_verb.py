@@ -12,8 +12,8 @@ from benchmarks.__main__ import main
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import RunRecord
 from benchmarks.records.status import pending
-from benchmarks.studies.sharpness.curvature_file import Curvature, CurvatureSettings
 from benchmarks.studies.sharpness.probe import Prober, fixed_rows
+from benchmarks.studies.sharpness.sharpness_files import Curvature, CurvatureSettings
 from benchmarks.training import epoch
 from benchmarks.training.checkpoint import load_weights, save_weights
 from benchmarks.training.context import Reporter, RunSettings
@@ -210,6 +210,7 @@ def test_the_rows_are_fixed_and_distinct(dataset):
         (["--split", "tests"], "'test'"),
         (["--samples", "0"], "at least 1"),
         (["--grid", "20"], "odd"),
+        (["--grid", "1"], "at least 3"),
         (["--span", "0"], "span"),
         (["--probes", "1"], "at least 2"),
         (["--rho", "-1"], "at least 0"),
@@ -238,29 +239,29 @@ def test_a_damaged_result_is_refused_by_name(out, old, new):
     whole = path.read_text()
     assert old in whole
     path.write_text(whole.replace(old, new, 1))
-    with pytest.raises(ValueError, match=f"{path} is no readable curvature"):
+    with pytest.raises(ValueError, match=f"{path} .*readable curvature"):
         Curvature.load(path)
 
 
-def test_a_refused_result_is_named_set_aside_and_measured_again(out, capsys):
-    (path,) = (out / "sharpness").glob("*-msam-*.json")
-    whole, old, new = path.read_text(), '"rows": 40', '"rows": 0'
+@pytest.mark.parametrize(
+    ("pattern", "old", "new", "what"),
+    [
+        ("sharpness/*-msam-*.json", '"rows": 40', '"rows": 0', "curvature"),
+        ("landscape/*-msam-*.csv", "0.0,0.0,", "0.5,0.0,", "loss surface"),
+    ],
+)
+def test_a_damaged_result_is_named_set_aside_and_measured_again(
+    out, capsys, pattern, old, new, what
+):
+    (path,) = out.glob(pattern)
+    whole = path.read_text()
     path.write_text(whole.replace(old, new, 1))
     capsys.readouterr()
     assert measure(out, "--methods", "msam") == 0
     said = capsys.readouterr().out
-    assert f"{path} is no readable curvature" in said and f"now {path.name}.damaged" in said
-    assert json.loads(path.read_text())["blocks"] == json.loads(whole)["blocks"]
-    assert path.with_name(f"{path.name}.damaged").read_text() == whole.replace(old, new, 1)
-
-
-def test_a_damaged_surface_is_set_aside_and_computed_again(out, capsys):
-    (path,) = (out / "landscape").glob("*-msam-*.csv")
-    whole = path.read_text()
-    path.write_text(whole.replace("0.0,0.0,", "0.5,0.0,", 1))
-    assert measure(out, "--methods", "msam") == 0
-    assert f"{path} is no readable loss surface" in capsys.readouterr().out
+    assert f"{path} is not a readable {what}" in said and f"now {path.name}.damaged" in said
     assert path.read_text() == whole
+    assert path.with_name(f"{path.name}.damaged").read_text() == whole.replace(old, new, 1)
 
 
 def test_damaged_weights_stop_no_other_run(out, capsys):
@@ -285,13 +286,8 @@ def test_damaged_results_of_one_run_are_left_out_of_a_report_by_name(out, capsys
         assert main([verb, "--profile", "demo", "--out", str(out)]) == 0
     said = capsys.readouterr().out
     for path in damaged[verb == "figures" :]:
-        assert f"left out: {path} is no readable" in said
+        assert f"left out: {path} is not a readable" in said
     assert "loss_surface_avmnist_late" in said
     if verb != "figures":
         rows = (out / "tables" / "sharpness.csv").read_text().splitlines()
         assert len(rows) == 1 + 5, "of the run that is left"
-
-
-def test_settings_of_the_curvature_name_its_file():
-    changes = [{}, {"rho": 0.1}, {"probes": 3}, {"samples": 3}, {"split": "test"}]
-    assert len({CurvatureSettings(**change).digest for change in changes}) == len(changes)

@@ -17,7 +17,7 @@ from benchmarks.plan import workspace
 from benchmarks.plan.check import experiment_problems
 from benchmarks.plan.workspace import ROOT
 from benchmarks.records.record import load_records
-from benchmarks.studies.tuning.choices import choices_text, read_choices
+from benchmarks.studies.tuning.chosen import chosen_text, read_chosen
 from benchmarks.studies.tuning.grid import searches
 from benchmarks.studies.tuning.outcomes import best_value, csv_lines, markdown, outcomes
 from tests.benchmarks.studies.tuning.grids import (
@@ -120,7 +120,7 @@ def test_an_incomplete_grid_makes_no_choice_and_names_what_is_missing():
     runs = [record(e) for e in search.experiments]
     runs[1] = record(search.experiments[1], status="failed")
     (found,) = outcomes([search], runs[:3])
-    assert found.choice is None
+    assert found.chosen_value is None
     assert found.reason == "incomplete: rho=0.05 failed, rho=0.2 missing"
     assert found.reason in markdown([found], CONFIG, stand_in=False)
     assert outcomes([search], []) == []
@@ -133,13 +133,13 @@ def test_a_value_that_diverged_was_tried_and_is_never_chosen():
     (found,) = outcomes([search], runs)
     assert found.chosen == 0.05
     (lost,) = outcomes([search], [replace(run, status="diverged") for run in runs])
-    assert (lost.choice, lost.reason) == (None, "every value diverged")
+    assert (lost.chosen_value, lost.reason) == (None, "every value diverged")
 
 
 def test_a_method_that_does_not_fit_has_nothing_to_choose():
     refused = {"status": "unsupported", "history": ()}
     found = outcome_of(search_of("avmnist early mses"), (0.5,) * 4, **refused)
-    assert (found.choice, found.reason) == (None, "unsupported: why")
+    assert (found.chosen_value, found.reason) == (None, "unsupported: why")
 
 
 def test_runs_on_different_data_are_not_compared():
@@ -148,7 +148,10 @@ def test_runs_on_different_data_are_not_compared():
     other = [replace(e, data={**e.data, "fingerprint": "other"}) for e in plain]
     assert outcomes([search], map(record, plain))[0].chosen == 0.05
     (mixed,) = outcomes([search], map(record, [*plain[:2], *other[2:]]))
-    assert (mixed.choice, mixed.reason) == (None, "its runs saw different preparations of the data")
+    assert (mixed.chosen_value, mixed.reason) == (
+        None,
+        "its runs saw different preparations of the data",
+    )
 
 
 def test_the_table_has_a_line_for_every_value():
@@ -195,12 +198,12 @@ def test_tuning_from_the_command_line_can_be_rebuilt_from_its_records(tiny, tmp_
     assert "STAND-IN DATA" in (tmp_path / "choices.md").read_text()
     records, _ = load_records(tmp_path / "runs")
     rebuilt = outcomes(searches(tiny, tiny.profiles["demo"], MISSING), records)
-    assert choices_text([o.choice for o in rebuilt], "demo", stand_in=True) == written
+    assert chosen_text([o.chosen_value for o in rebuilt], "demo", stand_in=True) == written
     (tmp_path / "choices.yaml").unlink()
     assert main([*words, "--methods", "sam"]) == 0
     assert (tmp_path / "choices.yaml").read_text() == written
     with pytest.raises(ValueError, match="stand-in data"):
-        read_choices(tmp_path / "choices.yaml", CONFIG)
+        read_chosen(tmp_path / "choices.yaml", CONFIG)
 
 
 def test_a_failed_run_leaves_its_grid_without_a_choice(tiny, tmp_path, capsys, monkeypatch):
@@ -250,7 +253,7 @@ def test_choices_whose_runs_are_not_at_hand_are_never_dropped(tiny, tmp_path, ca
     words = [*WORDS, "--methods", "sam", "--out", str(tmp_path)]
     found = outcome_of(search_of("cremad early mmpareto"), (0.1, 0.2, 0.4, 0.3))
     path = tmp_path / "choices.yaml"
-    path.write_text(choices_text([found.choice], "tune", stand_in=False))
+    path.write_text(chosen_text([found.chosen_value], "tune", stand_in=False))
     before = path.read_text()
     assert main(words) == 2
     said = capsys.readouterr().err

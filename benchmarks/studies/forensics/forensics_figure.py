@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.report.figures.figure import Figure, Panel
-from benchmarks.report.figures.layout import Sizes, canvas, line_style
-from benchmarks.report.figures.style import DASHES, Look
+from benchmarks.report.figures.figure import Figure, Look, Panel
+from benchmarks.report.figures.style import DASHES, Sizes, canvas, line_style
 from benchmarks.studies.forensics.cases import NUMBERS, Row
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ _COLOURS = ("#0072b2", "#b5a300", "#56b4e9", "#cc79a7", "#000000")
 _MARKERS = "os^vD"
 _PAPER = {"linewidth": 0.6, "alpha": 0.7}
 LOOKS = {
-    number: Look(i, _COLOURS[i], DASHES[i % len(DASHES)], _MARKERS[i])
+    number.name: Look(i, _COLOURS[i], DASHES[i % len(DASHES)], _MARKERS[i])
     for i, number in enumerate(NUMBERS)
 }
 
@@ -61,8 +60,15 @@ def _points(table: Sequence[Row]) -> Iterator[Point]:
     for row in sorted(measured, key=lambda r: r.in_place):
         for number, value, printed in zip(NUMBERS, row.values, paper.values, strict=True):
             if row.case.startswith(COMPONENTS) and not math.isnan(value):
-                share, accuracy = round(row.in_place, 4), round(value, 4)
-                yield Point("avmnist", "all", number, share, accuracy, printed, row.seeds)
+                yield Point(
+                    dataset="avmnist",
+                    output="all",
+                    row=number.name,
+                    in_place=round(row.in_place, 4),
+                    accuracy=round(value, 4),
+                    paper=printed,
+                    runs=row.seeds,
+                )
 
 
 def paint(figure: Figure) -> Drawing:
@@ -71,7 +77,8 @@ def paint(figure: Figure) -> Drawing:
 
     handles = [Line2D([], [], label=row, **line_style(figure.looks[row])) for row in figure.rows]
     handles.append(Line2D([], [], label="paper, same colour", color="#777777", **_PAPER))
-    page, ((panel, axes),) = canvas(figure, Sizes(height=60.0, entry=26.0), handles)
+    drawn = canvas(figure, Sizes(height=60.0, entry=26.0), handles)
+    ((panel, axes),) = drawn.panels
     for row, points in figure.at(panel).items():
         style = line_style(figure.looks[row])
         axes.plot([p.in_place for p in points], [p.accuracy for p in points], **style)
@@ -80,4 +87,4 @@ def paint(figure: Figure) -> Drawing:
     axes.set_ylabel("Test accuracy (%)", labelpad=2)
     axes.set_xlim(0, 102)
     axes.set_ylim(0, 102)
-    return page
+    return drawn.page

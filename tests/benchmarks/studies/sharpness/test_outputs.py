@@ -1,4 +1,4 @@
-"""The figure of the loss surface and the table of sharpness, from files of known numbers."""
+"""The figure of the loss surface and the table of sharpness, from known numbers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,26 @@ import numpy as np
 import pytest
 
 from benchmarks.report.figures.style import typography
-from benchmarks.studies.sharpness.curvature_file import (
+from benchmarks.report.figures.write import write_figures
+from benchmarks.studies.sharpness.sharpness_files import (
     BlockCurvature,
     Curvature,
     CurvatureSettings,
-    file_stem,
+    Surface,
+    SurfaceSettings,
 )
-from benchmarks.studies.sharpness.figure import surface_figures
-from benchmarks.studies.sharpness.paint import LEVELS, common_levels, paint
-from benchmarks.studies.sharpness.surface_file import Surface, SurfaceSettings
-from benchmarks.studies.sharpness.table import sharpness_rows, sharpness_text, write_sharpness
+from benchmarks.studies.sharpness.sharpness_table import (
+    page_tables,
+    sharpness_rows,
+    sharpness_text,
+    write_sharpness,
+)
+from benchmarks.studies.sharpness.surface_figure import (
+    LEVELS,
+    common_levels,
+    paint,
+    surface_figures,
+)
 from tests.benchmarks.report.builders import CONFIG, READY, cell_of, plan, runs
 
 SETTINGS = SurfaceSettings(grid=5)
@@ -33,23 +43,21 @@ VARIANT = [
 ]
 
 
-def surface_file(folder, run, height, settings=SETTINGS, points=25):
+def surface(run, height, settings=SETTINGS, points=25):
     """A paraboloid of this height over the run's weights."""
     axis = settings.axis
     values = {(x, y): (height + x * x + 2 * y * y, 0.5) for x in axis for y in axis}
-    path = folder / f"{file_stem(run.run_id, settings)}.csv"
-    Surface(run.run_id, settings, dict(list(values.items())[:points])).save(path)
-    return path
+    return Surface(run.run_id, settings, dict(list(values.items())[:points]))
 
 
 def drawn(figure):
-    with typography(figure.name):
+    with typography():
         return paint(figure)
 
 
-def test_every_method_has_a_panel_with_the_same_levels_and_the_cut_has_a_line_each(tmp_path):
-    paths = [surface_file(tmp_path, SAM[0], 1.0), surface_file(tmp_path, MSAM[0], 0.5)]
-    (figure,) = surface_figures(CONFIG, [*SAM, *MSAM], paths)
+def test_every_method_has_a_panel_with_the_same_levels_and_the_cut_has_a_line_each():
+    found = [surface(SAM[0], 1.0), surface(MSAM[0], 0.5)]
+    (figure,) = surface_figures(CONFIG, [*SAM, *MSAM], found)
     page = drawn(figure)
     assert figure.rows == ["SAM", "M-SAM"]
     sam, msam, cut, bar = page.axes
@@ -65,16 +73,16 @@ def test_every_method_has_a_panel_with_the_same_levels_and_the_cut_has_a_line_ea
     assert bar.get_ylim() == pytest.approx((0.5, 4.0))
 
 
-def test_x_runs_to_the_right_where_the_loss_rises_less(tmp_path):
-    (figure,) = surface_figures(CONFIG, SAM, [surface_file(tmp_path, SAM[0], 1.0)])
+def test_x_runs_to_the_right_where_the_loss_rises_less():
+    (figure,) = surface_figures(CONFIG, SAM, [surface(SAM[0], 1.0)])
     filled = drawn(figure).axes[0].collections[0]
     centre = filled.get_paths()[0].get_extents()
     assert centre.width > 1.2 * centre.height
 
 
-def test_the_csv_has_every_point_and_the_run_of_the_lowest_seed(tmp_path):
-    paths = [surface_file(tmp_path, run, 1.0 + i) for i, run in enumerate(SAM)]
-    (figure,) = surface_figures(CONFIG, SAM, reversed(paths))
+def test_the_csv_has_every_point_and_the_run_of_the_lowest_seed():
+    found = [surface(run, 1.0 + i) for i, run in enumerate(SAM)]
+    (figure,) = surface_figures(CONFIG, SAM, reversed(found))
     rows = list(csv.DictReader(figure.csv().splitlines()))
     assert len(rows) == 25
     assert {row["seed"] for row in rows} == {"0"}
@@ -83,58 +91,58 @@ def test_the_csv_has_every_point_and_the_run_of_the_lowest_seed(tmp_path):
     assert "Seed 0." in figure.caption
 
 
-def test_settings_and_fusions_never_share_a_figure(tmp_path):
+def test_settings_and_fusions_never_share_a_figure():
     early = runs(cell_of(plan("table2", avmnist=READY), "SAM"), 70)
     wide = SurfaceSettings(grid=5, span=2.0)
-    paths = [
-        surface_file(tmp_path, SAM[0], 1.0),
-        surface_file(tmp_path, SAM[0], 1.0, wide),
-        surface_file(tmp_path, early[0], 1.0),
+    found = [
+        surface(SAM[0], 1.0),
+        surface(SAM[0], 1.0, wide),
+        surface(early[0], 1.0),
     ]
-    figures = surface_figures(CONFIG, [*SAM, *early], paths)
+    figures = surface_figures(CONFIG, [*SAM, *early], found)
     assert len({figure.name for figure in figures}) == 3
     assert sorted(len(figure.points) for figure in figures) == [25, 25, 25]
 
 
-def test_incomplete_surfaces_and_runs_without_a_record_are_left_out(tmp_path):
-    paths = [surface_file(tmp_path, SAM[0], 1.0), surface_file(tmp_path, MSAM[0], 1.0, points=24)]
-    (figure,) = surface_figures(CONFIG, [*SAM, *MSAM], paths)
+def test_incomplete_surfaces_and_runs_without_a_record_are_left_out():
+    found = [surface(SAM[0], 1.0), surface(MSAM[0], 1.0, points=24)]
+    (figure,) = surface_figures(CONFIG, [*SAM, *MSAM], found)
     assert figure.rows == ["SAM"]
-    assert surface_figures(CONFIG, MSAM, paths) == []
+    assert surface_figures(CONFIG, MSAM, found) == []
 
 
-def test_variants_of_a_method_are_told_apart(tmp_path):
-    paths = [surface_file(tmp_path, run, 1.0) for run in (SAM[0], VARIANT[0])]
-    (figure,) = surface_figures(CONFIG, [*SAM, *VARIANT], paths)
+def test_variants_of_a_method_are_told_apart():
+    found = [surface(run, 1.0) for run in (SAM[0], VARIANT[0])]
+    (figure,) = surface_figures(CONFIG, [*SAM, *VARIANT], found)
     assert figure.rows == ["SAM", "SAM (rho=0.3)"]
     plain, other = (figure.looks[row] for row in figure.rows)
     assert plain.colour == other.colour
     assert (plain.dash, plain.marker) != (other.dash, other.marker)
 
 
-def test_a_loss_that_is_not_finite_is_blank_and_not_drawn_as_a_number(tmp_path):
-    surface = Surface.load(surface_file(tmp_path, SAM[0], 1.0))
-    surface.points[1.0, 1.0] = (math.inf, 0.1)
-    path = tmp_path / f"{file_stem(SAM[0].run_id, SETTINGS)}.csv"
-    surface.save(path)
-    (figure,) = surface_figures(CONFIG, SAM, [path])
+def test_a_loss_that_is_not_finite_is_blank_and_not_drawn_as_a_number():
+    found = surface(SAM[0], 1.0)
+    found.points[1.0, 1.0] = (math.inf, 0.1)
+    (figure,) = surface_figures(CONFIG, SAM, [found])
     assert len(figure.points) == 24
     assert (1.0, 1.0) not in {(point.x, point.y) for point in figure.points}
     drawn(figure)
 
 
-def test_stand_in_data_is_marked(tmp_path):
+def test_stand_in_data_is_marked():
     marked = runs(cell_of(CELLS, "SAM"), 70, stand_in=True)
-    (figure,) = surface_figures(CONFIG, marked, [surface_file(tmp_path, marked[0], 1.0)])
+    (figure,) = surface_figures(CONFIG, marked, [surface(marked[0], 1.0)])
     assert figure.stand_in and figure.caption.startswith("STAND-IN DATA (AV-MNIST)")
     texts = [text.get_text() for text in drawn(figure).axes[0].texts]
     assert texts == ["stand-in data"]
 
 
 def test_files_are_written_and_the_same_again(tmp_path):
-    (figure,) = surface_figures(CONFIG, SAM, [surface_file(tmp_path, SAM[0], 1.0)])
-    first = {path.suffix: path.read_bytes() for path in figure.write(tmp_path / "a")}
-    again = {path.suffix: path.read_bytes() for path in figure.write(tmp_path / "b")}
+    (figure,) = surface_figures(CONFIG, SAM, [surface(SAM[0], 1.0)])
+    first, again = (
+        {path.suffix: path.read_bytes() for path in write_figures([figure], tmp_path / name).files}
+        for name in "ab"
+    )
     assert set(first) == {".csv", ".pdf", ".png"} and first == again
 
 
@@ -143,19 +151,17 @@ def test_levels_rise_even_for_a_flat_or_vanishing_loss():
         assert (np.diff(common_levels(losses)) > 0).all()
 
 
-def curvature_file(folder, run, eigenvalue, trace_error=3.0, settings=None, **changes):
+def curvature(run, eigenvalue, trace_error=3.0, settings=None, **changes):
     """A curvature with one block."""
     settings = settings or CurvatureSettings()
     block = BlockCurvature(10, 0.5, eigenvalue, 0.01, True, 9, 2 * eigenvalue, trace_error, 0.25)
     blocks = {"model": replace(block, **changes)}
-    path = folder / f"{file_stem(run.run_id, settings)}.json"
-    Curvature(run.run_id, settings, 400, 0.7, 0.8, blocks).save(path)
-    return path
+    return Curvature(run.run_id, settings, 400, 0.7, 0.8, blocks)
 
 
-def test_the_table_has_means_over_seeds_worked_out_by_hand(tmp_path):
-    paths = [curvature_file(tmp_path, SAM[0], 4.0, 3.0), curvature_file(tmp_path, SAM[1], 6.0, 4.0)]
-    (row,) = sharpness_rows(CONFIG, SAM, paths)
+def test_the_table_has_means_over_seeds_worked_out_by_hand():
+    found = [curvature(SAM[0], 4.0, 3.0), curvature(SAM[1], 6.0, 4.0)]
+    (row,) = sharpness_rows(CONFIG, SAM, found)
     assert (row.dataset, row.fusion, row.method, row.block) == ("avmnist", "late", "SAM", "model")
     assert (row.n, row.eigenvalue, row.trace, row.sharpness) == (2, 5.0, 10.0, 0.25)
     assert row.eigenvalue_sd == pytest.approx(2**0.5)
@@ -164,25 +170,33 @@ def test_the_table_has_means_over_seeds_worked_out_by_hand(tmp_path):
     assert (row.samples, row.unconverged, row.gradient_norm, row.loss) == (400, 0, 0.5, 0.7)
 
 
-def test_methods_variants_and_settings_have_rows_of_their_own(tmp_path):
+def test_methods_variants_and_settings_have_rows_of_their_own():
     other = CurvatureSettings(split="test")
-    paths = [curvature_file(tmp_path, run, 4.0) for run in (SAM[0], MSAM[0], VARIANT[0])]
-    paths.append(curvature_file(tmp_path, SAM[0], 5.0, settings=other, converged=False))
-    rows = sharpness_rows(CONFIG, [*SAM, *MSAM, *VARIANT], paths)
-    found = [(row.method, row.split, row.n, row.unconverged) for row in rows]
-    assert found == [
+    found = [curvature(run, 4.0) for run in (SAM[0], MSAM[0], VARIANT[0])]
+    found.append(curvature(SAM[0], 5.0, settings=other, converged=False))
+    rows = sharpness_rows(CONFIG, [*SAM, *MSAM, *VARIANT], found)
+    assert [(row.method, row.split, row.n, row.unconverged) for row in rows] == [
         ("SAM", "train", 1, 0),
         ("M-SAM", "train", 1, 0),
         ("SAM (rho=0.3)", "train", 1, 0),
         ("SAM", "test", 1, 1),
     ]
-    assert sharpness_rows(CONFIG, [], paths) == []
+    assert sharpness_rows(CONFIG, [], found) == []
 
 
 def test_the_file_has_every_column_and_no_spread_for_one_run(tmp_path):
-    rows = sharpness_rows(CONFIG, SAM, [curvature_file(tmp_path, SAM[0], 4.0)])
+    rows = sharpness_rows(CONFIG, SAM, [curvature(SAM[0], 4.0)])
     write_sharpness(rows, tmp_path / "sharpness.csv")
     (line,) = csv.DictReader((tmp_path / "sharpness.csv").read_text().splitlines())
     assert (line["eigenvalue"], line["eigenvalue_sd"], line["stand_in"]) == ("4", "", "False")
     text = sharpness_text(rows)
     assert "| 4 " in text and "±" not in text and "nan" not in text
+
+
+def test_the_page_sorts_numbers_by_their_value_and_leaves_out_what_is_missing():
+    (table,) = page_tables(sharpness_rows(CONFIG, SAM, [curvature(SAM[0], 4.123456)]))
+    shown = dict(zip(table.columns[:6], table.lines[0], strict=False))
+    assert shown["Method"] == "SAM"
+    assert (shown["Eigenvalue"].value, shown["Eigenvalue"].text) == (4.123456, "4.12")
+    assert table.lines[0][6].text == "", "no standard deviation of one run"
+    assert page_tables([]) == []

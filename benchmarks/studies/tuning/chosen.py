@@ -1,4 +1,4 @@
-"""The hyperparameters chosen on validation data: their file, `choices.yaml`. Free of torch."""
+"""The hyperparameters chosen on validation data: their file, `choices.yaml`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEAD = (
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenValue:
     """The value of a hyperparameter for one dataset and fusion; `runs` are those of its grid."""
 
     dataset: str
@@ -36,9 +36,12 @@ class Choice:
     def key(self) -> Key:
         return self.dataset, self.fusion, self.method
 
+    def __str__(self) -> str:
+        return f"{' '.join(self.key)} {self.parameter}={self.value}"
+
 
 @dataclass(frozen=True)
-class ChoicesFile:
+class ChosenFile:
     """What `choices.yaml` holds."""
 
     profile: str
@@ -46,22 +49,22 @@ class ChoicesFile:
     choices: tuple[Any, ...]
 
 
-def choices_text(choices: Iterable[Choice], profile: str, stand_in: bool) -> str:
+def chosen_text(choices: Iterable[ChosenValue], profile: str, stand_in: bool) -> str:
     """The file's text; `profile` names how the runs were trained."""
     entries = [asdict(choice) | {"runs": list(choice.runs)} for choice in choices]
     content = {"profile": profile, "stand_in": stand_in, "choices": entries}
     return HEAD + yaml.safe_dump(content, sort_keys=False, width=200)
 
 
-def read_choices(path: Path, config: Config) -> list[Choice]:
-    """The choices of a file; ValueError lists every mistake in it."""
+def read_chosen(path: Path, config: Config) -> list[ChosenValue]:
+    """The choices in a file; ValueError lists every mistake in it."""
     problems: list[str] = []
-    file = read_entry(read_mapping(path), ChoicesFile, path.name, problems)
+    file = read_entry(read_mapping(path), ChosenFile, path.name, problems)
     entries = file.choices if file else ()
     if file and file.stand_in:
         problems.append("they rest on stand-in data, and say nothing about real data")
     numbered = enumerate(entries, start=1)
-    read = [read_entry(entry, Choice, f"choice {n}", problems) for n, entry in numbered]
+    read = [read_entry(entry, ChosenValue, f"choice {n}", problems) for n, entry in numbered]
     found = [choice for choice in read if choice]
     problems += [problem for choice in found for problem in _problems(choice, config)]
     keys = [choice.key for choice in found]
@@ -72,39 +75,43 @@ def read_choices(path: Path, config: Config) -> list[Choice]:
     return found
 
 
-def named_choices(path: Path) -> list[Key]:
-    """What a file, if it is there, chooses for, right or wrong; ValueError if it is no YAML."""
+def chosen_keys(path: Path) -> list[Key]:
+    """Dataset, fusion and method of every choice in a file, right or wrong; none without a file.
+
+    ValueError if the file is not YAML.
+    """
     entries = read_mapping(path).get("choices") if path.exists() else None
     entries = entries if isinstance(entries, list) else []
-    read = [read_entry(entry, Choice, path.name, []) for entry in entries]
+    read = [read_entry(entry, ChosenValue, path.name, []) for entry in entries]
     return [choice.key for choice in read if choice]
 
 
-def with_choices(config: Config, path: Path, protocol: str | None) -> tuple[Config, str]:
-    """The configuration with the choices of a file, if there is one, and one line about them.
+def with_chosen(config: Config, path: Path, protocol: str | None) -> tuple[Config, str]:
+    """The configuration with the choices of a file, and one line that says which there are.
 
-    They were made under the default protocol: under another one they may have seen test samples.
+    They were made under the default protocol. Under another one they are not used: they may have
+    seen its test samples.
     """
     if protocol not in (None, PROTOCOLS[0]):
         return config, (
             f"hyperparameters: the published values of methods.yaml; what was chosen holds for the "
             f"protocol {PROTOCOLS[0]}"
         )
-    choices = read_choices(path, config) if path.exists() else []
+    choices = read_chosen(path, config) if path.exists() else []
     if not choices:
         return config, (
             "hyperparameters: the published values of methods.yaml; none is chosen on validation "
             "data yet, `./reproduce.sh tune` does it"
         )
     chosen = {choice.key: {choice.parameter: choice.value} for choice in choices}
-    told = "; ".join(_told(c) for c in choices if c.value != _published(c, config))
+    changed = [str(c) for c in choices if c.value != _published(c, config)]
     return replace(config, choices=chosen), (
         f"hyperparameters: {len(choices)} chosen on validation data ({path}); other than the "
-        f"published values are: {told or 'none'}"
+        f"published values are: {'; '.join(changed) or 'none'}"
     )
 
 
-def _problems(choice: Choice, config: Config) -> list[str]:
+def _problems(choice: ChosenValue, config: Config) -> list[str]:
     """What does not fit the configuration, one sentence each."""
     grids = {name: method.grid for name, method in config.methods.items() if method.grid}
     problems = unknown_words("dataset", [choice.dataset], config.datasets)
@@ -118,13 +125,9 @@ def _problems(choice: Choice, config: Config) -> list[str]:
             problems.append(f"it names {named} runs, fewer than its grid has values")
         like = "-".join(choice.key)
         wrong = [r for r in choice.runs if not re.fullmatch(f"{like}-s[0-9]+-[0-9a-f]+", r)]
-        problems += [f"'{run}' is none of its runs, named {like}-s0-..." for run in wrong]
+        problems += [f"'{run}' is not one of its runs, named {like}-s0-..." for run in wrong]
     return [f"{' '.join(choice.key)}: {problem}" for problem in problems]
 
 
-def _published(choice: Choice, config: Config) -> Any:
+def _published(choice: ChosenValue, config: Config) -> Any:
     return config.methods[choice.method].values(choice.dataset)[choice.parameter]
-
-
-def _told(choice: Choice) -> str:
-    return f"{' '.join(choice.key)} {choice.parameter}={choice.value}"

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.plan import workspace
 from benchmarks.plan.suites import experiment_values, plan_suite
-from benchmarks.studies.tuning.choices import Choice, choices_text, read_choices, with_choices
+from benchmarks.studies.tuning.chosen import ChosenValue, chosen_text, read_chosen, with_chosen
 from tests.benchmarks.studies.tuning.grids import CONFIG, PREPARED, outcome_of, search_of
 
 
@@ -18,14 +18,14 @@ def choices(tmp_path):
     """A written file with M-SAM's rho 0.1 for AV-MNIST, late."""
     found = outcome_of(search_of("avmnist late msam"), (0.1, 0.2, 0.4, 0.3))
     path = tmp_path / "choices.yaml"
-    path.write_text(choices_text([found.choice], "tune", stand_in=False))
+    path.write_text(chosen_text([found.chosen_value], "tune", stand_in=False))
     return path
 
 
 def test_what_is_written_is_read_again(choices):
-    (choice,) = read_choices(choices, CONFIG)
+    (choice,) = read_chosen(choices, CONFIG)
     ids = tuple(e.run_id for e in search_of("avmnist late msam").experiments)
-    assert choice == Choice("avmnist", "late", "msam", "rho", 0.1, ids)
+    assert choice == ChosenValue("avmnist", "late", "msam", "rho", 0.1, ids)
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ def test_what_is_written_is_read_again(choices):
         ("parameter: rho", "parameter: roh", "did you mean 'rho'"),
         ("value: 0.1", "value: 0.15", r"0.15 is not in its grid, which has 0.02, 0.05, 0.1, 0.2"),
         ("value: 0.1", "value: .nan", "a finite number"),
-        ("late-msam-s0-", "late-sam-s0-", "none of its runs, named avmnist-late-msam-s0-"),
-        ("- avmnist-late", "- cremad-late", "'cremad-late-msam-s0-.* is none of its runs"),
-        ("  - avmnist-late-msam-s0-", "  - my-best-run-", "'my-best-run-.* is none of its runs"),
+        ("late-msam-s0-", "late-sam-s0-", "not one of its runs, named avmnist-late-msam-s0-"),
+        ("- avmnist-late", "- cremad-late", "'cremad-late-msam-s0-.* is not one of its runs"),
+        ("  - avmnist-late-msam-s0-", "  - my-best-run-", "'my-best-run-.* is not one of its runs"),
         ("stand_in: false", "stand_in: true", "stand-in data"),
         ("profile: tune\n", "", "lacks the key 'profile'"),
         ("parameter: rho", "paramter: rho", "did you mean 'parameter'"),
@@ -54,16 +54,16 @@ def test_every_mistake_in_the_file_is_named(choices, old, new, named):
     assert old in text
     choices.write_text(text.replace(old, new, 1))
     with pytest.raises(ValueError, match=named) as caught:
-        read_choices(choices, CONFIG)
+        read_chosen(choices, CONFIG)
     assert "choices.yaml" in str(caught.value)
 
 
 def test_all_mistakes_are_named_at_once(choices):
-    (good,) = read_choices(choices, CONFIG)
+    (good,) = read_chosen(choices, CONFIG)
     wrong = [replace(good, runs=good.runs[:3]), replace(good, value=7)]
-    choices.write_text(choices_text(wrong, "tune", stand_in=False))
+    choices.write_text(chosen_text(wrong, "tune", stand_in=False))
     with pytest.raises(ValueError) as caught:
-        read_choices(choices, CONFIG)
+        read_chosen(choices, CONFIG)
     for part in ("3 runs, fewer", "7 is not in its grid", "avmnist late msam is chosen twice"):
         assert part in str(caught.value)
 
@@ -71,19 +71,19 @@ def test_all_mistakes_are_named_at_once(choices):
 def test_a_value_is_of_the_grids_own_type(choices):
     """5.0 epochs of patience would be other runs than 5, and no whole number."""
     found = outcome_of(search_of("avmnist late mses"), (0.4, 0.3, 0.2, 0.1))
-    choices.write_text(choices_text([found.choice], "tune", stand_in=False))
-    assert [choice.value for choice in read_choices(choices, CONFIG)] == [5]
+    choices.write_text(chosen_text([found.chosen_value], "tune", stand_in=False))
+    assert [choice.value for choice in read_chosen(choices, CONFIG)] == [5]
     choices.write_text(choices.read_text().replace("value: 5", "value: 5.0"))
     with pytest.raises(ValueError, match=r"5.0 is not in its grid, which has 5, 10, 30, 80"):
-        read_choices(choices, CONFIG)
+        read_chosen(choices, CONFIG)
 
 
 def test_a_run_counts_once(choices):
-    (good,) = read_choices(choices, CONFIG)
+    (good,) = read_chosen(choices, CONFIG)
     wrong = replace(good, runs=good.runs[:1] * 4)
-    choices.write_text(choices_text([wrong], "tune", stand_in=False))
+    choices.write_text(chosen_text([wrong], "tune", stand_in=False))
     with pytest.raises(ValueError, match="it names 1 runs, fewer than its grid has values"):
-        read_choices(choices, CONFIG)
+        read_chosen(choices, CONFIG)
 
 
 def params(config, profile, method, dataset="avmnist", fusion="late", **changes):
@@ -94,7 +94,7 @@ def params(config, profile, method, dataset="avmnist", fusion="late", **changes)
 @pytest.fixture
 def tuned(choices):
     """The configuration with the choice, and what is said about it."""
-    return with_choices(CONFIG, choices, None)
+    return with_chosen(CONFIG, choices, None)
 
 
 @pytest.mark.parametrize("profile", sorted(CONFIG.profiles))
@@ -123,7 +123,7 @@ def test_an_explicit_setting_wins(tuned):
 
 def test_choices_hold_for_the_protocol_under_which_they_were_made(tuned, choices):
     assert params(tuned[0], "paper", "msam", protocol="published") == {"rho": 0.05}
-    config, line = with_choices(CONFIG, choices, "actor_disjoint")
+    config, line = with_chosen(CONFIG, choices, "actor_disjoint")
     assert config.choices == {}
     assert "holds for the protocol validation" in line
 
