@@ -160,9 +160,11 @@ def differs_p(difference: Numbers, sd: Numbers, seeds: int, subset_error: Number
     return two_sided_p(np.abs(difference), threshold)
 
 
-def critical_difference(sd: Numbers, seeds: int, subset_error: Numbers) -> np.ndarray:
-    """The |difference| that chance exceeds in at most 5 % of equal cells."""
-    return _threshold(np.asarray(LEVEL / 2), sd, seeds, subset_error)
+def critical_difference(
+    sd: Numbers, seeds: int, subset_error: Numbers, level: float = LEVEL
+) -> np.ndarray:
+    """The |difference| that chance exceeds in at most `level` of equal cells."""
+    return _threshold(np.asarray(level / 2), sd, seeds, subset_error)
 
 
 def smallest_difference(sd: Numbers, seeds: int, subset_error: Numbers) -> np.ndarray:

@@ -68,8 +68,12 @@ class PairedTest:
     @property
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
         """The 95 % interval of the difference; it excludes 0 where p is below 5 %."""
-        half = self._critical(np.asarray(LEVEL / 2))
+        half = self.critical(LEVEL)
         return self.difference - half, self.difference + half
+
+    def critical(self, level: float) -> np.ndarray:
+        """The |difference| that is significant at this level."""
+        return self._critical(np.asarray(level / 2))
 
     def _critical(self, tail: np.ndarray) -> np.ndarray:
         """The critical |difference| when each tail has probability `tail`."""
@@ -100,10 +104,10 @@ def paired_test(first: np.ndarray, second: np.ndarray) -> PairedTest:
         seed_squares=np.square(d.sum(1)).sum(),
         sample_squares=np.square(d.sum(0)).sum(),
     )
-    return test_of_sums(sums)
+    return paired_test_of_sums(sums)
 
 
-def test_of_sums(sums: Sums) -> PairedTest:
+def paired_test_of_sums(sums: Sums) -> PairedTest:
     """The test from sums alone: for many pairs at once."""
     s, n = sums.seeds, sums.samples
     mean = np.asarray(sums.total) / (s * n)
