@@ -17,8 +17,10 @@ reported epoch and at the epoch with the best test accuracy: the paper does not 
 
 `inconclusive`: neither. The seeds are too few, or too spread out, to say more.
 
-The arrays of these functions may have any shapes that fit together. `./reproduce.sh calibrate`
-measures the error rates of both rules.
+Measured on simulated predictions (docs/calibration.md) with 3, 5 and 10 seeds: `differs` is said of
+at most 5.1 % of equal cells, `reproduced` of at most 5.2 % of cells that are MARGIN points off.
+
+The arrays of these functions may have any shapes that fit together.
 """
 
 from __future__ import annotations
@@ -150,8 +152,8 @@ def differs(difference: Numbers, p: Numbers) -> np.ndarray | bool:
 def differs_p(difference: Numbers, sd: Numbers, seeds: int, subset_error: Numbers) -> np.ndarray:
     """The level at which the threshold equals |difference|.
 
-    Measured with equal truth: 5 % of the cells have p < 0.05 where the seeds decide, fewer where
-    the subset error does. Seeds that agree exactly leave no spread: p is then 0 or 1.
+    Where the seeds decide, 5 % of equal cells have p < 0.05; where the subset error does, fewer.
+    Seeds that agree exactly leave no spread. Without a subset error p is then 0 or 1.
     """
 
     def threshold(tail: np.ndarray) -> np.ndarray:

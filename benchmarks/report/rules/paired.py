@@ -17,6 +17,10 @@ The critical value is Cochran and Cox's: the mean of both Student points, weight
 and p is the level at which t* equals |mean| / sqrt(v_s + v_n). Satterthwaite's degrees of freedom
 are not used: with three seeds v_s is often tiny by chance, and they then give 8 to 22 % false
 alarms per column where 5 % are allowed.
+
+Measured on simulated predictions (docs/calibration.md) with 3, 5 and 10 seeds: 2.9 to 5.0 % of
+tests of equal methods are significant at 5 %, and Holm over 12 such tests errs in 1.3 to 5.6 % of
+columns.
 """
 
 from __future__ import annotations

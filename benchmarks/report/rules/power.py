@@ -1,7 +1,8 @@
 """What a plan can show before it runs: how often each verdict is right, by numeric integration.
 
 Seeds are taken to be normal around their expected accuracy. The integral runs over the standard
-deviation that n seeds show by chance; `./reproduce.sh calibrate` agrees within 3 points.
+deviation that n seeds show by chance. Simulated predictions (docs/calibration.md) agree within 2
+points.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import combinations
 
 import numpy as np
@@ -207,19 +207,41 @@ def _share(found: np.ndarray) -> float:
     return float(np.mean(found))
 
 
+_SETTINGS = {"dataset": "test set", "spread": "spread (points)", "seeds": "seeds"}
+_TABLES = {
+    "How often a cell is judged wrongly": {
+        "false_alarm": "`differs`, equal",
+        "one_off": f"`reproduced`, {MARGIN:g} point off",
+        "seeds_cover": "interval holds the truth",
+    },
+    "How often a cell is judged rightly, and what the plan promised": {
+        "reproduced": "`reproduced`, equal",
+        "reproduced_planned": "promised",
+        "found": f"`differs`, {SHIFT:g} points off",
+        "found_planned": "promised",
+    },
+    "Paired tests of equal rows": {
+        "single": "one test significant",
+        "family": f"any of {ROWS - 1} against a fixed row",
+        "all_pairs": f"any of {ROWS * (ROWS - 1) // 2} pairs",
+        "pairs_cover": "interval holds the truth",
+    },
+}
+_EXIT = {"exit_status": "exit status 1"}
+
+
 def markdown(study: Study) -> str:
-    """The tables for people, in percent."""
-    head = [field.name.replace("_", " ") for field in fields(Rates)]
-    lines = [_printed(r) for r in study.rates]
-    tables = [_printed(t) for t in study.tables]
+    """The tables for people, in percent; a heading above each."""
     parts = [
-        f"Behind each line are {study.columns:,} simulated columns of {ROWS} rows. Spread is in "
-        "percentage points, all else in percent.",
-        tabulate(lines, head, tablefmt="pipe", disable_numparse=True),
-        f"Tables of {CELLS} equal cells for which `compare` ends with exit status 1:",
-        tabulate(
-            tables, ["spread", "seeds", "exit status"], tablefmt="pipe", disable_numparse=True
-        ),
+        f"Behind each line are {study.columns:,} simulated columns of {ROWS} rows. Rates are in "
+        "percent of cells, tests or columns."
+    ]
+    for title, names in _TABLES.items():
+        parts += [f"## {title}", _grid(study.rates, _SETTINGS | names)]
+    settings = {name: _SETTINGS[name] for name in ("spread", "seeds")}
+    parts += [
+        f"## Tables of {CELLS} equal cells for which `compare` ends with exit status 1",
+        _grid(study.tables, settings | _EXIT),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -230,9 +252,15 @@ def csv_lines(found: Iterable[Rates | TableRate]) -> list[list[object]]:
     return [list(rows[0]), *(list(row.values()) for row in rows)]
 
 
-def _printed(rates: Rates | TableRate) -> list[str]:
-    """Settings as they are, rates in percent."""
-    return [
-        f"{100 * value:.1f}" if isinstance(value, float) and name != "spread" else str(value)
-        for name, value in asdict(rates).items()
+def _grid(found: Iterable[Rates | TableRate], columns: Mapping[str, str]) -> str:
+    """One line per setting: settings as they are, rates in percent."""
+    lines = [
+        [
+            str(getattr(rates, name)) if name in _SETTINGS else f"{100 * getattr(rates, name):.1f}"
+            for name in columns
+        ]
+        for rates in found
     ]
+    align = ["left" if name == "dataset" else "right" for name in columns]
+    headers = list(columns.values())
+    return tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align)

@@ -12,6 +12,7 @@ from benchmarks.report.rules.paired import paired_test, paired_test_of_sums
 from benchmarks.studies.calibration import study
 from benchmarks.studies.calibration.study import Rates, markdown, pair_sums, run_study
 from benchmarks.studies.calibration.world import DATASETS, Dataset, World
+from tests.syntax import ROOT
 
 COLUMNS = 100  # 1,300 cells and 100 families for each setting
 SMALL = {t.name: t for t in DATASETS if t.name != "avmnist"}
@@ -71,8 +72,40 @@ def test_the_plan_promises_what_is_found(found: study.Study, verdict: str) -> No
 
 def test_the_table_has_a_line_per_setting(found: study.Study) -> None:
     lines = markdown(found).splitlines()
-    assert sum(line.startswith("| cremad") for line in lines) == 9
+    assert sum(line.startswith("| cremad") for line in lines) == 3 * 9
     assert len(study.csv_lines(found.rates)) == 1 + 36
+
+
+@pytest.mark.parametrize(
+    ("column", "low", "high"),
+    [
+        ("`differs`, equal", 0.0, 6.0),
+        ("`reproduced`, 1 point off", 0.0, 6.0),
+        ("one test significant", 2.0, 6.0),
+        ("any of 12 against a fixed row", 1.0, 7.0),
+        ("interval holds the truth", 93.0, 98.0),
+        ("exit status 1", 0.0, 6.0),
+    ],
+)
+def test_the_committed_table_holds_what_is_demanded(column: str, low: float, high: float) -> None:
+    values = [float(line[column]) for line in committed() if column in line]
+    assert len(values) >= 9
+    assert low <= min(values) and max(values) <= high
+
+
+def committed() -> list[dict[str, str]]:
+    """The lines of every table of docs/calibration.md by the names of their columns."""
+    lines: list[dict[str, str]] = []
+    headers: list[str] = []
+    for line in (ROOT / "docs" / "calibration.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if not cells:
+            headers = []
+        elif not headers:
+            headers = cells
+        elif not line.startswith(("|:", "|-")):
+            lines.append(dict(zip(headers, cells, strict=True)))
+    return lines
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
