@@ -71,7 +71,8 @@ def printed(percent: float) -> str:
 def test_sets() -> Mapping[str, int]:
     """Independent test samples per dataset: the most that the paper's numbers can rest on.
 
-    The paper prints none; `test_sets.csv` says where each size is from.
+    The paper prints none; `test_sets.csv` says where each size is from, and `sizes.md` which sizes
+    the printed digits fit.
     """
     with (FOLDER / "test_sets.csv").open(newline="", encoding="utf-8") as file:
         return {row["dataset"]: int(row["samples"]) for row in csv.DictReader(file)}
