@@ -16,7 +16,8 @@ from tests.nullcuda.on_device import harness
 
 LIBRARY = os.environ.get("NULLCUDA")
 collect_ignore_glob = [] if LIBRARY else ["test_*.py"]
-ASSERTION_IN_A_KERNEL = 710  # an error that stays until the process ends
+# CUDA's numbers of errors. The assertion stays until the process ends.
+OUT_OF_MEMORY, ASSERTION_IN_A_KERNEL = 2, 710
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class NullDevice:
     def break_down(self) -> None:
         """From now on every call fails, as after an assertion in a kernel."""
         self._library.nullcuda_break(ASSERTION_IN_A_KERNEL)
+
+    def fill_up(self) -> None:
+        """From now on every call fails for lack of memory."""
+        self._library.nullcuda_break(OUT_OF_MEMORY)
 
     def repair(self) -> None:
         self._library.nullcuda_break(0)
