@@ -14,7 +14,7 @@ MODULES = {
     **dict.fromkeys((*TABLES, "all", "run"), "cli.train"),
     **dict.fromkeys(("report", "compare", "figures", "status"), "cli.report"),
     **dict.fromkeys(("list", "new-method", "check-method"), "cli.methods"),
-    **dict.fromkeys(("data", "forensics", "merge", "sharpness", "tune"), ""),
+    **dict.fromkeys(("data", "doctor", "forensics", "merge", "sharpness", "tune"), ""),
     "bench": "bench.parts",
 }
 

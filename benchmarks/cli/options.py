@@ -113,6 +113,11 @@ def _add_bench(parser: ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=7, help="timings each (default 7)")
 
 
+def _add_doctor(parser: ArgumentParser) -> None:
+    about = "also time a few steps and tell the hours of each table"
+    parser.add_argument("--time", action="store_true", help=about)
+
+
 def add_device(parser: ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
 
@@ -216,6 +221,7 @@ OPTIONS = {
     "new-method": (_add_name,),
     "check-method": (_add_name,),
     "bench": (_add_bench, add_device),
+    "doctor": (add_place, _add_doctor),
 }
 
 DEFAULT_SELECTION = "val-best"

@@ -29,6 +29,7 @@ VERBS = {
     "new-method": "writes baselines/NAME.py, a working skeleton, and its entry in methods.yaml",
     "check-method": "the contract tests on one method",
     "bench": "step times, memory and what the harness costs, as ratios measured in one run",
+    "doctor": "what this machine has, what would run on it, what stands in the way; --time: hours",
     "test": "the test suite",
 }
 
