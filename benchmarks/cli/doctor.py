@@ -49,6 +49,8 @@ def doctor(arguments: Namespace, say: Say) -> int:
     found = obstacles(machine, prepared)
     if arguments.time and machine.torch:
         say("\n".join(["", *time_lines(session)]))
+        if machine.load > machine.cores:
+            say("  other programs keep this machine busy: on an idle one it takes less")
     if not found:
         say("\nnothing stands in the way")
         return 0
