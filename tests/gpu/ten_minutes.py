@@ -189,11 +189,10 @@ def train(visit: Visit, session: Session, seeds: int, how: Sequence[str]) -> dic
             continue
         words = [*SUITE, "run", "--profile", session.profile_name, *row.words, *how]
         words += ["--seed", str(experiment.seed)]
-        began = time.monotonic()
-        room = visit.left - ARCHIVE_SECONDS - 2 * STOP_SECONDS
-        statuses[name] = visit.call(name, words, room)
+        before = visit.left
+        statuses[name] = visit.call(name, words, before - ARCHIVE_SECONDS - 2 * STOP_SECONDS)
         if statuses[name] == 0:
-            pace = max(time.monotonic() - began - START_SECONDS, 1) / estimate.seconds
+            pace = max(before - visit.left - START_SECONDS, 1) / estimate.seconds
     return statuses
 
 
