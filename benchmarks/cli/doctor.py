@@ -22,6 +22,7 @@ from datasets.registry import PreparedState
 GIB = 2**30
 LEAST_PYTHON = (3, 11)
 LEAST_DISK, LEAST_MEMORY = 1 * GIB, 2 * GIB  # for the records of a table; for one small run
+NOT_FOR_RUNS = {"pytest", "pytest-xdist", "hypothesis", "ruff"}  # but for the tests
 INSTALL = "pip install -r requirements.txt (./reproduce.sh does it by itself)"
 
 
@@ -202,23 +203,27 @@ def _software_obstacles(machine: Machine) -> Iterable[Obstacle]:
         yield Obstacle(needed, "remove .venv and name a newer one: PYTHON=/path/to/python3")
     if machine.torch is None:
         yield Obstacle("torch is not installed", INSTALL)
-    missing = [n for n, (_, found) in machine.packages.items() if found is None and n != "torch"]
-    if missing:
+    absent = {name for name, (_, found) in machine.packages.items() if found is None}
+    if missing := sorted(absent - NOT_FOR_RUNS - {"torch"}):
         yield Obstacle(f"not installed: {', '.join(missing)}", INSTALL)
+
+
+CHECK_DRIVER = "nvidia-smi should list the GPUs; if it fails too, reload or reinstall the driver"
 
 
 def _gpu_obstacles(machine: Machine) -> Iterable[Obstacle]:
     """A GPU that cannot be used; without any GPU, runs on the CPU are what is wanted."""
     driver, torch = machine.driver, machine.torch
+    cards = counted(machine.cards, "NVIDIA card")
     if driver is None:
         if machine.cards:
-            cards = counted(machine.cards, "NVIDIA card")
             remedy = "install NVIDIA's driver, or start the container with --gpus all"
             yield Obstacle(f"{cards} here, but no CUDA driver (libcuda.so.1)", remedy)
         return
-    if driver.error and not machine.hidden:
-        remedy = "nvidia-smi should list the GPUs; if it fails too, reload or reinstall the driver"
-        yield Obstacle(why_no_gpu(machine), remedy)
+    if driver.error:
+        yield Obstacle(why_no_gpu(machine), CHECK_DRIVER)
+    elif machine.cards and not driver.memory and not machine.hidden:
+        yield Obstacle(f"{cards} here, but the CUDA driver sees none", CHECK_DRIVER)
     if not driver.memory or torch is None:
         return
     if torch.cuda is None:

@@ -104,6 +104,9 @@ def probe(results: Path | None = None) -> Machine:
     )
 
 
+_NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE, also where CUDA_VISIBLE_DEVICES hides them all
+
+
 def cuda_driver() -> Driver | None:
     """The CUDA driver as its own library describes it; None if there is no library."""
     try:
@@ -115,7 +118,9 @@ def cuda_driver() -> Driver | None:
     version = (number.value // 1000, number.value % 1000 // 10)
     release_file = Path("/sys/module/nvidia/version")
     release = release_file.read_text().strip() if release_file.exists() else ""
-    if error := library.cuInit(0):
+    if (error := library.cuInit(0)) == _NO_DEVICE:
+        return Driver(version, release)
+    if error:
         text = ctypes.c_char_p(b"")
         library.cuGetErrorString(error, ctypes.byref(text))
         return Driver(version, release, {}, f"{(text.value or b'').decode()} (error {error})")

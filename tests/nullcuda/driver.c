@@ -5,8 +5,15 @@
 
 #include "nullcuda.h"
 
+enum { NO_DEVICE = 100 };
+
+static int devices(void) {
+    const char *wanted = getenv("NULLCUDA_DEVICES");
+    return wanted ? atoi(wanted) : 1;
+}
+
 EXPORT int cuInit(unsigned flags) {
-    return 0;
+    return devices() ? 0 : NO_DEVICE;
 }
 
 EXPORT int cuDriverGetVersion(int *version) {
@@ -15,8 +22,7 @@ EXPORT int cuDriverGetVersion(int *version) {
 }
 
 EXPORT int cuDeviceGetCount(int *count) {
-    const char *wanted = getenv("NULLCUDA_DEVICES");
-    *count = wanted ? atoi(wanted) : 1;
+    *count = devices();
     return 0;
 }
 

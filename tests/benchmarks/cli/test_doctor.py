@@ -56,6 +56,7 @@ OBSTACLES = {
         ["803"],
         ["nvidia-smi"],
     ),
+    "invisible card": ({"driver": Driver((13, 0))}, ["1 NVIDIA card", "none"], ["nvidia-smi"]),
     "old driver": ({"driver": Driver((12, 4), "", GPU)}, ["12.4", "13.0"], ["update", "12.x"]),
     "CPU torch": (
         {"torch": Torch("2.11.0+cpu", None)},
@@ -96,11 +97,12 @@ def test_damaged_data_is_an_obstacle_and_missing_data_is_none() -> None:
 FINE = {
     "a GPU": ({}, True),
     "torch not asked in time": ({"torch": replace(TORCH, seen=None)}, True),
-    "an older minor version of the driver": ({"driver": Driver((13, 0), "", GPU)}, True),
+    "an older minor version": ({"torch": Torch("2.11.0+cu132", (13, 2), seen=1)}, True),
+    "no tools for tests": ({"packages": {"pytest": ("9.2.0", None)}}, True),
     "a newer driver": ({"driver": Driver((14, 1), "", GPU)}, True),
     "no card": ({"driver": None, "cards": 0}, False),
     "a driver without a card": ({"driver": Driver((13, 0)), "cards": 0}, False),
-    "hidden GPUs": ({"driver": Driver((13, 0), error="no device"), "hidden": True}, False),
+    "hidden GPUs": ({"driver": Driver((13, 0)), "hidden": True}, False),
     "a torch for the CPU": ({"driver": None, "cards": 0, "torch": Torch("2.11", None)}, False),
     "memory that the system does not tell": ({"free_memory": 0, "total_memory": 0}, True),
 }
