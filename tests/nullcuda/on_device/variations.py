@@ -18,8 +18,18 @@ def variations(method: type[Method], modalities: Sequence[str]) -> Iterator[dict
 
     Raises ValueError for an option of a type that is unknown here.
     """
-    hints = get_type_hints(method.__init__, include_extras=True)
     yield {}
+    changes = list(_single_changes(method, modalities))
+    yield from changes
+    for setting in ("published", "neutral"):
+        params = dict(getattr(method, setting, None) or {})
+        if params and params not in changes:
+            yield params
+
+
+def _single_changes(method: type[Method], modalities: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Every value of every option but its default."""
+    hints = get_type_hints(method.__init__, include_extras=True)
     for name, argument in hyperparameters(method).items():
         found = values_of(hints[name], modalities)
         if not found:
@@ -27,9 +37,6 @@ def variations(method: type[Method], modalities: Sequence[str]) -> Iterator[dict
         for value in found:
             if (type(value), value) != (type(argument.default), argument.default):
                 yield {name: value}
-    for setting in ("published", "neutral"):
-        if params := getattr(method, setting, None):
-            yield dict(params)
 
 
 def values_of(hint: Any, modalities: Sequence[str]) -> list[Any]:
