@@ -83,6 +83,10 @@ SELECTION = option(
 )
 RESULTS = (PROFILE, OUT, PROTOCOL, THREADS)
 
+TIME = option(
+    "--time", action="store_true", help="also time a few steps and tell the hours of each table"
+)
+
 # Which runs
 DATASETS = option("--datasets", nargs="+", default=[], metavar="NAME", help="default: all")
 METHODS = option("--methods", nargs="+", default=[], metavar="NAME", help="default: all")
@@ -262,6 +266,8 @@ BUILT_IN = (
          "benchmarks.cli.methods:check_method", (METHOD_NAME,)),
     Verb("bench", "step times, memory and what the harness costs, as ratios measured in one run",
          PARTS, "benchmarks.bench.parts:bench", (*BENCH, DEVICE)),
+    Verb("doctor", "what this machine has, what would run on it, and what stands in the way", PARTS,
+         "benchmarks.cli.doctor:doctor", (TIME, *RESULTS)),
     Verb("test", "the test suite", PARTS, ""),
 )  # fmt: skip
 
