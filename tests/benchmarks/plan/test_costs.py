@@ -26,7 +26,7 @@ from benchmarks.plan.networks import networks, part_of
 from benchmarks.plan.suites import DataState, plan_suite
 from benchmarks.plan.workspace import ROOT
 from benchmarks.records.record import RunRecord
-from benchmarks.records.status import Standing
+from benchmarks.records.status import Status
 from benchmarks.report.compute import reality_line
 from datasets.errors import DataError
 
@@ -227,7 +227,7 @@ def test_reality_is_compared_over_the_runs_that_have_both(sam):
 
 def test_a_small_plan_has_a_line_per_run(sam):
     plan = [replace(sam, seed=seed) for seed in range(MOST_LINES)]
-    found = {e.run_id: Standing("failed", "out of memory") for e in plan}
+    found = {e.run_id: Status("failed", "out of memory") for e in plan}
     lines = run_lines(plan, found, [Estimate(1.0)] * MOST_LINES)
     assert len(lines) == MOST_LINES
     assert lines[3].split() == [plan[3].run_id, "failed", "(out", "of", "memory)"]
@@ -240,8 +240,8 @@ def test_a_large_plan_has_a_line_per_dataset_fusion_and_method(sam):
         for method in ("sam", "msam")
         for dataset in ("avmnist", "ave")
     ]
-    found = {e.run_id: Standing("missing") for e in plan}
-    found[plan[0].run_id] = Standing("interrupted")
+    found = {e.run_id: Status("missing") for e in plan}
+    found[plan[0].run_id] = Status("interrupted")
     known = {"sam": 480.0, "msam": 30.0}
     costs = [Estimate(known[e.method] if e.dataset == "avmnist" else None) for e in plan]
     costs[plan.index(replace(plan[-1], method="sam"))] = Estimate(3600.0)  # one of fifteen
