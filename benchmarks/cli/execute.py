@@ -50,7 +50,8 @@ def open_command(arguments: Namespace, say: Say) -> Command:
 
 def asked_settings(arguments: Namespace) -> RunSettings:
     """How the command line wants runs to be executed; ValueError for impossible `--jobs`."""
-    jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device)
+    threads = arguments.threads or Experiment.threads
+    jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device, threads)
     names = ("keep_weights", "capture", "deterministic")
     wanted = {k: v for k, v in vars(arguments).items() if k in names}
     return RunSettings(arguments.device, jobs, **wanted)

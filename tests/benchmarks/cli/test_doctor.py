@@ -14,7 +14,8 @@ from benchmarks.__main__ import main
 from benchmarks.cli import doctor
 from benchmarks.cli.doctor import GIB, obstacles, usable_gpus, why_no_gpu
 from benchmarks.cli.session import Session
-from benchmarks.plan.machine import Driver, Machine, Place, Torch, probe
+from benchmarks.plan.cuda import Driver, Torch
+from benchmarks.plan.machine import Machine, Place, probe
 from benchmarks.plan.measurements import load_figures
 from benchmarks.plan.networks import networks
 from benchmarks.plan.workspace import ROOT

@@ -17,7 +17,7 @@ from benchmarks.records.record import RunRecord
 from benchmarks.training import run as harness
 from benchmarks.training.checkpoint import load_checkpoint, save_checkpoint
 from benchmarks.training.context import Reporter
-from benchmarks.training.run import run
+from benchmarks.training.run import patience, run
 from benchmarks.training.state import Training
 from msam.optim import OptimConfig
 
@@ -131,9 +131,9 @@ def test_every_method_sees_the_same_batches_and_initial_weights(
     seen = {}
     start = Training.start
 
-    def spied(what, spec, device, capture):
-        training = start(what, spec, device, capture)
-        batches = seen[what.method] = [weights_of(training.method.model)]
+    def spied(*words):
+        training = start(*words)
+        batches = seen[words[0].method] = [weights_of(training.method.model)]
         step = training.method.step
 
         def spy(inputs, labels):
@@ -189,8 +189,8 @@ def test_no_method_ever_receives_anything_of_the_test_split(
     received, images = [], []
     start = Training.start
 
-    def spied(what, spec, device, capture):
-        training = start(what, spec, device, capture)
+    def spied(*words):
+        training = start(*words)
         method, step, end_epoch = training.method, training.method.step, training.method.end_epoch
 
         def see_batch(inputs, labels):
@@ -333,3 +333,24 @@ def test_a_checkpoint_holds_plain_values_and_tensors_only(experiment, dataset, c
     training = Training.start(experiment(), dataset.spec, cpu)
     save_checkpoint(tmp_path / "c.pt", training.state_dict())
     assert load_checkpoint(tmp_path / "c.pt").keys() == training.state_dict().keys()
+
+
+def test_checkpoints_are_a_minute_apart_unless_told_otherwise(
+    experiment, little, context, monkeypatch
+):
+    saved = []
+    keep = harness.keep_checkpoint
+    monkeypatch.setattr(harness, "keep_checkpoint", lambda *words: (saved.append(1), keep(*words)))
+    run(experiment(epochs=3, train_samples=64), little, context)
+    assert len(saved) == 3
+    monkeypatch.delenv("MSAM_CHECKPOINT_SECONDS")
+    assert patience() == 60
+    run(experiment(epochs=4, train_samples=64), little, context)
+    assert len(saved) == 3
+
+
+@pytest.mark.parametrize("typed", ["soon", "-1", "nan"])
+def test_a_wrong_time_between_checkpoints_is_named(typed, monkeypatch):
+    monkeypatch.setenv("MSAM_CHECKPOINT_SECONDS", typed)
+    with pytest.raises(ValueError, match=f"MSAM_CHECKPOINT_SECONDS is '{typed}'"):
+        patience()
