@@ -18,6 +18,10 @@ from benchmarks.training.context import Capture
 from datasets.spec import DatasetSpec
 from msam.method import Method
 
+MEMORY_FORMATS = {
+    "contiguous": torch.preserve_format,
+    "channels_last": torch.channels_last,
+}
 Predictions = dict[str, Tensor]  # output -> (N,) int16
 
 
@@ -53,7 +57,8 @@ class Training:
         shapes = {m: spec.shapes[m] for m in experiment.modalities or spec.modalities}
         torch.manual_seed(derive_seed(experiment.seed, "init"))
         model = build_model(shapes, spec.classes, experiment.fusion, experiment.encoder)
-        model.to(device)
+        memory_format = MEMORY_FORMATS[experiment.memory_format]
+        model.to(device, memory_format=memory_format)  # of convolutions; their outputs follow
         method = build_method(experiment.method, model, experiment.optim, **experiment.params)
         return cls(method, *make_step(method, device, capture, fixed_shapes))
 

@@ -354,3 +354,34 @@ def test_a_wrong_time_between_checkpoints_is_named(typed, monkeypatch):
     monkeypatch.setenv("MSAM_CHECKPOINT_SECONDS", typed)
     with pytest.raises(ValueError, match=f"MSAM_CHECKPOINT_SECONDS is '{typed}'"):
         patience()
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_channels_last_changes_rounding_alone(name, experiment, little, context):
+    """In float64, where rounding is small. OGM-GE's noise is off: it falls on other weights."""
+    plain = experiment(method=name, params={"noise": False} if name == "ogm_ge" else {}, **SMALL)
+    orders = [plain, replace(plain, memory_format="channels_last")]
+    torch.set_default_dtype(torch.float64)
+    try:
+        methods = [Training.start(what, little.spec, context.device).method for what in orders]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    inputs, labels = little.train.batch(torch.arange(16))
+    for method in methods:
+        method.model.train()
+        method.generator.manual_seed(0)
+        method.step({m: x.double() for m, x in inputs.items()}, labels)
+    weights, reordered = (method.model.state_dict() for method in methods)
+    for key, value in reordered.items():
+        torch.testing.assert_close(value, weights[key])
+        assert value.ndim != 4 or value.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_run_in_channels_last_resumes_exactly(experiment, little, context, elsewhere):
+    what = experiment(memory_format="channels_last", **SMALL)
+    alone = run(what, little, context)
+    with pytest.raises(Interrupted):
+        run(what, little, replace(elsewhere, reporter=interrupt_after(1)))
+    again = run(what, little, elsewhere)
+    assert without_timing(again) == without_timing(alone)
+    assert again.experiment.memory_format == "channels_last"
