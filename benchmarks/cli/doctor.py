@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +51,8 @@ def doctor(arguments: Namespace, say: Say) -> int:
     session = open_session(arguments, lambda text: say(f"  {text}"))
     say("\n".join(default_lines(machine)))
     found = obstacles(machine, prepared)
+    if arguments.gpu_tests:
+        found += gpu_tests(machine, say)
     if arguments.time and machine.torch:
         say("\n".join(["", *time_lines(session)]))
         if machine.load > machine.cores:
@@ -96,7 +100,12 @@ def default_lines(machine: Machine) -> list[str]:
     gpus = usable_gpus(machine)
     where = f"the GPU ({gpus[0]})" if gpus else f"the CPU: {why_no_gpu(machine)}"
     side_by_side = counted(job_count("auto", None if gpus else "cpu"), "run")
-    return [f"  trains on {where}", f"  --jobs auto: {side_by_side} at a time"]
+    lines = [f"  trains on {where}", f"  --jobs auto: {side_by_side} at a time"]
+    if gpus and measurements.gpu_tests_passed():
+        lines.append("  --capture auto, as the tests passed on this GPU")
+    elif gpus:
+        lines.append("  --capture off, until the tests passed on this GPU: doctor --gpu-tests")
+    return lines
 
 
 def usable_gpus(machine: Machine) -> list[str]:
@@ -242,6 +251,29 @@ def _room_obstacles(machine: Machine) -> Iterable[Obstacle]:
         if place.free < LEAST_DISK:
             full = f"the disk of {place.path} is full: {_gib(place.free)} free"
             yield Obstacle(full, f"free {_gib(LEAST_DISK)}, or {moves[place.path]}")
+
+
+# Whether CUDA works
+
+GPU_TESTS = ("tests/baselines", "tests/benchmarks/training")
+
+
+def gpu_tests(machine: Machine, say: Say) -> list[Obstacle]:
+    """Runs the tests that need a GPU and remembers that they passed; else what is in the way.
+
+    They prove that no step waits for the device and that replayed steps train as plain ones do.
+    """
+    if why := why_no_gpu(machine):
+        remedy = "see above, or leave out --gpu-tests"
+        return [Obstacle(f"the tests of the GPU cannot run: {why}", remedy)]
+    say("\ntests on the GPU")
+    words = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider"]
+    if subprocess.run([*words, *GPU_TESTS], cwd=workspace.ROOT).returncode:
+        remedy = "train with --capture off and report the lines above"
+        return [Obstacle("tests fail on the GPU", remedy)]
+    measurements.remember_gpu_tests()
+    say("passed: from now on runs on this machine replay steps as CUDA graphs by default")
+    return []
 
 
 # How long it takes

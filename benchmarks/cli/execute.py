@@ -53,7 +53,9 @@ def asked_settings(arguments: Namespace) -> RunSettings:
     threads = arguments.threads or Experiment.threads
     jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device, threads)
     names = ("keep_weights", "capture", "deterministic")
-    wanted = {k: v for k, v in vars(arguments).items() if k in names}
+    wanted = {k: v for k, v in vars(arguments).items() if k in names and v is not None}
+    if "capture" not in wanted and measurements.gpu_tests_passed():
+        wanted["capture"] = "auto"
     return RunSettings(arguments.device, jobs, **wanted)
 
 

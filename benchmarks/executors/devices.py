@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.plan.cuda import cuda_driver, has_cuda, installed_torch, why_no_cuda
+from benchmarks.plan.measurements import best_packing
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +61,7 @@ def job_count(wanted: str, device: str | None, threads: int = 1, devices: int = 
 
     `auto` is at most eight: on a CPU as many runs of `threads` threads as there are cores, as small
     models gain more from runs than from threads; on each of `devices` CUDA devices that share the
-    cores as many as its free memory holds.
+    cores as many as its free memory holds, and not more than `bench --parts packing` found best.
     """
     if wanted != "auto":
         if not wanted.isdecimal() or int(wanted) < 1:
@@ -72,6 +73,7 @@ def job_count(wanted: str, device: str | None, threads: int = 1, devices: int = 
     else:
         each = max(threads, CORES_PER_CUDA_RUN)
         fitting = min(cores // each, _free_cuda_bytes(device) // _CUDA_RUN_BYTES)
+        fitting = min(fitting, best_packing() or _MOST)
     return max(1, min(fitting, _MOST))
 
 

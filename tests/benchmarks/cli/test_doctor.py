@@ -137,6 +137,27 @@ def test_the_exit_status_says_that_something_is_in_the_way(monkeypatch, capsys, 
     assert screen.count("remedy:") == 2
 
 
+@pytest.mark.parametrize("status", [0, 1])
+def test_passed_tests_of_the_gpu_are_remembered(monkeypatch, status) -> None:
+    remembered, called = [], []
+
+    def run(words, cwd):
+        called.append(words)
+        return subprocess.CompletedProcess(words, status)
+
+    monkeypatch.setattr(doctor.subprocess, "run", run)
+    monkeypatch.setattr(doctor.measurements, "remember_gpu_tests", lambda: remembered.append(1))
+    found = doctor.gpu_tests(HEALTHY, lambda text: None)
+    assert called[0][4:6] == ["-m", "gpu"]
+    assert (bool(found), len(remembered)) == ((False, 1), (True, 0))[status]
+
+
+def test_tests_of_the_gpu_need_one(monkeypatch) -> None:
+    monkeypatch.setattr(doctor.subprocess, "run", None)
+    [found] = doctor.gpu_tests(replace(HEALTHY, driver=None), lambda text: None)
+    assert "no CUDA driver" in found.what
+
+
 def test_time_scales_the_published_figures_to_this_machine(monkeypatch, capsys, tmp_path) -> None:
     """Twice as slow in Joint-Train: twice the hours in every table."""
     monkeypatch.setattr(doctor, "probe", lambda results: HEALTHY)

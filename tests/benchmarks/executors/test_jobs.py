@@ -162,6 +162,14 @@ def test_auto_on_a_gpu_goes_by_its_free_memory(monkeypatch, cores, free_gib, sha
     assert job_count("auto", "cuda", **shared) == jobs_there
 
 
+@pytest.mark.parametrize(("best", "jobs_there"), [(None, 8), (4, 4), (32, 8)])
+def test_auto_on_a_gpu_is_not_more_than_was_measured_best(monkeypatch, best, jobs_there):
+    monkeypatch.setattr(devices, "core_count", lambda: 64)
+    monkeypatch.setattr(devices, "_free_cuda_bytes", lambda device: 139 * 2**30)
+    monkeypatch.setattr(devices, "best_packing", lambda: best)
+    assert job_count("auto", "cuda") == jobs_there
+
+
 def test_free_memory_is_measured():
     assert devices._free_bytes() > 2**20
 
