@@ -18,6 +18,22 @@ settings.register_profile("suite", deadline=None, derandomize=True, max_examples
 settings.load_profile("suite")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hides every GPU, so that tests of the command line train on the CPU everywhere.
+
+    `pytest -m gpu` hides none, and makes cuBLAS deterministic before its first product.
+    """
+    if config.option.markexpr == "gpu":
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    else:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device, and pytest -m gpu, which does not hide it")
+
+
 @pytest.fixture(autouse=True)
 def _fixed_seed() -> Iterator[None]:
     """Every test starts from the same random state and leaves the caller's untouched."""

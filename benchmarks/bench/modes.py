@@ -18,7 +18,6 @@ from msam.method import Method
 
 METHODS_TIMED = ("joint_train", "sam", "msam")
 PRECISIONS = ("fp32", "tf32", "bf16")
-STEPS = 10  # per timing: a single captured step is shorter than the clock's noise
 
 
 def capture(setting: Setting) -> list[Row]:
@@ -36,10 +35,7 @@ def _captured(name: str, setting: Setting) -> Row:
     inputs, labels = PAPER.random_batch(setting.device)
     replayed = CapturedStep(other, record_cuda_graph)
     ways = {"eager": eager.step, "captured": replayed}
-    actions = {
-        title: lambda step=step: [step(inputs, labels) for _ in range(STEPS)]
-        for title, step in ways.items()
-    }
+    actions = {title: lambda step=step: step(inputs, labels) for title, step in ways.items()}
     times = interleaved(actions, setting)
     return {"method": name, "eager over captured": ratio(times, "eager", "captured")}
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from multiprocessing.connection import wait as wait_for_any
+from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from statistics import median
@@ -24,6 +27,7 @@ from benchmarks.bench.timing import (
     ratio,
     wait,
 )
+from benchmarks.training.numerics import rounding_to_tf32
 from msam.method import Method
 from msam.model import LateFusion, MultimodalModel
 from msam.optim import OptimConfig
@@ -138,11 +142,21 @@ def rate(runs: int, device: torch.device) -> float:
     ]
     for process in processes:
         process.start()
-    for process in processes:
-        process.join()
+    _wait_for(processes, ready)
     if any(process.exitcode for process in processes):
         raise OSError(f"one of {runs} runs side by side ended with an error")
     return runs * STEPS / max(seconds.get() for _ in processes)
+
+
+def _wait_for(processes: Sequence[SpawnProcess], ready: Barrier) -> None:
+    """Waits for the end of all; if one ends with an error, nobody waits for it at the barrier."""
+    running = {process.sentinel: process for process in processes}
+    while running:
+        for sentinel in wait_for_any(list(running)):
+            process = running.pop(sentinel)
+            process.join()
+            if process.exitcode:
+                ready.abort()
 
 
 def _run_steps(name: str, ready: Barrier, seconds: Queue) -> None:
@@ -150,11 +164,13 @@ def _run_steps(name: str, ready: Barrier, seconds: Queue) -> None:
     device = torch.device(name)
     workload = SMALL if device.type == "cpu" else PAPER
     method, batch = workload.method("msam", "late", device), workload.random_batch(device)
-    method.step(*batch)
+    with rounding_to_tf32(False):
+        method.step(*batch)
     wait(device)
     ready.wait(timeout=300)
     started = time.perf_counter()
-    for _ in range(STEPS):
-        method.step(*batch)
+    with rounding_to_tf32(False):
+        for _ in range(STEPS):
+            method.step(*batch)
     wait(device)
     seconds.put(time.perf_counter() - started)

@@ -22,6 +22,7 @@ from benchmarks.bench.timing import (
 )
 from benchmarks.configs.load import load_config
 from benchmarks.plan.networks import ALONE, networks
+from benchmarks.training.numerics import rounding_to_tf32
 from datasets.registry import loader_of
 from msam.method import Method
 from msam.model import Inputs, MultimodalModel, evaluating
@@ -76,7 +77,8 @@ def measure(workload: Workload, setting: Setting, at_once: int | None = None) ->
         size = at_once or len(others)
         for start in range(0, len(others), size):
             group = [*REFERENCES, *others[start : start + size]]
-            found = _of_group(workload, fusion, group, setting, with_singles=start == 0)
+            with rounding_to_tf32(False):
+                found = _of_group(workload, fusion, group, setting, with_singles=start == 0)
             rows += found if start == 0 else found[len(REFERENCES) :]
     return rows
 

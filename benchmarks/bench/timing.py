@@ -17,6 +17,7 @@ from torch import Tensor
 from baselines.registry import METHODS, build_method
 from benchmarks.models import build_model
 from benchmarks.plan.networks import Network
+from benchmarks.training.numerics import rounding_to_tf32
 from msam.method import Method
 from msam.optim import OptimConfig
 
@@ -67,16 +68,17 @@ class Setting:
 def interleaved(
     actions: Mapping[str, Callable[[], object]], setting: Setting, warm: bool = False
 ) -> Seconds:
-    """Seconds of each action, one per round.
+    """Seconds of each action, one per round, in exact float32 as runs train.
 
     Each action is called once before, untimed, unless all are `warm` already.
     """
-    for action in actions.values() if not warm else ():
-        action()
     times: Seconds = {name: [] for name in actions}
-    for _ in range(setting.rounds):
-        for name, action in actions.items():
-            times[name].append(_seconds(action, setting.device))
+    with rounding_to_tf32(False):
+        for action in actions.values() if not warm else ():
+            action()
+        for _ in range(setting.rounds):
+            for name, action in actions.items():
+                times[name].append(_seconds(action, setting.device))
     return times
 
 
@@ -92,9 +94,14 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+CALLS_ON_A_GPU = 10  # per timing: one call between two waits takes longer than its share
+
+
 def _seconds(action: Callable[[], object], device: torch.device) -> float:
+    calls = CALLS_ON_A_GPU if device.type == "cuda" else 1
     wait(device)
     started = time.perf_counter()
-    action()
+    for _ in range(calls):
+        action()
     wait(device)
-    return time.perf_counter() - started
+    return (time.perf_counter() - started) / calls

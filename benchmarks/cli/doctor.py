@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +12,9 @@ from statistics import median
 from benchmarks.cli.session import Say, Session, open_session
 from benchmarks.executors.devices import job_count
 from benchmarks.plan import costs, measurements, workspace
+from benchmarks.plan.cuda import dotted, why_no_cuda
 from benchmarks.plan.experiment import Experiment
-from benchmarks.plan.machine import Machine, Place, Version, probe
+from benchmarks.plan.machine import Machine, Place, probe
 from benchmarks.plan.measurements import Figure, Figures
 from benchmarks.plan.networks import Network, networks
 from benchmarks.records.status import pending
@@ -48,6 +51,8 @@ def doctor(arguments: Namespace, say: Say) -> int:
     session = open_session(arguments, lambda text: say(f"  {text}"))
     say("\n".join(default_lines(machine)))
     found = obstacles(machine, prepared)
+    if arguments.gpu_tests:
+        found += gpu_tests(machine, say)
     if arguments.time and machine.torch:
         say("\n".join(["", *time_lines(session)]))
         if machine.load > machine.cores:
@@ -65,7 +70,7 @@ def doctor(arguments: Namespace, say: Say) -> int:
 def machine_lines(machine: Machine) -> list[str]:
     """Two columns: a thing and what there is of it."""
     rows = {
-        "python": f"{_dotted(machine.python)}  {machine.executable}",
+        "python": f"{dotted(machine.python)}  {machine.executable}",
         "torch": _torch_words(machine),
         "driver": _driver_words(machine),
         "GPUs": ", ".join(_gpu_words(machine)) or "none",
@@ -95,7 +100,12 @@ def default_lines(machine: Machine) -> list[str]:
     gpus = usable_gpus(machine)
     where = f"the GPU ({gpus[0]})" if gpus else f"the CPU: {why_no_gpu(machine)}"
     side_by_side = counted(job_count("auto", None if gpus else "cpu"), "run")
-    return [f"  trains on {where}", f"  --jobs auto: {side_by_side} at a time"]
+    lines = [f"  trains on {where}", f"  --jobs auto: {side_by_side} at a time"]
+    if gpus and measurements.gpu_tests_passed():
+        lines.append("  --capture auto, as the tests passed on this GPU")
+    elif gpus:
+        lines.append("  --capture off, until the tests passed on this GPU: doctor --gpu-tests")
+    return lines
 
 
 def usable_gpus(machine: Machine) -> list[str]:
@@ -105,25 +115,14 @@ def usable_gpus(machine: Machine) -> list[str]:
 
 def why_no_gpu(machine: Machine) -> str:
     """Why torch cannot train on a GPU; empty if it can."""
-    driver, torch = machine.driver, machine.torch
-    if driver is None:
-        return "no CUDA driver found"
-    if driver.error:
-        return f"the CUDA driver does not start: {driver.error}"
-    if not driver.memory:
-        return "CUDA_VISIBLE_DEVICES hides every GPU" if machine.hidden else "no GPU found"
-    if torch is None or torch.cuda is None:
-        return "torch was built without CUDA"
-    if driver.version[0] < torch.cuda[0]:
-        return f"the CUDA driver is too old for torch's CUDA {_dotted(torch.cuda)}"
-    return "torch sees no GPU" if torch.seen == 0 else ""
+    return why_no_cuda(machine.driver, machine.torch)
 
 
 def _torch_words(machine: Machine) -> str:
     torch = machine.torch
     if torch is None:
         return "not installed"
-    built = f"built for CUDA {_dotted(torch.cuda)}" if torch.cuda else "built for the CPU only"
+    built = f"built for CUDA {dotted(torch.cuda)}" if torch.cuda else "built for the CPU only"
     return f"{torch.version}, {built}"
 
 
@@ -133,7 +132,7 @@ def _driver_words(machine: Machine) -> str:
         return "none"
     release = f"{driver.release}, " if driver.release else ""
     problem = f"; {driver.error}" if driver.error else ""
-    return f"{release}for CUDA {_dotted(driver.version)} and older{problem}"
+    return f"{release}for CUDA {dotted(driver.version)} and older{problem}"
 
 
 def _gpu_words(machine: Machine) -> list[str]:
@@ -168,10 +167,6 @@ def _slurm_words(machine: Machine) -> str:
     return "--executor slurm works" if machine.submitit else "here, but submitit is not installed"
 
 
-def _dotted(version: Version) -> str:
-    return ".".join(map(str, version))
-
-
 def _gib(size: int) -> str:
     return f"{size / GIB:.1f} GiB"
 
@@ -199,7 +194,7 @@ def _prepare(name: str) -> str:
 
 def _software_obstacles(machine: Machine) -> Iterable[Obstacle]:
     if machine.python < LEAST_PYTHON:
-        needed = f"Python {_dotted(machine.python)}; {_dotted(LEAST_PYTHON)} or newer is needed"
+        needed = f"Python {dotted(machine.python)}; {dotted(LEAST_PYTHON)} or newer is needed"
         yield Obstacle(needed, "remove .venv and name a newer one: PYTHON=/path/to/python3")
     if machine.torch is None:
         yield Obstacle("torch is not installed", INSTALL)
@@ -230,9 +225,8 @@ def _gpu_obstacles(machine: Machine) -> Iterable[Obstacle]:
         remedy = f"pip install torch=={torch.version.partition('+')[0]} from the CUDA index"
         yield Obstacle("a GPU is here, but torch was built for the CPU only", remedy)
     elif driver.version[0] < torch.cuda[0]:
-        known, needed = _dotted(driver.version), _dotted(torch.cuda)
         yield Obstacle(
-            f"the CUDA driver is too old: it runs CUDA {known}, torch was built for CUDA {needed}",
+            why_no_gpu(machine),
             f"update NVIDIA's driver, or install a torch built for CUDA {driver.version[0]}.x; "
             "--device cpu trains without the GPU",
         )
@@ -257,6 +251,29 @@ def _room_obstacles(machine: Machine) -> Iterable[Obstacle]:
         if place.free < LEAST_DISK:
             full = f"the disk of {place.path} is full: {_gib(place.free)} free"
             yield Obstacle(full, f"free {_gib(LEAST_DISK)}, or {moves[place.path]}")
+
+
+# Whether CUDA works
+
+GPU_TESTS = ("tests/baselines", "tests/benchmarks/training")
+
+
+def gpu_tests(machine: Machine, say: Say) -> list[Obstacle]:
+    """Runs the tests that need a GPU and remembers that they passed; else what is in the way.
+
+    They prove that no step waits for the device and that replayed steps train as plain ones do.
+    """
+    if why := why_no_gpu(machine):
+        remedy = "see above, or leave out --gpu-tests"
+        return [Obstacle(f"the tests of the GPU cannot run: {why}", remedy)]
+    say("\ntests on the GPU")
+    words = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider"]
+    if subprocess.run([*words, *GPU_TESTS], cwd=workspace.ROOT).returncode:
+        remedy = "train with --capture off and report the lines above"
+        return [Obstacle("tests fail on the GPU", remedy)]
+    measurements.remember_gpu_tests()
+    say("passed: from now on runs on this machine replay steps as CUDA graphs by default")
+    return []
 
 
 # How long it takes

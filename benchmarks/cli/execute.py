@@ -50,9 +50,12 @@ def open_command(arguments: Namespace, say: Say) -> Command:
 
 def asked_settings(arguments: Namespace) -> RunSettings:
     """How the command line wants runs to be executed; ValueError for impossible `--jobs`."""
-    jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device)
+    threads = arguments.threads or Experiment.threads
+    jobs = job_count(getattr(arguments, "jobs", "1"), arguments.device, threads)
     names = ("keep_weights", "capture", "deterministic")
-    wanted = {k: v for k, v in vars(arguments).items() if k in names}
+    wanted = {k: v for k, v in vars(arguments).items() if k in names and v is not None}
+    if "capture" not in wanted and measurements.gpu_tests_passed():
+        wanted["capture"] = "auto"
     return RunSettings(arguments.device, jobs, **wanted)
 
 

@@ -86,6 +86,12 @@ RESULTS = (PROFILE, OUT, PROTOCOL, THREADS)
 TIME = option(
     "--time", action="store_true", help="also time a few steps and tell the hours of each table"
 )
+GPU_TESTS = option(
+    "--gpu-tests",
+    action="store_true",
+    help="also run the tests that need a GPU; once they pass, runs here replay steps as CUDA "
+    "graphs by default",
+)
 
 # Which runs
 DATASETS = option("--datasets", nargs="+", default=[], metavar="NAME", help="default: all")
@@ -119,8 +125,8 @@ DEVICE = option("--device", help="cpu or cuda (default: cuda if there is one)")
 CAPTURE = option(
     "--capture",
     choices=("auto", "off"),
-    default="off",
-    help="auto: replay steps as CUDA graphs if method and device allow it (default: off)",
+    help="auto: replay steps as CUDA graphs if method and device allow it (default: auto if "
+    "`doctor --gpu-tests` passed on this machine, else off)",
 )
 DETERMINISTIC = option(
     "--deterministic",
@@ -267,7 +273,7 @@ BUILT_IN = (
     Verb("bench", "step times, memory and what the harness costs, as ratios measured in one run",
          PARTS, "benchmarks.bench.parts:bench", (*BENCH, DEVICE)),
     Verb("doctor", "what this machine has, what would run on it, and what stands in the way", PARTS,
-         "benchmarks.cli.doctor:doctor", (TIME, *RESULTS)),
+         "benchmarks.cli.doctor:doctor", (TIME, GPU_TESTS, *RESULTS)),
     Verb("test", "the test suite", PARTS, ""),
 )  # fmt: skip
 

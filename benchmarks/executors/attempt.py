@@ -7,8 +7,6 @@ import time
 import traceback
 from dataclasses import dataclass
 
-import torch
-
 from baselines.registry import method_class
 from benchmarks.executors.data import OtherData, load_planned
 from benchmarks.plan.experiment import Experiment
@@ -18,6 +16,7 @@ from benchmarks.records.leases import LeaseLost
 from benchmarks.records.record import RunRecord
 from benchmarks.training.checkpoint import previous, saved_seconds
 from benchmarks.training.context import RunContext, Stopped
+from benchmarks.training.device_errors import DeviceBroken, is_broken, is_out_of_memory
 from benchmarks.training.environment import describe_environment
 from benchmarks.training.numerics import deterministic
 from benchmarks.training.run import run
@@ -38,8 +37,8 @@ class Attempt:
     def run(self, experiment: Experiment) -> RunRecord:
         """The record of the run, which is also on disk.
 
-        Raises OtherData, Stopped, LeaseLost, NeedsDeviceAlone, and Unwritable if no file can be
-        written.
+        Raises OtherData, Stopped, LeaseLost, NeedsDeviceAlone, Unwritable if no file can be
+        written, and DeviceBroken after recording a run on which the device broke.
         """
         earlier = saved_seconds(self.context.folders.checkpoint(experiment.run_id))
         began = time.perf_counter() - earlier
@@ -47,11 +46,14 @@ class Attempt:
             return self._run(experiment)
         except (OtherData, Stopped, LeaseLost, Unwritable):
             raise
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except Exception as error:  # whatever a method raises, the sweep goes on
+            if not is_out_of_memory(error):
+                record = self._failed(experiment, f"{type(error).__name__}: {error}", began)
+                if is_broken(self.context.device):
+                    raise DeviceBroken(f"{self.context.device} failed: {error}") from error
+                return record
             if self.alone:
                 return self._failed(experiment, f"out of memory: {_first_line(error)}", began)
-        except Exception as error:  # noqa: BLE001  whatever a method raises, the sweep goes on
-            return self._failed(experiment, f"{type(error).__name__}: {error}", began)
         # Here the error is gone, and with it the frames that held the device's memory.
         raise NeedsDeviceAlone(experiment.run_id)
 

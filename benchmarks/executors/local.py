@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.executors.attempt import Attempt, NeedsDeviceAlone
 from benchmarks.executors.devices import pick_device
-from benchmarks.executors.stop import EXIT_ERROR, Stop
+from benchmarks.executors.stop import EXIT_BROKEN_DEVICE, EXIT_ERROR, Stop
 from benchmarks.plan.check import check
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.code import code_of
@@ -28,7 +28,10 @@ from benchmarks.records.record import RunRecord
 from benchmarks.records.status import Sweep, file_version
 from benchmarks.training.checkpoint import previous
 from benchmarks.training.context import Reporter, RunContext, RunSettings, Stopped
+from benchmarks.training.device_errors import DeviceBroken
+from benchmarks.training.environment import describe_environment
 from benchmarks.training.numerics import cpu_threads
+from benchmarks.training.run import patience
 
 ATTEMPTS = 3  # a run has failed when so many processes died on it without a new checkpoint
 _POLL_SECONDS = 2
@@ -47,12 +50,14 @@ class LocalExecutor:
 
         A run that raises is recorded as failed and the others go on. Raises ValueError, listing
         every mistake in the experiments, before anything runs; Unwritable if no file can be
-        written.
+        written; DeviceBroken if only another process can train the runs that are left.
         """
         check(sweep.experiments)
         remove_temporaries(sweep.folders.root)
         for e in sweep.experiments:  # now, as the files may be edited while the sweep runs
             code_of(e.method, e.dataset)
+        patience()  # now, as a mistake in it is not one of a run
+        describe_environment(self.context.device)  # now, as a device that broke does not answer
         leases, records = Leases(sweep.folders.leases), []
         while not self.stop.wanted():
             done = self._one_pass(sweep, leases)
@@ -117,8 +122,8 @@ class LocalExecutor:
 
 
 _KILLED = (
-    f"{ATTEMPTS} processes died on it, the last one with no other run beside it, before an epoch "
-    "was finished: killed from outside, or out of memory"
+    f"{ATTEMPTS} processes died on it, the last one with no other run beside it, before a new "
+    "checkpoint: killed from outside, or out of memory"
 )
 
 
@@ -154,3 +159,5 @@ if __name__ == "__main__":
     except (ValueError, OSError) as error:
         _say(f"error: {error}")
         sys.exit(EXIT_ERROR)
+    except DeviceBroken:
+        sys.exit(EXIT_BROKEN_DEVICE)  # its run is recorded

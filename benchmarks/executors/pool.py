@@ -10,10 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
-from benchmarks.executors.stop import EXIT_ERROR, Stop
+from benchmarks.executors.stop import EXIT_BROKEN_DEVICE, EXIT_ERROR, Stop
 from benchmarks.plan.workspace import ROOT
 from benchmarks.records.status import Sweep
 from benchmarks.training.context import Reporter, RunContext, RunSettings
@@ -112,6 +112,9 @@ class Pool:
             self.stop.reason = self.stop.reason or "an error that every run would meet"
         if status == 0 or self.stop.reason:
             return False
+        if status == EXIT_BROKEN_DEVICE:
+            self.say(f"the device of process {worker.process.pid} broke; another takes its place")
+            return True
         how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
         self.say(f"process {worker.process.pid} died ({how}); its run goes on in another")
         return True
@@ -127,7 +130,12 @@ def execute_here(
     # Importing torch takes seconds: a command that only plans or reports does not wait for it.
     from benchmarks.executors.devices import pick_device
     from benchmarks.executors.local import LocalExecutor
+    from benchmarks.training.device_errors import DeviceBroken
 
     device = pick_device(settings.device)
     context = RunContext(sweep.folders, device, Reporter.with_bars(say), settings)
-    LocalExecutor(context, stop, alone=True).execute(sweep)
+    try:
+        LocalExecutor(context, stop, alone=True).execute(sweep)
+    except DeviceBroken as error:
+        say(f"{error}; the other runs go on in another process")
+        Pool(replace(settings, jobs=1), stop, say).execute(sweep)

@@ -61,11 +61,12 @@ class SlurmJob:
 
     def _settings_per_device(self) -> list[RunSettings]:
         """One for each device of the job, decided on its node."""
-        devices = [f"cuda:{number}" for number in range(self.request.gpus)]
-        return [
-            replace(self.settings, device=name, jobs=job_count(self.request.runs, name))
-            for name in devices or [self.settings.device or "cpu"]
-        ]
+        gpus = [f"cuda:{number}" for number in range(self.request.gpus)]
+        devices = gpus or [self.settings.device or "cpu"]
+        threads = max((e.threads for e in self.sweep.experiments), default=1)
+        jobs = [job_count(self.request.runs, name, threads, len(devices)) for name in devices]
+        pairs = zip(devices, jobs, strict=True)
+        return [replace(self.settings, device=name, jobs=count) for name, count in pairs]
 
 
 def submit_array(job: SlurmJob) -> str:

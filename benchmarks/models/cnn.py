@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import ceil
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torchvision.models import resnet18
 
 WIDTH = 512
@@ -32,6 +34,38 @@ GRID = 4
 SIDE = 60
 
 
+class GridMeans(nn.Module):
+    """Means over the cells of a 4x4 grid: (B, C, height, width) -> (B, C, 4, 4).
+
+    On a CPU this is PyTorch's adaptive pooling. Its gradient on a GPU adds up in any order, so
+    that `--deterministic` refuses it; there the means are two matrix products.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(GRID)
+        self.register_buffer("rows", cell_weights(height), persistent=False)
+        self.register_buffer("columns", cell_weights(width), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu":
+            return self.pool(x)
+        return self.rows @ x @ self.columns.T
+
+
+def cell_weights(size: int) -> Tensor:
+    """The weights (4, size) of each of `size` positions in the mean of each cell.
+
+    Cells start and end as in PyTorch's adaptive pooling; they overlap where 4 does not divide
+    `size`.
+    """
+    weights = torch.zeros(GRID, size)
+    for cell in range(GRID):
+        start, end = cell * size // GRID, ceil((cell + 1) * size / GRID)
+        weights[cell, start:end] = 1 / (end - start)
+    return weights
+
+
 def small_cnn(shape: tuple[int, ...]) -> nn.Module:
     """Three strided convolutions, a 4x4 grid of means, a linear layer: (B, *shape) -> (B, 32).
 
@@ -39,10 +73,11 @@ def small_cnn(shape: tuple[int, ...]) -> nn.Module:
     Large pictures are averaged first, to sides of about 60 pixels at least.
     """
     widths = (shape[0], 8, 16, 16)
-    factor = min(shape[1:]) // SIDE
+    factor = max(1, min(shape[1:]) // SIDE)
+    height, width = (ceil(side // factor / 2 ** (len(widths) - 1)) for side in shape[1:])
     layers: list[nn.Module] = [nn.AvgPool2d(factor)] if factor > 1 else []
     for inner, outer in pairwise(widths):
         conv = nn.Conv2d(inner, outer, kernel_size=3, stride=2, padding=1, bias=False)
         layers += [conv, nn.BatchNorm2d(outer), nn.ReLU()]
-    grid = nn.Sequential(nn.AdaptiveAvgPool2d(GRID), nn.Flatten())
+    grid = nn.Sequential(GridMeans(height, width), nn.Flatten())
     return nn.Sequential(*layers, grid, nn.Linear(widths[-1] * GRID**2, SMALL_WIDTH), nn.ReLU())

@@ -17,7 +17,10 @@ from msam.parameters import field_problems, hyperparameters, parameter_problems
 
 # Takes the place of wrong values of an experiment while the others are checked.
 _PROBE = {"fusion": "late", "seed": 0, "epochs": 1, "batch_size": 2, "encoder": "small_cnn"}
-SETTINGS = ("epochs", "batch_size", "encoder", "train_samples", "precision", "threads")
+SETTINGS = (
+    *("epochs", "batch_size", "encoder", "train_samples"),
+    *("precision", "memory_format", "threads"),
+)
 
 
 def check_values(values: Mapping[str, Any]) -> Experiment:

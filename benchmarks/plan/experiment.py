@@ -19,7 +19,9 @@ class Experiment:
 
     `data` holds the dataset's options, whether it is stand-in data, and the fingerprint of what
     was prepared. `train_samples` limits the training split to a fixed random part of it.
-    `threads` are those of the CPU: their number changes the last digits of sums.
+    `threads` are those of the CPU: their number changes the last digits of sums. So does
+    `memory_format`, the order of an image's values in memory: with `channels_last`, the channels of
+    a pixel lie together, as a GPU's tensor cores want them.
     """
 
     dataset: str
@@ -36,6 +38,7 @@ class Experiment:
     modalities: tuple[str, ...] = ()
     train_samples: Count | None = None
     threads: Count = 1
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"
 
     @cached_property
     def run_id(self) -> str:
@@ -50,12 +53,9 @@ class Experiment:
         return _digest(replace(self, seed=0, data=anonymous).to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON values; `threads` only if there are several, so that the runs made
-        before there was the field keep their names."""
+        """All fields as JSON values; those of `LATER` only if they are not the default."""
         values = {**asdict(self), "modalities": list(self.modalities)}
-        if self.threads == 1:
-            del values["threads"]
-        return values
+        return {k: v for k, v in values.items() if k not in LATER or v != LATER[k]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Experiment:
@@ -65,6 +65,10 @@ class Experiment:
         modalities = tuple(values.get("modalities", ()))
         optim = OptimConfig(**values.get("optim", {}))
         return cls(**{**values, "modalities": modalities, "optim": optim})
+
+
+# Fields that came later, and their defaults: runs made before keep their names.
+LATER = {name: getattr(Experiment, name) for name in ("threads", "memory_format")}
 
 
 def value_problems(values: Mapping[str, Any]) -> list[str]:

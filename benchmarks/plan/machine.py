@@ -3,8 +3,6 @@ never imported here, its files and the driver's library are asked instead."""
 
 from __future__ import annotations
 
-import ast
-import ctypes
 import os
 import platform
 import re
@@ -12,39 +10,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks.plan.cuda import Driver, Torch, Version, cuda_driver, installed_torch
 from benchmarks.plan.workspace import ROOT, data_folder
 from benchmarks.records.files import Unwritable, check_writable
-
-Version = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Driver:
-    """The CUDA driver: the newest CUDA `version` it can run, its own `release`, and what it sees.
-
-    `memory` holds the bytes of each GPU by its name and number; `error` is what it said if it
-    could not start.
-    """
-
-    version: Version
-    release: str = ""
-    memory: Mapping[str, int] = field(default_factory=dict)
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Torch:
-    """The installed torch: its version, the CUDA it was built for (None: the CPU only), and the
-    number of GPUs it sees (None: it was not asked, or did not answer in time)."""
-
-    version: str
-    cuda: Version | None
-    seen: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,82 +75,6 @@ def probe(results: Path | None = None) -> Machine:
         slurm=bool(shutil.which("sbatch") and shutil.which("srun")),
         submitit=find_spec("submitit") is not None,
     )
-
-
-_NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE, also where CUDA_VISIBLE_DEVICES hides them all
-
-
-def cuda_driver() -> Driver | None:
-    """The CUDA driver as its own library describes it; None if there is no library."""
-    try:
-        library = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return None
-    number = ctypes.c_int(0)
-    library.cuDriverGetVersion(ctypes.byref(number))
-    version = (number.value // 1000, number.value % 1000 // 10)
-    release_file = Path("/sys/module/nvidia/version")
-    release = release_file.read_text().strip() if release_file.exists() else ""
-    if (error := library.cuInit(0)) == _NO_DEVICE:
-        return Driver(version, release)
-    if error:
-        text = ctypes.c_char_p(b"")
-        library.cuGetErrorString(error, ctypes.byref(text))
-        return Driver(version, release, {}, f"{(text.value or b'').decode()} (error {error})")
-    library.cuDeviceGetCount(ctypes.byref(number))
-    return Driver(version, release, dict(_gpu(library, n) for n in range(number.value)))
-
-
-def _gpu(library: ctypes.CDLL, number: int) -> tuple[str, int]:
-    device, name, size = ctypes.c_int(0), ctypes.create_string_buffer(100), ctypes.c_size_t(0)
-    library.cuDeviceGet(ctypes.byref(device), number)
-    library.cuDeviceGetName(name, len(name), device)
-    library.cuDeviceTotalMem_v2(ctypes.byref(size), device)
-    return f"{number}: {name.value.decode()}", size.value
-
-
-_ASK_SECONDS = 2
-
-
-def installed_torch(ask: bool) -> Torch | None:
-    """The installed torch; None without one. With `ask` it is asked how many GPUs it sees."""
-    spec = find_spec("torch")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    values = _assigned(Path(spec.submodule_search_locations[0], "version.py"))
-    built_for = values.get("cuda")
-    cuda = _version(built_for) if built_for else None
-    seen = _devices_of_torch() if ask else None
-    return Torch(str(values.get("__version__", "unknown")), cuda, seen)
-
-
-def _devices_of_torch() -> int | None:
-    code = "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0)"
-    try:
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code],
-            capture_output=True,
-            text=True,
-            timeout=_ASK_SECONDS,
-        )
-        return int(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError):
-        return None
-
-
-def _assigned(path: Path) -> dict[str, object]:
-    """The literals that a Python file assigns to names."""
-    found = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(target, ast.Name) and isinstance(node.value, ast.Constant):
-            found[target.id] = node.value.value
-    return found
-
-
-def _version(text: object) -> Version:
-    major, minor = re.findall(r"\d+", str(text))[:2]
-    return int(major), int(minor)
 
 
 def _memory() -> tuple[int, int]:

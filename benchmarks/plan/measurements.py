@@ -1,4 +1,7 @@
-"""Figures of `bench`: those measured on this machine, else those published with the code."""
+"""Figures of `bench`: those measured on this machine, else those published with the code.
+
+Also what the tests on this machine's GPU said.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.plan.cuda import Driver, cuda_driver, dotted, installed_torch, why_no_cuda
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.networks import data_of
 from benchmarks.plan.workspace import ROOT, loader_options, prepared_folder
+from benchmarks.records.files import write_json
 from datasets import registry
 from datasets.registry import split_sizes
 
@@ -48,6 +53,62 @@ def load_figures(own: Path = OWN, committed: Path = COMMITTED) -> Figures:
     memory = parts.pop("memory", {})
     seconds = {key: figure for figures in parts.values() for key, figure in figures.items()}
     return Figures(seconds, memory, frozenset(part for part in parts if not parts[part]))
+
+
+def best_packing(own: Path = OWN) -> int | None:
+    """How many runs side by side are fastest on this machine's GPU; None if `bench` did not tell.
+
+    Of numbers that are equally fast, up to what a measurement scatters, the smallest.
+    """
+    path = own / "packing.json"
+    driver = cuda_driver()
+    if driver is None or not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        rows = {int(row["runs"]): row["throughput over one run"] for row in content["rows"]}
+        device = content["environment"]["device"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise ValueError(f"{path} is no table of bench: {error}; measure again") from error
+    if device not in gpu_names(driver):
+        return None
+    speeds = {runs: speed for runs, speed in rows.items() if isinstance(speed, int | float)}
+    least = SCATTER * max(speeds.values(), default=0)
+    return min((runs for runs, speed in speeds.items() if speed >= least), default=None)
+
+
+SCATTER = 0.97  # a speed within three percent of the best is as good
+
+
+def remember_gpu_tests(own: Path = OWN) -> None:
+    """Notes that the tests on this machine's GPU have passed."""
+    write_json(own / "gpu_tests.json", gpu_identity())
+
+
+def gpu_tests_passed(own: Path = OWN) -> bool:
+    """Whether they have passed with this GPU, this driver and this torch."""
+    path = own / "gpu_tests.json"
+    try:
+        return path.exists() and json.loads(path.read_text(encoding="utf-8")) == gpu_identity()
+    except (ValueError, OSError):
+        return False
+
+
+def gpu_identity() -> dict[str, Any]:
+    """What decides whether CUDA works: GPUs, driver, torch; empty without a GPU to train on."""
+    driver, torch = cuda_driver(), installed_torch(ask=False)
+    if why_no_cuda(driver, torch):
+        return {}
+    return {
+        "gpus": gpu_names(driver),
+        "driver": driver.release or dotted(driver.version),
+        "torch": torch.version,
+    }
+
+
+def gpu_names(driver: Driver) -> list[str]:
+    """The names of the GPUs, without their numbers."""
+    return [name.partition(": ")[2] for name in driver.memory]
 
 
 def key_for(experiment: Experiment, row: str) -> Key:

@@ -111,6 +111,7 @@ def experiment_values(
         "encoder": dataset.encoders[profile.encoders] if dataset else "",
         "train_samples": profile.train_samples,
         "precision": "fp32",
+        "memory_format": "contiguous",
         "threads": profile.threads,
     }
     for key, value in changes.items():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.configs.schema import Config, ProfileConfig
+from benchmarks.plan.cuda import has_cuda
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.suites import DataState, data_options
 from datasets import registry
@@ -67,24 +67,13 @@ def default_profile(config: Config, asked: Collection[str] = ()) -> tuple[str, s
         return "paper", f"profile paper: {reason}; `--profile demo` runs on stand-in data"
     if prepared:
         return "demo", (
-            "profile demo (stand-in data): no CUDA device; `--profile quick` trains on a part of "
-            "the real data, `--profile paper` on all of it"
+            "profile demo (stand-in data): no CUDA device that torch can use; `--profile quick` "
+            "trains on a part of the real data, `--profile paper` on all of it"
         )
     return "demo", (
         f"profile demo (stand-in data): no real data of {', '.join(names)} is prepared; after "
         f"`./reproduce.sh data prepare {names[0]}`, `--profile quick` or `paper` trains on it"
     )
-
-
-def has_cuda() -> bool:
-    """Whether the CUDA driver sees a device; asks the driver, as torch takes seconds to import."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    count = ctypes.c_int(0)
-    seen = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-    return seen and count.value > 0
 
 
 def _state(config: Config, profile: ProfileConfig, name: str) -> DataState:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -17,7 +19,9 @@ Step = Callable[[Inputs, Tensor], Metrics]
 Record = Callable[[Callable[[], Metrics], torch.Generator], tuple[Callable[[], None], Metrics]]
 
 
-def make_step(method: Method, device: torch.device, capture: Capture) -> tuple[Step, str]:
+def make_step(
+    method: Method, device: torch.device, capture: Capture, fixed_shapes: bool = True
+) -> tuple[Step, str]:
     """What trains on a batch, `method.step` or its replay, and a text that says which and why."""
     if capture == "off":
         return method.step, "off"
@@ -25,6 +29,8 @@ def make_step(method: Method, device: torch.device, capture: Capture) -> tuple[S
         return method.step, "off: needs a CUDA device"
     if method.uncapturable:
         return method.step, f"off: {method.uncapturable}"
+    if not fixed_shapes:  # every length of a batch would be recorded anew
+        return method.step, "off: batches differ in length"
     return CapturedStep(method, record_cuda_graph), "CUDA graph"
 
 
@@ -92,24 +98,67 @@ class CapturedStep:
 def record_cuda_graph(
     step: Callable[[], Metrics], generator: torch.Generator
 ) -> tuple[Callable[[], None], Metrics]:
-    """Captures `step`, which draws from `generator`. Returns its replay and its result tensors."""
+    """Captures `step`, which draws from `generator`. Returns its replay and its result tensors.
+
+    Raises what `step` raised if it cannot be captured; the device can then be used as before.
+    """
+    with torch.cuda.device(generator.device):
+        usual, cause = torch.cuda.current_stream(), []
+        try:
+            return _capture(lambda: _noting(step, cause), generator)
+        except RuntimeError:
+            _end_capture(usual, generator)
+            if not cause:
+                raise
+            # The end of an invalid capture raises too, in place of the error that made it invalid.
+            raise cause[0] from None
+
+
+def _capture(
+    step: Callable[[], Metrics], generator: torch.Generator
+) -> tuple[Callable[[], None], Metrics]:
     graph = torch.cuda.CUDAGraph()
     graph.register_generator_state(generator)
-    with torch.cuda.device(generator.device), torch.cuda.graph(graph):
+    with torch.cuda.graph(graph):
         metrics = step()
     return graph.replay, metrics
+
+
+def _noting(step: Callable[[], Metrics], errors: list[Exception]) -> Metrics:
+    """Takes the step and adds what it raises to `errors`."""
+    try:
+        return step()
+    except Exception as error:
+        errors.append(error)
+        raise
+
+
+def _end_capture(stream: torch.cuda.Stream, generator: torch.Generator) -> None:
+    """Goes back to `stream` after a capture that failed, and makes generators stop recording.
+
+    Only the end of a capture that succeeds does the latter, so that one is made.
+    """
+    torch.cuda.set_stream(stream)
+    with suppress(RuntimeError):  # the device is broken
+        _capture(lambda: {"nothing": torch.zeros((), device=generator.device)}, generator)
 
 
 def _on_side_stream(step: Step, inputs: Inputs, labels: Tensor) -> Metrics:
     """Runs a step on a stream other than the default one, as CUDA demands before a capture."""
     if labels.device.type != "cuda":
         return step(inputs, labels)
-    stream, usual = torch.cuda.Stream(labels.device), torch.cuda.current_stream(labels.device)
+    stream, usual = _side_stream(labels.device), torch.cuda.current_stream(labels.device)
     stream.wait_stream(usual)
     with torch.cuda.stream(stream):
         metrics = step(inputs, labels)
     usual.wait_stream(stream)
     return metrics
+
+
+@cache
+def _side_stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all steps: cuBLAS keeps a workspace of 65 MiB for each stream it was called on."""
+    return torch.cuda.Stream(device)
 
 
 def _copies(metrics: Metrics) -> Metrics:

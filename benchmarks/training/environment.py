@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from functools import cache
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy
 import torch
+
+from benchmarks.plan.cuda import cuda_driver, dotted
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,11 +24,25 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "torch": torch.__version__,
         "numpy": numpy.__version__,
         "platform": platform.platform(terse=True),
-        "device": device_name(device),
+        **accelerator(device),
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         **commit(),
     }
+
+
+@cache
+def accelerator(device: torch.device) -> dict[str, Any]:
+    """The name of the device; of a GPU also the versions of the driver, of CUDA and of cuDNN.
+
+    Asked once, as a device that broke does not answer.
+    """
+    facts: dict[str, Any] = {"device": device_name(device)}
+    if device.type == "cuda":
+        if driver := cuda_driver():
+            facts["driver"] = driver.release or f"for CUDA {dotted(driver.version)}"
+        facts |= {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
+    return facts
 
 
 def device_name(device: torch.device) -> str:
@@ -42,12 +59,15 @@ def device_name(device: torch.device) -> str:
 
 @cache
 def commit() -> dict[str, Any]:
-    """The commit, and whether tracked files differ from it; `unknown` outside a checkout."""
+    """The commit, and whether tracked files differ from it.
+
+    Outside a checkout the commit is that of the variable MSAM_COMMIT, else `unknown`.
+    """
     try:
         revision = _git("rev-parse", "HEAD")
         return {"commit": revision, "modified": bool(_git("status", "--porcelain", "-uno"))}
     except (OSError, subprocess.CalledProcessError):
-        return {"commit": "unknown", "modified": None}
+        return {"commit": os.environ.get("MSAM_COMMIT", "unknown"), "modified": None}
 
 
 def _git(*words: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
@@ -12,7 +13,10 @@ from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sources import Source
 from msam.model import Features, MultimodalModel, evaluating
 
-CHUNK = 500  # samples per forward pass
+CHUNK = 500  # samples per forward pass on a CPU, and of the fusion
+# On a GPU a pass takes inputs of 64 MiB at most; ResNet-18 needs about 50 times as much for them.
+# This goes by the samples and not by the free memory, which must not change the last digits.
+MOST_BYTES, MOST_SAMPLES = 2**26, 4096
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,17 @@ def _encode(model: MultimodalModel, modality: str, source: Source) -> Tensor:
     """Features (N, D_m), or (N * T, D_m), from one pass over the distinct samples."""
     rows, position = source.distinct_index.unique(return_inverse=True)
     encoder = model.encoders[modality]
-    encoded = [encoder(source.gather_distinct(chunk)) for chunk in rows.split(CHUNK)]
+    size = samples_per_pass(source.shape, rows.device)
+    encoded = [encoder(source.gather_distinct(chunk)) for chunk in rows.split(size)]
     by_sample = torch.cat(encoded).unflatten(0, (len(rows), -1))  # (K, T, D_m)
     return by_sample.index_select(0, position).flatten(0, 1)
+
+
+def samples_per_pass(shape: tuple[int, ...], device: torch.device) -> int:
+    """How many samples of this shape, as float32, one pass through an encoder takes."""
+    if device.type == "cpu":
+        return CHUNK
+    return max(1, min(MOST_SAMPLES, MOST_BYTES // (4 * prod(shape))))
 
 
 def _outputs(model: MultimodalModel, features: Features, absent: Features) -> dict[str, Tensor]:

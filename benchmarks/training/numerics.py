@@ -21,18 +21,27 @@ def computing_in(model: MultimodalModel, precision: str) -> Iterator[None]:
     and backward passes run under autocast and give float32 features; weights, fusion, losses,
     gradients, their norms and the optimiser stay float32. Evaluation always computes in fp32.
     """
-    flags = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = [flag.allow_tf32 for flag in flags]
-    for flag in flags:
-        flag.allow_tf32 = precision == "tf32"
     lowered = list(model.encoders.values()) if precision == "bf16" else []
     for encoder in dict.fromkeys(lowered):
         encoder.forward = _autocast(encoder)
     try:
-        yield
+        with rounding_to_tf32(precision == "tf32"):
+            yield
     finally:
         for encoder in dict.fromkeys(lowered):
             del encoder.forward  # uncovers the method of the class
+
+
+@contextmanager
+def rounding_to_tf32(allowed: bool) -> Iterator[None]:
+    """Inside, matrix products and convolutions on a GPU may round their inputs to TF32, or not."""
+    flags = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [flag.allow_tf32 for flag in flags]
+    for flag in flags:
+        flag.allow_tf32 = allowed
+    try:
+        yield
+    finally:
         for flag, value in zip(flags, before, strict=True):
             flag.allow_tf32 = value
 
@@ -65,7 +74,8 @@ def deterministic(wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    # cuBLAS reads it when its first handle is made; with any other value torch refuses products.
+    # torch reads it once, at its first matrix product on a GPU, and refuses products if it is
+    # neither this nor `:16:8`.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
     torch.use_deterministic_algorithms(True)

@@ -18,6 +18,10 @@ from benchmarks.training.context import Capture
 from datasets.spec import DatasetSpec
 from msam.method import Method
 
+MEMORY_FORMATS = {
+    "contiguous": torch.preserve_format,
+    "channels_last": torch.channels_last,
+}
 Predictions = dict[str, Tensor]  # output -> (N,) int16
 
 
@@ -44,14 +48,19 @@ class Training:
         spec: DatasetSpec,
         device: torch.device,
         capture: Capture = "off",
+        fixed_shapes: bool = True,
     ) -> Training:
-        """A fresh model and method; weights depend on the seed alone, not on the method."""
+        """A fresh model and method; weights depend on the seed alone, not on the method.
+
+        `fixed_shapes`: all batches have the same shapes, which a captured step needs.
+        """
         shapes = {m: spec.shapes[m] for m in experiment.modalities or spec.modalities}
         torch.manual_seed(derive_seed(experiment.seed, "init"))
         model = build_model(shapes, spec.classes, experiment.fusion, experiment.encoder)
-        model.to(device)
+        memory_format = MEMORY_FORMATS[experiment.memory_format]
+        model.to(device, memory_format=memory_format)  # of convolutions; their outputs follow
         method = build_method(experiment.method, model, experiment.optim, **experiment.params)
-        return cls(method, *make_step(method, device, capture))
+        return cls(method, *make_step(method, device, capture, fixed_shapes))
 
     def add(self, epoch: dict[str, Any], predictions: Predictions, seconds: float) -> None:
         """Adds a finished epoch and drops predictions that no rule would report any more."""

@@ -44,6 +44,11 @@ class SplitTensors:
         """The label of every prediction, sample by sample: (N,) or (N * T,)."""
         return self.labels.flatten()
 
+    @property
+    def fixed_shapes(self) -> bool:
+        """Whether every batch has the shapes of the spec."""
+        return not any(source.batchwise for source in self.inputs.values())
+
     def batch(
         self, index: Tensor, augmentation: torch.Generator | None = None
     ) -> tuple[dict[str, Tensor], Tensor]:

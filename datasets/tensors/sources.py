@@ -21,6 +21,7 @@ class Source(ABC):
     shape: tuple[int, ...]
     distinct_count: int
     distinct_index: Tensor
+    batchwise = False  # whether a batch is only as long as its longest sample
 
     def __len__(self) -> int:
         return len(self.distinct_index)

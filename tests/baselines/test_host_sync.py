@@ -14,8 +14,6 @@ from tests.baselines.cases import Case, every_case, with_and_without_segments
 from tests.baselines.host_sync import HostSyncError, forbidden_host_sync
 from tests.tiny import OPTIM, Batch, tiny_batches, tiny_model
 
-no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-
 OFFENCES: dict[str, Callable[[Tensor], object]] = {
     "item": lambda x: x.item(),
     "bool": bool,
@@ -106,7 +104,7 @@ def _on_cuda(batches: list[Batch]) -> list[Batch]:
     return [({m: x.cuda() for m, x in inputs.items()}, y.cuda()) for inputs, y in batches]
 
 
-@no_gpu
+@pytest.mark.gpu
 @every_case
 def test_step_does_not_wait_for_the_host_on_a_gpu(case: Case) -> None:
     method = case.build(case.model(torch.float32).cuda())
@@ -117,7 +115,7 @@ def test_step_does_not_wait_for_the_host_on_a_gpu(case: Case) -> None:
             method.step(inputs, labels)
 
 
-@no_gpu
+@pytest.mark.gpu
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_no_option_of_msam_waits_for_the_host_on_a_gpu(options: dict[str, str]) -> None:
     method = MSAM(tiny_model(3, dtype=torch.float32).cuda(), OPTIM, **options)

@@ -37,6 +37,7 @@ def workspace(data_dir, monkeypatch) -> None:
     """Every test sees the stand-in data and no other."""
     monkeypatch.setenv("MSAM_DATA_DIR", str(data_dir))
     monkeypatch.delenv("MSAM_RAW_DIR", raising=False)
+    monkeypatch.setenv("MSAM_CHECKPOINT_SECONDS", "0")  # the epochs of tests are short
 
 
 @pytest.fixture

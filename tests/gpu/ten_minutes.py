@@ -77,8 +77,8 @@ def parts(device: str) -> dict[str, Part]:
     bench = [*SUITE, "bench", "--rounds", "3", "--device", device, "--parts"]
     found = [
         Part("doctor", 30, [*SUITE, "doctor"]),
-        Part("sync_tests", 70, [*pytest, "-k", "on_a_gpu", "tests/baselines"]),
-        Part("graph_tests", 70, [*pytest, "-k", "cuda_graph", "tests/benchmarks/training"]),
+        Part("sync_tests", 70, [*pytest, "-m", "gpu", "tests/baselines"]),
+        Part("graph_tests", 70, [*pytest, "-m", "gpu", "tests/benchmarks/training"]),
         Part("steps", 60, [*bench, "steps"]),
         *(Part(n, 45, [*bench, n]) for n in ("capture", "precision", "determinism", "bare")),
         Part("packing", 240, [*bench, "packing"]),

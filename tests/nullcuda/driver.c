@@ -1,19 +1,13 @@
 // The CUDA driver, libcuda.so.1, as far as PyTorch and `has_cuda` ask it: there are devices, and
 // every call succeeds and does nothing. NULLCUDA_DEVICES and NULLCUDA_OLD_DRIVER as in runtime.c.
-#include <stdlib.h>
 #include <string.h>
 
 #include "nullcuda.h"
 
 enum { NO_DEVICE = 100 };
 
-static int devices(void) {
-    const char *wanted = getenv("NULLCUDA_DEVICES");
-    return wanted ? atoi(wanted) : 1;
-}
-
 EXPORT int cuInit(unsigned flags) {
-    return devices() ? 0 : NO_DEVICE;
+    return visible_devices() ? 0 : NO_DEVICE;
 }
 
 EXPORT int cuDriverGetVersion(int *version) {
@@ -22,7 +16,7 @@ EXPORT int cuDriverGetVersion(int *version) {
 }
 
 EXPORT int cuDeviceGetCount(int *count) {
-    *count = devices();
+    *count = visible_devices();
     return 0;
 }
 

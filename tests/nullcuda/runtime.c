@@ -110,12 +110,11 @@ __attribute__((constructor)) static void read_environment(void) {
 // Devices and errors
 
 EXPORT cudaError_t cudaGetDeviceCount(int *count) {
-    const char *wanted = getenv("NULLCUDA_DEVICES");
-    *count = wanted ? atoi(wanted) : 1;
-    if (!getenv("NULLCUDA_OLD_DRIVER"))
-        return cudaSuccess;
     *count = 0;
-    return fail(cudaErrorInsufficientDriver);
+    if (getenv("NULLCUDA_OLD_DRIVER"))
+        return fail(cudaErrorInsufficientDriver);
+    *count = visible_devices();
+    return *count ? cudaSuccess : fail(cudaErrorNoDevice);
 }
 
 EXPORT cudaError_t cudaGetDevice(int *device) {

@@ -21,7 +21,7 @@ SECONDS = 600
 def test_on_the_null_device(part: str, null_cuda) -> None:
     file = device.HERE / "on_device" / f"test_{part}.py"
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
-    done = device.run(null_cuda, [*words, "-rfEX", str(file)], SECONDS)
+    done = device.run(null_cuda, [*words, "-rfEX", "-m", "gpu", str(file)], SECONDS)
     assert done.returncode == 0, f"{PARTS[part]}:\n{done.stdout[-20_000:]}"
     assert " passed" in done.stdout, done.stdout
 

@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.plan.experiment import derive_seed
 from benchmarks.studies.sharpness.sharpness_files import BlockCurvature, CurvatureSettings
+from benchmarks.training.numerics import rounding_to_tf32
 from datasets.tensors.dataset import SplitTensors
 from msam.model import MultimodalModel, evaluating
 from msam.sharpness import global_norm, perturbed
@@ -28,12 +29,14 @@ class SplitLoss:
 
     BatchNorm uses its running statistics and dropout is off, so that the loss is a deterministic
     function of the weights and a mean over rows: chunks of rows are added up, and a split of any
-    size fits. Logits are widened to float64 before the loss; the rest is in the model's own type.
+    size fits. Logits are widened to float64 before the loss; the rest is in the model's own type,
+    on a GPU without rounding to TF32.
     """
 
     def __init__(self, model: MultimodalModel, split: SplitTensors, chunk: int = CHUNK) -> None:
         self.model, self.split, self.chunk = model, split, chunk
 
+    @rounding_to_tf32(False)
     @torch.no_grad()
     def value(self) -> tuple[float, float]:
         """Loss and accuracy, a fraction."""
@@ -45,6 +48,7 @@ class SplitLoss:
         loss, accuracy = (rows / self.split.labels.numel()).tolist()
         return loss, accuracy
 
+    @rounding_to_tf32(False)
     def gradient(self, params: Sequence[nn.Parameter]) -> list[Tensor]:
         """The gradient with respect to `params`."""
         total = [torch.zeros_like(p) for p in params]
@@ -52,6 +56,7 @@ class SplitLoss:
             torch._foreach_add_(total, torch.autograd.grad(loss, params))
         return total
 
+    @rounding_to_tf32(False)
     def hessian_product(self, params: Sequence[nn.Parameter], vector: Tensor) -> Tensor:
         """H v for the Hessian H (P, P) with respect to the P entries of `params`: (P,) -> (P,).
 

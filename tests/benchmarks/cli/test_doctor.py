@@ -14,7 +14,8 @@ from benchmarks.__main__ import main
 from benchmarks.cli import doctor
 from benchmarks.cli.doctor import GIB, obstacles, usable_gpus, why_no_gpu
 from benchmarks.cli.session import Session
-from benchmarks.plan.machine import Driver, Machine, Place, Torch, probe
+from benchmarks.plan.cuda import Driver, Torch
+from benchmarks.plan.machine import Machine, Place, probe
 from benchmarks.plan.measurements import load_figures
 from benchmarks.plan.networks import networks
 from benchmarks.plan.workspace import ROOT
@@ -134,6 +135,27 @@ def test_the_exit_status_says_that_something_is_in_the_way(monkeypatch, capsys, 
     assert main(["doctor", "--profile", "demo", "--out", str(tmp_path)]) == 1
     screen = capsys.readouterr().out
     assert screen.count("remedy:") == 2
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_passed_tests_of_the_gpu_are_remembered(monkeypatch, status) -> None:
+    remembered, called = [], []
+
+    def run(words, cwd):
+        called.append(words)
+        return subprocess.CompletedProcess(words, status)
+
+    monkeypatch.setattr(doctor.subprocess, "run", run)
+    monkeypatch.setattr(doctor.measurements, "remember_gpu_tests", lambda: remembered.append(1))
+    found = doctor.gpu_tests(HEALTHY, lambda text: None)
+    assert called[0][4:6] == ["-m", "gpu"]
+    assert (bool(found), len(remembered)) == ((False, 1), (True, 0))[status]
+
+
+def test_tests_of_the_gpu_need_one(monkeypatch) -> None:
+    monkeypatch.setattr(doctor.subprocess, "run", None)
+    [found] = doctor.gpu_tests(replace(HEALTHY, driver=None), lambda text: None)
+    assert "no CUDA driver" in found.what
 
 
 def test_time_scales_the_published_figures_to_this_machine(monkeypatch, capsys, tmp_path) -> None:

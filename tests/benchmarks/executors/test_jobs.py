@@ -18,7 +18,7 @@ from benchmarks.executors import devices, pool
 from benchmarks.executors.devices import job_count
 from benchmarks.executors.local import LocalExecutor
 from benchmarks.executors.pool import Pool
-from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.executors.stop import EXIT_BROKEN_DEVICE, EXIT_UNFINISHED, Stop
 from benchmarks.records.folders import Folders
 from benchmarks.records.status import Sweep
 from benchmarks.training.context import RunSettings
@@ -78,7 +78,7 @@ def doomed(folders, monkeypatch):
     side by side and alone, and what was said.
     """
 
-    def work(jobs, helpful=()):
+    def work(jobs, helpful=(), status=1):
         said, started = [], []
 
         def start(self, order, threads):
@@ -88,7 +88,7 @@ def doomed(folders, monkeypatch):
                 done = folders.record(plans[helpful.index(len(started))].run_id)
                 done.parent.mkdir(parents=True, exist_ok=True)
                 done.touch()
-            process = subprocess.Popen(["false"])
+            process = subprocess.Popen(["sh", "-c", f"exit {status}"])
             process.wait()
             relay = threading.Thread()
             relay.start()
@@ -119,6 +119,13 @@ def test_a_run_that_ended_renews_the_patience(doomed):
     assert doomed(2, helpful=[1, 2, 6])[1] == 0, "nothing is left to do alone"
 
 
+def test_a_process_whose_device_broke_is_replaced(doomed):
+    """As one that died: its run is recorded, and the others need another process."""
+    beside, alone, said = doomed(2, helpful=[1, 2, 3], status=EXIT_BROKEN_DEVICE)
+    assert (beside, alone) == (3, 0)
+    assert sum("broke; another takes its place" in line for line in said) == 3
+
+
 def read_until(process, words):
     lines = []
     while not lines or words not in lines[-1]:
@@ -128,20 +135,38 @@ def read_until(process, words):
 
 
 @pytest.mark.parametrize(
-    ("cores", "free_gib", "jobs_there"), [(1, 64, 1), (2, 64, 2), (64, 64, 8), (8, 7, 3), (8, 0, 1)]
+    ("cores", "free_gib", "threads", "jobs_there"),
+    [
+        *((1, 64, 1, 1), (2, 64, 1, 2), (64, 64, 1, 8), (8, 7, 1, 3), (8, 0, 1, 1)),
+        *((8, 64, 2, 4), (8, 64, 3, 2), (2, 64, 4, 1)),
+    ],
 )
-def test_auto_is_one_run_per_core_that_memory_allows(monkeypatch, cores, free_gib, jobs_there):
+def test_auto_is_one_run_per_core_that_memory_allows(
+    monkeypatch, cores, free_gib, threads, jobs_there
+):
     monkeypatch.setattr(devices, "core_count", lambda: cores)
     monkeypatch.setattr(devices, "_free_bytes", lambda: free_gib * 2**30)
-    assert job_count("auto", "cpu") == jobs_there
+    assert job_count("auto", "cpu", threads) == jobs_there
 
 
 @pytest.mark.parametrize(
-    ("cores", "free_gib", "jobs_there"), [(16, 139, 8), (16, 40, 3), (4, 139, 2), (16, 8, 1)]
+    ("cores", "free_gib", "shared", "jobs_there"),
+    [
+        *((16, 139, {}, 8), (16, 40, {}, 3), (4, 139, {}, 2), (16, 8, {}, 1)),
+        *((16, 139, {"devices": 4}, 2), (16, 139, {"threads": 4}, 4)),
+    ],
 )
-def test_auto_on_a_gpu_goes_by_its_free_memory(monkeypatch, cores, free_gib, jobs_there):
+def test_auto_on_a_gpu_goes_by_its_free_memory(monkeypatch, cores, free_gib, shared, jobs_there):
     monkeypatch.setattr(devices, "core_count", lambda: cores)
     monkeypatch.setattr(devices, "_free_cuda_bytes", lambda device: free_gib * 2**30)
+    assert job_count("auto", "cuda", **shared) == jobs_there
+
+
+@pytest.mark.parametrize(("best", "jobs_there"), [(None, 8), (4, 4), (32, 8)])
+def test_auto_on_a_gpu_is_not_more_than_was_measured_best(monkeypatch, best, jobs_there):
+    monkeypatch.setattr(devices, "core_count", lambda: 64)
+    monkeypatch.setattr(devices, "_free_cuda_bytes", lambda device: 139 * 2**30)
+    monkeypatch.setattr(devices, "best_packing", lambda: best)
     assert job_count("auto", "cuda") == jobs_there
 
 

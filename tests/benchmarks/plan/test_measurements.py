@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,8 +11,15 @@ import pytest
 
 from benchmarks.configs.load import load_config
 from benchmarks.models import build_model
+from benchmarks.plan import measurements
+from benchmarks.plan.cuda import Driver, Torch
 from benchmarks.plan.experiment import Experiment
-from benchmarks.plan.measurements import prepared_counts
+from benchmarks.plan.measurements import (
+    best_packing,
+    gpu_tests_passed,
+    prepared_counts,
+    remember_gpu_tests,
+)
 from benchmarks.plan.workspace import ROOT
 from benchmarks.training.evaluate import evaluate
 from benchmarks.training.run import training_part
@@ -142,3 +150,51 @@ def test_counting_needs_no_torch(everything):
     command = [sys.executable, "-c", code, str(everything / "stand-in")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A machine with one H100; called with another driver's release, that one."""
+
+    def driver(release="580.65"):
+        found = Driver((13, 0), release, {"0: H100": 80 * 2**30})
+        monkeypatch.setattr(measurements, "cuda_driver", lambda: found)
+
+    monkeypatch.setattr(measurements, "installed_torch", lambda ask: Torch("2.11.0", (13, 0)))
+    driver()
+    return driver
+
+
+@pytest.mark.parametrize(
+    ("device", "speeds", "best"),
+    [
+        ("H100", {1: 1.0, 2: 1.9, 4: 3.0, 8: 2.5}, 4),
+        ("H100", {1: 1.0, 2: 1.9, 4: 1.95, 8: "not run"}, 2),
+        ("Xeon", {1: 1.0, 2: 1.9}, None),
+    ],
+)
+def test_the_fastest_number_of_runs_side_by_side_is_the_measured_one(
+    device, speeds, best, gpu, tmp_path
+):
+    rows = [{"runs": n, "throughput over one run": speed} for n, speed in speeds.items()]
+    content = {"rows": rows, "environment": {"device": device}}
+    assert best_packing(tmp_path) is None
+    (tmp_path / "packing.json").write_text(json.dumps(content))
+    assert best_packing(tmp_path) == best
+
+
+def test_a_broken_measurement_of_packing_is_named(gpu, tmp_path):
+    (tmp_path / "packing.json").write_text("{}")
+    with pytest.raises(ValueError, match="measure again"):
+        best_packing(tmp_path)
+
+
+def test_tests_that_passed_count_for_the_same_gpu_driver_and_torch(gpu, tmp_path, monkeypatch):
+    assert not gpu_tests_passed(tmp_path)
+    remember_gpu_tests(tmp_path)
+    assert gpu_tests_passed(tmp_path)
+    gpu("590.10")
+    assert not gpu_tests_passed(tmp_path)
+    gpu()
+    monkeypatch.setattr(measurements, "cuda_driver", lambda: None)
+    assert not gpu_tests_passed(tmp_path)

@@ -10,13 +10,13 @@ import torch
 from baselines.registry import METHODS
 from benchmarks.training.capture import CapturedStep, make_step, record_cuda_graph
 from benchmarks.training.context import RunSettings
+from benchmarks.training.numerics import deterministic, rounding_to_tf32
 from msam.msam import MSAM
 from tests.baselines.cases import every_case
 from tests.benchmarks.training.replaying import Recorder
 from tests.tiny import (
     OPTIM,
     changed,
-    deviation,
     snapshot,
     tiny_batches,
     tiny_model,
@@ -25,7 +25,6 @@ from tests.tiny import (
 )
 
 CPU = torch.device("cpu")
-no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
 def epochs(method, step, batches, count, seen=None):
@@ -148,6 +147,8 @@ def test_a_method_says_why_it_cannot_be_captured():
     assert step == method.step and "refresh" in how
     step, how = make_step(MSAM(tiny_model(), OPTIM), torch.device("cuda"), "auto")
     assert isinstance(step, CapturedStep) and how == "CUDA graph"
+    _, how = make_step(MSAM(tiny_model(), OPTIM), torch.device("cuda"), "auto", fixed_shapes=False)
+    assert how == "off: batches differ in length"
 
 
 def test_the_record_says_how_steps_were_executed(experiment, dataset, context):
@@ -158,19 +159,17 @@ def test_the_record_says_how_steps_were_executed(experiment, dataset, context):
     assert record.environment["capture"] == "off: needs a CUDA device"
 
 
-@no_gpu
+@pytest.mark.gpu
 @every_case
 def test_a_cuda_graph_trains_as_the_steps_do(case):
-    """Equal to 1e-6 in exact float32, where kernels that add in any order leave no more."""
-    torch.backends.cudnn.allow_tf32, before = False, torch.backends.cudnn.allow_tf32
+    """Bit for bit, where no kernel adds in any order."""
     methods = [case.build(case.model(torch.float32).cuda()) for _ in range(2)]
     step = CapturedStep(methods[1], record_cuda_graph)
     batches = [
         ({m: x.cuda() for m, x in inputs.items()}, labels.cuda())
         for inputs, labels in case.batches(4, torch.float32)
     ]
-    for method, run in zip(methods, (methods[0].step, step), strict=True):
-        epochs(method, run, batches, 4)
-    torch.backends.cudnn.allow_tf32 = before
-    largest = max(value.abs().max().item() for value in weights(methods[0].model).values())
-    assert deviation(weights(methods[0].model), weights(methods[1].model)) <= 1e-6 * largest
+    with deterministic(True), rounding_to_tf32(False):
+        for method, run in zip(methods, (methods[0].step, step), strict=True):
+            epochs(method, run, batches, 4)
+    assert not changed(weights(methods[0].model), weights(methods[1].model))

@@ -13,6 +13,7 @@ from benchmarks.cli.verbs import parse
 from benchmarks.executors.attempt import Attempt
 from benchmarks.executors.pool import Pool, execute_here
 from benchmarks.executors.stop import Stop
+from benchmarks.plan import measurements
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import load_records
 from benchmarks.records.status import Sweep
@@ -43,6 +44,22 @@ def test_every_verb_that_trains_has_the_option(verb):
     for wanted in (True, False):
         asked = asked_settings(parse([verb, *words] + ["--deterministic"] * wanted))
         assert asked.deterministic == wanted
+
+
+@pytest.mark.parametrize(
+    ("passed", "words", "capture"),
+    [
+        (True, [], "auto"),
+        (False, [], "off"),
+        (True, ["--capture", "off"], "off"),
+        (False, ["--capture", "auto"], "auto"),
+    ],
+)
+def test_steps_are_replayed_by_default_where_the_tests_of_the_gpu_passed(
+    passed, words, capture, monkeypatch
+):
+    monkeypatch.setattr(measurements, "gpu_tests_passed", lambda: passed)
+    assert asked_settings(parse(["table1", "--jobs", "1", *words])).capture == capture
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from benchmarks.models import build_model
 from benchmarks.training import evaluate as module
-from benchmarks.training.evaluate import evaluate
+from benchmarks.training.evaluate import CHUNK, evaluate, samples_per_pass
 from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sources import Dense, Indexed
 from msam.model import present_only
@@ -98,3 +98,12 @@ def test_segments_are_evaluated_one_by_one(segment_model, segments, chunk, monke
         assert result.metrics[f"loss_{name}"] == pytest.approx(F.cross_entropy(z, labels).item())
         right = (z.argmax(1) == labels).double().mean().item()
         assert result.metrics[f"acc_{name}"] == pytest.approx(right)
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [((1, 28, 28), 4096), ((1, 112, 112), 1337), ((3, 224, 224), 111), ((99, 999, 999), 1)],
+)
+def test_a_pass_on_a_gpu_goes_by_the_size_of_a_sample(shape, count):
+    assert samples_per_pass(shape, torch.device("cuda")) == count
+    assert samples_per_pass(shape, torch.device("cpu")) == CHUNK

@@ -17,7 +17,7 @@ from benchmarks.records.record import RunRecord
 from benchmarks.training import run as harness
 from benchmarks.training.checkpoint import load_checkpoint, save_checkpoint
 from benchmarks.training.context import Reporter
-from benchmarks.training.run import run
+from benchmarks.training.run import patience, run
 from benchmarks.training.state import Training
 from msam.optim import OptimConfig
 
@@ -131,9 +131,9 @@ def test_every_method_sees_the_same_batches_and_initial_weights(
     seen = {}
     start = Training.start
 
-    def spied(what, spec, device, capture):
-        training = start(what, spec, device, capture)
-        batches = seen[what.method] = [weights_of(training.method.model)]
+    def spied(*words):
+        training = start(*words)
+        batches = seen[words[0].method] = [weights_of(training.method.model)]
         step = training.method.step
 
         def spy(inputs, labels):
@@ -189,8 +189,8 @@ def test_no_method_ever_receives_anything_of_the_test_split(
     received, images = [], []
     start = Training.start
 
-    def spied(what, spec, device, capture):
-        training = start(what, spec, device, capture)
+    def spied(*words):
+        training = start(*words)
         method, step, end_epoch = training.method, training.method.step, training.method.end_epoch
 
         def see_batch(inputs, labels):
@@ -333,3 +333,55 @@ def test_a_checkpoint_holds_plain_values_and_tensors_only(experiment, dataset, c
     training = Training.start(experiment(), dataset.spec, cpu)
     save_checkpoint(tmp_path / "c.pt", training.state_dict())
     assert load_checkpoint(tmp_path / "c.pt").keys() == training.state_dict().keys()
+
+
+def test_checkpoints_are_a_minute_apart_unless_told_otherwise(
+    experiment, little, context, monkeypatch
+):
+    saved = []
+    keep = harness.keep_checkpoint
+    monkeypatch.setattr(harness, "keep_checkpoint", lambda *words: (saved.append(1), keep(*words)))
+    run(experiment(epochs=3, train_samples=64), little, context)
+    assert len(saved) == 3
+    monkeypatch.delenv("MSAM_CHECKPOINT_SECONDS")
+    assert patience() == 60
+    run(experiment(epochs=4, train_samples=64), little, context)
+    assert len(saved) == 3
+
+
+@pytest.mark.parametrize("typed", ["soon", "-1", "nan"])
+def test_a_wrong_time_between_checkpoints_is_named(typed, monkeypatch):
+    monkeypatch.setenv("MSAM_CHECKPOINT_SECONDS", typed)
+    with pytest.raises(ValueError, match=f"MSAM_CHECKPOINT_SECONDS is '{typed}'"):
+        patience()
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_channels_last_changes_rounding_alone(name, experiment, little, context):
+    """In float64, where rounding is small. OGM-GE's noise is off: it falls on other weights."""
+    plain = experiment(method=name, params={"noise": False} if name == "ogm_ge" else {}, **SMALL)
+    orders = [plain, replace(plain, memory_format="channels_last")]
+    torch.set_default_dtype(torch.float64)
+    try:
+        methods = [Training.start(what, little.spec, context.device).method for what in orders]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    inputs, labels = little.train.batch(torch.arange(16))
+    for method in methods:
+        method.model.train()
+        method.generator.manual_seed(0)
+        method.step({m: x.double() for m, x in inputs.items()}, labels)
+    weights, reordered = (method.model.state_dict() for method in methods)
+    for key, value in reordered.items():
+        torch.testing.assert_close(value, weights[key])
+        assert value.ndim != 4 or value.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_run_in_channels_last_resumes_exactly(experiment, little, context, elsewhere):
+    what = experiment(memory_format="channels_last", **SMALL)
+    alone = run(what, little, context)
+    with pytest.raises(Interrupted):
+        run(what, little, replace(elsewhere, reporter=interrupt_after(1)))
+    again = run(what, little, elsewhere)
+    assert without_timing(again) == without_timing(alone)
+    assert again.experiment.memory_format == "channels_last"

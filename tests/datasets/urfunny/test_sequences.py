@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from datasets.errors import DataError
+from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sequences import Ragged
 
 VALUES = torch.arange(1.0, 13).view(6, 2)
@@ -28,6 +29,8 @@ def test_sequences_are_padded_to_one_length() -> None:
 def test_a_batch_may_be_padded_to_its_own_longest() -> None:
     batch = ragged(batchwise=True).gather(torch.tensor([2, 0]))
     assert torch.equal(batch, ragged().gather(torch.tensor([2, 0]))[:, :2])
+    splits = [SplitTensors({"text": ragged(batchwise=b)}, torch.zeros(3).long()) for b in (0, 1)]
+    assert [split.fixed_shapes for split in splits] == [True, False]
 
 
 def test_normalisation_leaves_padding_and_stored_values_alone() -> None:

@@ -20,6 +20,13 @@ collect_ignore_glob = [] if LIBRARY else ["test_*.py"]
 OUT_OF_MEMORY, ASSERTION_IN_A_KERNEL = 2, 710
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test here, so that `pytest -m gpu` runs it and hides no device from it."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.gpu)
+
+
 @dataclass(frozen=True)
 class Counts:
     """What has happened on the device since the process began; `used` are bytes."""

@@ -1,7 +1,4 @@
-"""Faults of a device, its driver and its memory, injected; and how a run must take them.
-
-A fault that the code does not stand yet is marked `awaits`: the mark must go with the mend.
-"""
+"""Faults of a device, its driver and its memory, injected; and how a run must take them."""
 
 from __future__ import annotations
 
@@ -21,12 +18,15 @@ from torch.nn import functional as F
 from benchmarks.bench import bare, memory, scaling, steps
 from benchmarks.bench.timing import SMALL, Setting, interleaved
 from benchmarks.executors import devices, slurm
+from benchmarks.executors.pool import execute_here
+from benchmarks.executors.stop import Stop
 from benchmarks.records.record import RunRecord
 from benchmarks.records.status import Sweep
 from benchmarks.studies.sharpness.curvature import SplitLoss
 from benchmarks.training.capture import CapturedStep, record_cuda_graph
 from benchmarks.training.context import RunSettings
 from benchmarks.training.environment import describe_environment
+from msam.msam import MSAM
 from tests.nullcuda.device import ROOT
 from tests.nullcuda.on_device.harness import STEPS, nothing, stop_before
 from tests.nullcuda.on_device.test_mistakes import MISTAKES, Mistaken, two_steps
@@ -38,10 +38,6 @@ BATCHES = 2  # of the bench's epochs here
 CORES = 16
 
 
-def awaits(mend: str, run: bool = True):
-    return pytest.mark.xfail(strict=True, run=run, reason=f"to mend: {mend}")
-
-
 def record_of(sweep, experiment) -> RunRecord | None:
     path = sweep.folders.record(experiment.run_id)
     return RunRecord.load(path) if path.exists() else None
@@ -50,7 +46,6 @@ def record_of(sweep, experiment) -> RunRecord | None:
 # The device breaks
 
 
-@awaits("the process goes on after an error that stays, and every later run in it fails")
 def test_a_broken_device_fails_one_run_only(sweep, cuda, null_device):
     experiments = [sweep.experiment(method=m) for m in ("msam", "sam", "joint_train")]
 
@@ -66,7 +61,20 @@ def test_a_broken_device_fails_one_run_only(sweep, cuda, null_device):
     assert [r.status for r in sweep.execute(experiments[1:], cuda)] == ["done", "done"]
 
 
-@awaits("a checkpoint is set aside as damaged when the device fails while it is loaded")
+def test_the_other_runs_go_on_in_another_process(sweep, null_device, monkeypatch):
+    experiments = [sweep.experiment(method=m) for m in ("msam", "joint_train")]
+
+    def step(self, inputs, labels):
+        null_device.break_down()
+        return {"loss_mm": labels.float().mean()}
+
+    monkeypatch.setattr(MSAM, "step", step)
+    planned = Sweep.planned_now(experiments, sweep.folders)
+    execute_here(planned, RunSettings(device="cuda"), Stop(), sweep.lines.append)
+    assert [record_of(sweep, e).status for e in experiments] == ["failed", "done"]
+    assert any("another process" in line for line in sweep.lines)
+
+
 def test_a_broken_device_damages_no_checkpoint(sweep, cuda, null_device, monkeypatch):
     experiment = sweep.experiment()
     sweep.execute([experiment], cuda, stop_before(STEPS + 1))
@@ -97,7 +105,6 @@ def test_a_run_without_room_in_the_allocator_is_tried_again_alone(sweep, cuda, n
     assert record_of(sweep, experiment) is None
 
 
-@awaits("out of memory as an AcceleratorError is taken for any other error")
 def test_a_run_without_room_for_a_kernel_is_tried_again_alone(sweep, cuda, null_device):
     experiment = sweep.experiment()
 
@@ -110,7 +117,6 @@ def test_a_run_without_room_for_a_kernel_is_tried_again_alone(sweep, cuda, null_
     assert record_of(sweep, experiment) is None
 
 
-@awaits("out of memory of cuBLAS is taken for any other error")
 def test_a_run_without_room_for_cublas_is_tried_again_alone(sweep, cuda, monkeypatch):
     torch.ones(2, 2, device=cuda) @ torch.ones(2, 2, device=cuda)  # this thread has its handle
     experiment = sweep.experiment()
@@ -124,13 +130,11 @@ def test_a_run_without_room_for_cublas_is_tried_again_alone(sweep, cuda, monkeyp
 # Captures
 
 
-@awaits("the error that is raised is that of the capture's end")
 def test_a_failed_capture_names_its_cause():
     with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
         two_steps(MISTAKES["a mask picks rows"], captured=True)
 
 
-@awaits("a failed capture leaves generators that go on recording")
 def test_a_failed_capture_leaves_the_process_usable():
     with pytest.raises(RuntimeError):
         two_steps(MISTAKES["a mask picks rows"], captured=True)
@@ -138,7 +142,6 @@ def test_a_failed_capture_leaves_the_process_usable():
     F.dropout(torch.ones(4, device=CUDA))
 
 
-@awaits("every step before a capture takes a new stream, each with workspaces of cuBLAS")
 def test_steps_before_a_capture_share_a_stream():
     streams = set()
     for _ in range(3):
@@ -151,7 +154,6 @@ def test_steps_before_a_capture_share_a_stream():
 # Drivers and devices
 
 
-@awaits("with a driver that is too old for torch, a run trains on the CPU")
 def test_a_driver_too_old_for_torch_is_named(sweep):
     sweep.experiment()  # so that its data is there
     words = ["--profile", "demo", "--dataset", "avmnist", "--method", "joint_train"]
@@ -168,7 +170,6 @@ def test_a_driver_too_old_for_torch_is_named(sweep):
     assert "driver" in said and "12.4" in said and torch.version.cuda in said
 
 
-@awaits("adaptive pooling of the small image encoders has no deterministic gradient")
 def test_a_small_network_trains_deterministically(sweep, cuda):
     [record] = sweep.execute([sweep.experiment()], cuda, settings=RunSettings(deterministic=True))
     assert record.status == "done", record.reason
@@ -187,14 +188,12 @@ def nvidia_smi(tmp_path, monkeypatch) -> Path:
     return calls
 
 
-@awaits("--jobs auto asks for the memory of card 0 whatever CUDA_VISIBLE_DEVICES says")
 def test_the_memory_of_the_visible_card_counts(nvidia_smi, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     assert devices.job_count("auto", "cuda") == CORES // devices.CORES_PER_CUDA_RUN
     assert "--id=3" in nvidia_smi.read_text()
 
 
-@awaits("the pool of every GPU of a Slurm job takes all cores of the job")
 def test_the_pools_of_a_slurm_job_share_its_cores(nvidia_smi, sweep, monkeypatch):
     asked = []
 
@@ -210,7 +209,6 @@ def test_the_pools_of_a_slurm_job_share_its_cores(nvidia_smi, sweep, monkeypatch
     assert len(asked) == 4 and sum(asked) <= CORES // devices.CORES_PER_CUDA_RUN
 
 
-@awaits("a checkpoint of another kind of device is called damaged")
 def test_a_run_moves_from_the_cpu_to_a_gpu(sweep, cuda):
     experiment = sweep.experiment()
     sweep.execute([experiment], torch.device("cpu"), stop_before(STEPS + 1))
@@ -220,14 +218,12 @@ def test_a_run_moves_from_the_cpu_to_a_gpu(sweep, cuda):
     assert any("cpu" in line.lower() for line in sweep.lines)
 
 
-@awaits("records name neither the driver nor the versions of CUDA and cuDNN")
 def test_a_record_names_driver_and_libraries():
     found = describe_environment(CUDA)
     assert found["cuda"] == torch.version.cuda
     assert {"driver", "cudnn"} <= found.keys()
 
 
-@awaits("every epoch writes a checkpoint, which takes a sixth of a GPU's epoch")
 def test_short_epochs_do_not_all_write_a_checkpoint(sweep, cuda, monkeypatch):
     written, plain = [], torch.save
     monkeypatch.setattr(torch, "save", lambda *args: (written.append(1), plain(*args)))
@@ -251,14 +247,13 @@ def convolutions(monkeypatch) -> set[str]:
     return found
 
 
-@awaits("the bare loop rounds to TF32, the harness beside it does not")
-def test_the_bare_loop_computes_as_runs_do(cuda, convolutions):
-    split = bare.stored_split(TINY, BATCHES).to(cuda)
-    bare.plain_epoch(TINY, split, cuda)()
+def test_the_bare_loop_computes_as_runs_do(cuda, convolutions, monkeypatch):
+    monkeypatch.setattr(bare, "PAPER", TINY)
+    monkeypatch.setattr(bare, "SMALL", TINY)
+    bare.bare(Setting(cuda, 1))
     assert convolutions == {"fp32"}
 
 
-@awaits("step times are those of TF32, while runs train in fp32")
 def test_steps_are_timed_in_the_precision_of_runs(cuda, convolutions, monkeypatch):
     few = {name: (name, {}) for name in ("joint_train", "sam", "msam")}
     monkeypatch.setattr(steps, "_titles", lambda *args: few)
@@ -266,7 +261,6 @@ def test_steps_are_timed_in_the_precision_of_runs(cuda, convolutions, monkeypatc
     assert convolutions == {"fp32"}
 
 
-@awaits("sharpness mixes gradients in TF32 with Hessian products in fp32")
 def test_sharpness_is_measured_in_one_precision(cuda, convolutions):
     model = TINY.method("joint_train", "late", cuda).model
     loss = SplitLoss(model, bare.stored_split(TINY, BATCHES).to(cuda))
@@ -274,7 +268,6 @@ def test_sharpness_is_measured_in_one_precision(cuda, convolutions):
     assert convolutions == {"fp32"}
 
 
-@awaits("the peak of a step counts everything that is alive in the process")
 def test_the_peak_of_a_step_is_its_own(cuda, monkeypatch):
     monkeypatch.setattr(memory, "PAPER", TINY)
     monkeypatch.setattr(memory, "SMALL", TINY)
@@ -285,7 +278,6 @@ def test_the_peak_of_a_step_is_its_own(cuda, monkeypatch):
     assert beside == pytest.approx(alone, abs=1)
 
 
-@awaits("a single step between two waits for the device takes longer than its share")
 def test_a_timing_on_a_gpu_is_of_many_steps(cuda):
     calls = []
     interleaved({"step": lambda: calls.append(1)}, Setting(cuda, 3), warm=True)
@@ -304,10 +296,9 @@ def one_dies(name, ready, seconds):
         sys.exit(1)
 
 
-@awaits("a run that dies in the packing bench holds the others for five minutes", run=False)
 def test_a_dead_run_holds_nobody_up(cuda, monkeypatch, tmp_path):
     monkeypatch.setenv("NULLCUDA_MARKER", str(tmp_path / "marker"))
-    monkeypatch.setattr(scaling, "_train", one_dies)
+    monkeypatch.setattr(scaling, "_run_steps", one_dies)
     outcome = []
 
     def measure():
@@ -334,14 +325,13 @@ def pytest_pyfunc_call(pyfuncitem):
 """
 
 
-@awaits("tests of the command line train on a GPU where there is one")
 def test_a_test_that_is_not_for_a_gpu_sees_none(tmp_path):
     seen = tmp_path / "seen"
     (tmp_path / "look.py").write_text(PLUGIN.format(seen=seen))
     test = ROOT / "tests/benchmarks/cli/test_cli.py"
     words = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "look"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words, str(test), "-k", "without_words"],
+        [sys.executable, "-m", "pytest", *words, str(test), "-k", "missing_gpu"],
         env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ['PYTHONPATH']}"},
         capture_output=True,
         text=True,
