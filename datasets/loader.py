@@ -9,14 +9,24 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets.errors import DataError, unknown
-from datasets.raw.find import found_files
-from datasets.spec import PROTOCOLS, THREE_PARTS, DatasetSpec, RawSource, SplitSize
+from datasets.raw.content import check_file
+from datasets.raw.find import first_good, search
+from datasets.spec import (
+    PROTOCOLS,
+    THREE_PARTS,
+    DatasetSpec,
+    FetchOptions,
+    Progress,
+    RawSource,
+    SplitSize,
+)
 from datasets.store.manifest import (
     Manifest,
     digest_of,
@@ -32,13 +42,6 @@ if TYPE_CHECKING:
     from datasets.audit.findings import Finding
     from datasets.store.arrays import Streamed
     from datasets.tensors.dataset import Dataset, SplitTensors
-
-Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total); the total is 0 while unknown."""
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """The progress callback that shows nothing."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,13 @@ class Loader(ABC):
     # Raw files -> prepared folder.
 
     def prepare(
-        self, raw: Sequence[Path], folder: Path, *, progress: Progress, force: bool
+        self,
+        raw: Sequence[Path],
+        folder: Path,
+        *,
+        progress: Progress,
+        force: bool,
+        fetching: FetchOptions,
     ) -> PrepareReport:
         """Builds the prepared folder from raw files, unless it already holds their data.
 
@@ -136,7 +145,9 @@ class Loader(ABC):
         """
         places = self.places(raw, folder)
         current = None if force else self.current(places, folder, progress)
-        manifest = current or self.build(places, folder, None, progress)
+        if current is None:
+            _make_way(folder, progress)
+        manifest = current or self.build_published(places, folder, fetching, progress)
         return PrepareReport(current is None, folder, manifest, self.notes(manifest.facts))
 
     def generate_stand_in(self, folder: Path, seed: int, *, progress: Progress) -> PrepareReport:
@@ -145,6 +156,7 @@ class Loader(ABC):
         fresh = manifest is None
         if fresh:
             refuse_to_replace_real_data(folder)
+            _make_way(folder, progress)
             with tempfile.TemporaryDirectory() as raw:
                 self.write_raw(Path(raw), seed)
                 manifest = self.build([Path(raw)], folder, seed, progress)
@@ -152,8 +164,11 @@ class Loader(ABC):
 
     def places(self, raw: Sequence[Path], folder: Path) -> Sequence[Path]:
         """Where to look for raw files: `raw`, or else `<data>/raw/<name>` if it exists."""
-        fetched = folder.parent.parent / "raw" / self.spec.name
-        return raw or [place for place in [fetched] if place.is_dir()]
+        return raw or [place for place in [self.raw_folder(folder)] if place.is_dir()]
+
+    def raw_folder(self, folder: Path) -> Path:
+        """Where downloads for this prepared folder go: `<data>/raw/<name>`."""
+        return folder.parent.parent / "raw" / self.spec.name
 
     def current(self, places: Sequence[Path], folder: Path, progress: Progress) -> Manifest | None:
         """The manifest of an undamaged folder that holds the data of the raw files.
@@ -172,6 +187,12 @@ class Loader(ABC):
             return None
         return up_to_date(folder, manifest.recipe)
 
+    def build_published(
+        self, places: Sequence[Path], folder: Path, fetching: FetchOptions, progress: Progress
+    ) -> Manifest:
+        """Builds the prepared folder of published files, which may be downloaded first."""
+        return self.build(places, folder, None, progress)
+
     def build(
         self, places: Sequence[Path], folder: Path, seed: int | None, progress: Progress
     ) -> Manifest:
@@ -179,7 +200,7 @@ class Loader(ABC):
         from datasets.store.arrays import write_store
 
         stand_in = seed is not None
-        files = self.find_raw(places)
+        files = self.find_raw(places, stand_in)
         converted = self.convert(files, stand_in, progress)
         sha256 = _checksums(files, progress)
         recipe = self.stand_in_recipe(seed) if stand_in else self.recipe(sha256)
@@ -201,20 +222,35 @@ class Loader(ABC):
         They go through the same preparation as the published files.
         """
 
-    def find_raw(self, places: Sequence[Path]) -> dict[str, Path]:
+    def find_raw(self, places: Sequence[Path], stand_in: bool = False) -> dict[str, Path]:
         """The raw files by name, at most four levels below `places`.
 
-        Raises DataError that lists the missing ones and where to get them.
+        Of several files with one name, the first that `check_raw` accepts. Raises DataError that
+        lists the missing ones and where to get them, or says why none of a name can be used.
         """
-        found = found_files(places, {*self.raw_files, *self.extra_raw_files})
-        if missing := [name for name in self.raw_files if name not in found]:
+        found = search(places)
+        if missing := [name for name in self.raw_files if not found.named(name)]:
             looked_in = ", ".join(map(str, places)) or "no folder"
             addresses = ", ".join(url for source in self.sources for url in source.urls)
             raise DataError(
-                f"{self.spec.name}: {', '.join(missing)} missing (looked in: {looked_in}); "
+                f"{self.spec.name}: {', '.join(missing)} missing (looked in: {looked_in}"
+                f"{found.why_missing(missing)}); "
                 f"fetch the files from {addresses} and name their folder with --raw DIR"
             )
-        return found
+        chosen = {}
+        for name in (*self.raw_files, *self.extra_raw_files):
+            if candidates := found.named(name):
+                check = partial(self.check_raw, name, stand_in=stand_in)
+                chosen[name] = first_good(name, candidates, check)
+        return chosen
+
+    def check_raw(self, name: str, path: Path, *, stand_in: bool) -> Path:
+        """The path, if the file may be the raw file `name`; raises DataError if it is not.
+
+        Called for each file of this name, before the first long wait.
+        """
+        check_file(path)
+        return path
 
     def recipe(self, sha256: Mapping[str, str]) -> dict[str, Any]:
         """All that decides the data: the checksums of the raw files that are used."""
@@ -345,6 +381,15 @@ class Loader(ABC):
             f"./reproduce.sh data prepare {self.spec.name} --raw DIR, with the files that "
             "./reproduce.sh data sources names"
         )
+
+
+def _make_way(folder: Path, progress: Progress) -> None:
+    """Refuses a folder that cannot be replaced, and removes what killed preparations left."""
+    from datasets.store.atomic import check_target, remove_leftovers
+
+    check_target(folder)
+    for line in remove_leftovers(folder):
+        progress(line, 0, 0)
 
 
 def _checksums(files: Mapping[str, Path], progress: Progress) -> dict[str, str]:

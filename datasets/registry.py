@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from datasets.errors import DataError, unknown
-from datasets.loader import Loader, PrepareReport, Progress, silent
-from datasets.spec import DatasetSpec, SplitSize
+from datasets.loader import Loader, PrepareReport
+from datasets.spec import DatasetSpec, FetchOptions, Progress, SplitSize, silent
 from datasets.tensors.label_noise import noisy_fingerprint, taken_from, with_label_noise
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def _found() -> dict[str, Loader]:
 
 
 LOADERS = _found()
+NO_CONSENT = FetchOptions()
 
 
 def loader_of(name: str) -> Loader:
@@ -73,15 +74,18 @@ def prepare(
     *,
     progress: Progress = silent,
     force: bool = False,
+    fetching: FetchOptions = NO_CONSENT,
 ) -> PrepareReport:
-    """Prepares a dataset from `raw` files, folders or archives; without any, downloads them first.
+    """Prepares a dataset from `raw` files, folders or archives.
 
+    What is missing is downloaded first, if the dataset knows how and `fetching` allows it.
     Downloads go to `<data>/raw/<name>`, where `folder` is `<data>/prepared/<name>`. The folder
     appears complete or not at all; one that is complete already stays, unless `force`. Raises
     DataError.
     """
     places = [Path(place) for place in raw]
-    return loader_of(name).prepare(places, Path(folder), progress=progress, force=force)
+    loader = loader_of(name)
+    return loader.prepare(places, Path(folder), progress=progress, force=force, fetching=fetching)
 
 
 def generate_stand_in(

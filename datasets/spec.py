@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total); the total is 0 while unknown."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """The progress callback that shows nothing."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,8 @@ class RawSource:
 
     `bytes` and `sha256` describe the file as served. They are None where its publishers state
     none; then `size` says it in words. `note` tells what else a user must know. Only an
-    `automatic` source is ever downloaded; a person fetches the others.
+    `automatic` source is ever downloaded; a person fetches the others. One that may not be
+    redistributed is downloaded only for users who say that they accept its licence.
     """
 
     file: str
@@ -43,6 +52,25 @@ class RawSource:
     automatic: bool = False
     redistributable: bool = False
     note: str = ""
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether a user must accept the licence before it is downloaded."""
+        return self.automatic and not self.redistributable
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """What a user allows. `mirror` is an address with the same files, tried before the others."""
+
+    accept_licence: bool = False
+    mirror: str | None = None
+
+    def of(self, source: RawSource) -> RawSource:
+        """The source with the address of its file on the mirror in front."""
+        if self.mirror is None:
+            return source
+        return replace(source, urls=(f"{self.mirror.rstrip('/')}/{source.file}", *source.urls))
 
 
 @dataclass(frozen=True)

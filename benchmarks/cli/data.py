@@ -21,7 +21,7 @@ from benchmarks.configs.load import load_config, lookup
 from benchmarks.plan import workspace
 from benchmarks.records.files import write_json
 from datasets import registry
-from datasets.spec import RawSource
+from datasets.spec import FetchOptions, RawSource
 from msam.parameters import nearest
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ def data(arguments: Namespace, say: Say) -> int:
         lookup("dataset", name, load_config().datasets)
     if arguments.out and arguments.action != "audit":
         raise ValueError(f"--out is for data audit; data {arguments.action} writes no file")
+    if (arguments.accept_licence or arguments.mirror) and arguments.action != "prepare":
+        raise ValueError(
+            "--accept-licence and --mirror are for data prepare; data "
+            f"{arguments.action} downloads nothing"
+        )
     actions[arguments.action](arguments, say)
     return 0
 
@@ -62,7 +67,12 @@ def _prepare(arguments: Namespace, say: Say) -> None:
     folder = workspace.prepared_folder(name, stand_in=False)
     with stage_progress(say) as progress:
         report = registry.prepare(
-            name, _raw_places(arguments), folder, progress=progress, force=arguments.force
+            name,
+            _raw_places(arguments),
+            folder,
+            progress=progress,
+            force=arguments.force,
+            fetching=FetchOptions(arguments.accept_licence, arguments.mirror),
         )
     say(str(report))
 
@@ -98,7 +108,9 @@ def stage_progress(say: Say) -> Iterator[Callable[[str, int, int], None]]:
 
     def show(stage: str, done: int, total: int) -> None:
         if stage not in bars:
-            bars[stage] = tqdm(desc=stage, total=total or None, disable=not interactive)
+            bars[stage] = tqdm(
+                desc=stage, total=total or None, disable=not interactive, unit="", unit_scale=True
+            )
             if not interactive:
                 say(stage)
         bars[stage].update(done - bars[stage].n)
@@ -130,8 +142,11 @@ def sources(dataset: str, label: str) -> str:
     rows = [[source.file, _size(source), *_rights(source)] for source in used]
     head = ["file", "size", "fetched", "share", "licence"]
     table = tabulate(rows, head, tablefmt="simple", maxcolwidths=[34, 16, None, None, 24])
-    by_hand = not all(source.automatic for source in used)
-    words = " --raw DIR, where DIR holds the files" if by_hand else " (downloads what is missing)"
+    words = " (downloads what is missing)"
+    if not all(source.automatic for source in used):
+        words = " --raw DIR, where DIR holds the files"
+    elif any(source.needs_consent for source in used):
+        words = " --accept-licence (or --raw DIR if you have the files)"
     parts = [label, table, *map(_details, used)]
     parts.append(f"then type: ./reproduce.sh data prepare {dataset}{words}")
     if others:
@@ -153,7 +168,9 @@ def _size(source: RawSource) -> str:
 
 
 def _rights(source: RawSource) -> list[str]:
-    fetched = "data prepare" if source.automatic else "by a person"
+    fetched = "automatic" if source.automatic else "by hand"
+    if source.needs_consent:
+        fetched = "on consent"
     return [fetched, "yes" if source.redistributable else "no", source.licence]
 
 

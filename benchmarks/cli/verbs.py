@@ -209,6 +209,16 @@ DATA = (
         "where prepare puts what it can download)",
     ),
     option("--force", action="store_true", help="prepare again what is up to date"),
+    option(
+        "--accept-licence",
+        action="store_true",
+        help="prepare: you accept the licence that data sources names; download what is missing",
+    ),
+    option(
+        "--mirror",
+        metavar="URL",
+        help="prepare: an address with the publishers' files, tried before the official ones",
+    ),
     option("--out", type=Path, metavar="FILE", help="audit: findings also as JSON"),
 )
 BENCH = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.plan.cuda import cuda_driver, has_cuda, installed_torch, why_no_cuda
 from benchmarks.plan.measurements import best_packing
+from datasets.store.system import core_count
 
 if TYPE_CHECKING:
     import torch
@@ -75,13 +76,6 @@ def job_count(wanted: str, device: str | None, threads: int = 1, devices: int = 
         fitting = min(cores // each, _free_cuda_bytes(device) // _CUDA_RUN_BYTES)
         fitting = min(fitting, best_packing() or _MOST)
     return max(1, min(fitting, _MOST))
-
-
-def core_count() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _free_bytes() -> int:

@@ -15,7 +15,8 @@ from datasets.audit.findings import Finding, Sample, Splits
 from datasets.ave.raw import KEY, Annotation, read_annotations
 from datasets.ave.spec import ANNOTATIONS, FEATURES, ORDERS, PUBLISHED, SECONDS
 from datasets.errors import DataError, counted
-from datasets.raw.find import found_files
+from datasets.raw.content import check_file
+from datasets.raw.find import first_good, search
 from datasets.raw.hdf5 import opened
 from datasets.store.manifest import Manifest
 
@@ -27,7 +28,10 @@ def findings(raw: Sequence[Path], manifest: Manifest | None) -> Iterator[Finding
 
     `manifest` is that of the prepared folder, None without one.
     """
-    files = found_files(raw, (ANNOTATIONS, *ORDERS.values(), FEATURES["audio"]))
+    found, files = search(raw), {}
+    for name in (ANNOTATIONS, *ORDERS.values(), FEATURES["audio"]):
+        if candidates := found.named(name):
+            files[name] = first_good(name, candidates, partial(_checked, name))
     missing = [name for name in (ANNOTATIONS, *ORDERS.values()) if name not in files]
     if missing:
         yield Finding("raw files", "not checked", f"{', '.join(missing)} (everything)")
@@ -35,6 +39,14 @@ def findings(raw: Sequence[Path], manifest: Manifest | None) -> Iterator[Finding
         yield from _raw_findings(files)
     if manifest:
         yield published_labels(manifest)
+
+
+def _checked(name: str, path: Path) -> Path:
+    if name == ANNOTATIONS:
+        read_annotations(path)
+    else:
+        check_file(path, {"an HDF5 file"})
+    return path
 
 
 def _raw_findings(files: Mapping[str, Path]) -> Iterator[Finding]:

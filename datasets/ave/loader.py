@@ -25,8 +25,8 @@ from datasets.ave.spec import (
     STAND_IN,
     Release,
 )
-from datasets.loader import Converted, Loader, Progress
-from datasets.spec import PROTOCOLS, DatasetSpec
+from datasets.loader import Converted, Loader
+from datasets.spec import PROTOCOLS, DatasetSpec, Progress
 from datasets.store.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ class Ave(Loader):
         from datasets.ave.stand_in import write_raw
 
         write_raw(folder, STAND_IN, seed)
+
+    def check_raw(self, name: str, path: Path, *, stand_in: bool) -> Path:
+        from datasets.ave.raw import check_file
+
+        check_file(name, path, STAND_IN if stand_in else self.release)
+        return path
 
     def recipe(self, sha256: Mapping[str, str]) -> dict[str, Any]:
         """Label files are compared only, so they do not count."""

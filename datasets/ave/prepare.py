@@ -11,8 +11,8 @@ import numpy as np
 
 from datasets.ave.raw import KEY, RawAve
 from datasets.ave.spec import FEATURES, Release
-from datasets.loader import Progress
 from datasets.raw.hdf5 import narrowed, read_chunks
+from datasets.spec import Progress
 from datasets.store.arrays import Streamed
 
 

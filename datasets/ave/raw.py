@@ -11,6 +11,7 @@ import numpy as np
 
 from datasets.ave.spec import ANNOTATIONS, FEATURES, LABELS, ORDERS, SECONDS, Release
 from datasets.errors import DataError
+from datasets.raw.content import read_text
 from datasets.raw.hdf5 import opened, read_chunks
 
 KEY = "avadataset"
@@ -35,11 +36,7 @@ def read_annotations(path: Path) -> list[Annotation]:
 
     A video may occur several times. Raises DataError naming the first wrong line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
-        raise DataError(f"{path} cannot be read: {reason}; fetch the file again") from error
+    lines = read_text(path).splitlines()
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if numbered and numbered[0][1].startswith(HEADER):
         del numbered[0]
@@ -89,15 +86,34 @@ class RawAve:
 
 def read_raw(files: Mapping[str, Path], release: Release) -> RawAve:
     """Reads orders and labels and checks the shapes of the features; raises DataError."""
-    for modality, name in FEATURES.items():
-        with opened(files[name], KEY, (release.rows, *release.shapes[modality])):
-            pass  # a wrong file is named before the first long wait
+    for name, path in files.items():
+        check_file(name, path, release)
     annotations = read_annotations(files[ANNOTATIONS])
-    _check_annotations(files[ANNOTATIONS], annotations, release)
     labels = segment_labels(annotations)
     published = {name: files[name] for name in LABELS if name in files}
     differing = {n: _differing(path, labels, release) for n, path in published.items()}
     return RawAve(files, _split_rows(files, release), labels, differing)
+
+
+def check_file(name: str, path: Path, release: Release) -> None:
+    """Raises DataError unless the file holds what the raw file `name` of the release does.
+
+    The features are not read.
+    """
+    if name == ANNOTATIONS:
+        _check_annotations(path, read_annotations(path), release)
+        return
+    parts = {order: part for part, order in ORDERS.items()}
+    modalities = {features: modality for modality, features in FEATURES.items()}
+    key, kinds = KEY, "f"
+    if name in parts:
+        key, shape, kinds = "order", (release.clips[parts[name]],), "iu"
+    elif name in modalities:
+        shape = (release.rows, *release.shapes[modalities[name]])
+    else:
+        shape, kinds = (release.rows, SECONDS, release.categories + 1), "fiu"
+    with opened(path, key, shape, kinds):
+        pass
 
 
 def segment_labels(annotations: Sequence[Annotation]) -> np.ndarray:

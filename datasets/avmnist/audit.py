@@ -26,8 +26,7 @@ _PREPARED = ("labels", "clip_digits", "scrambled", "basis")
 def findings(raw: Sequence[Path]) -> Iterator[Finding]:
     """Equal images and recordings, from the raw files."""
     found = scan(raw)
-    known = {name.replace(".idx", "-idx").removesuffix(".gz") for name in found.files}
-    missing = [f"{name}.gz" for pair in PARTS.values() for name in pair if name not in known]
+    missing = [f"{name}.gz" for pair in PARTS.values() for name in pair if not found.idx(name)]
     missing += [] if found.recordings else ["the FSDD recordings"]
     if missing:
         text = f"{', '.join(missing)} (equal images and recordings)"

@@ -24,8 +24,8 @@ from datasets.avmnist.spec import (
     SPREADS,
 )
 from datasets.errors import DataError
-from datasets.loader import Loader, Progress
-from datasets.spec import PROTOCOLS, SplitSize
+from datasets.loader import Loader
+from datasets.spec import PROTOCOLS, FetchOptions, Progress, SplitSize
 from datasets.store.manifest import Manifest, up_to_date
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class AvMnist(Loader):
         return {**super().with_defaults(chosen, manifest), "components": int(components)}
 
     def places(self, raw: Sequence[Path], folder: Path) -> Sequence[Path]:
-        """What `raw` names. Without it, `build` downloads what is missing."""
+        """What `raw` names. Without it, what is missing is downloaded."""
         return raw
 
     def current(self, places: Sequence[Path], folder: Path, progress: Progress) -> Manifest | None:
@@ -74,17 +74,23 @@ class AvMnist(Loader):
 
         write_raw(folder, seed)
 
+    def build_published(
+        self, places: Sequence[Path], folder: Path, fetching: FetchOptions, progress: Progress
+    ) -> Manifest:
+        from datasets.avmnist.raw import download
+
+        places = places or [download(self.raw_folder(folder), fetching, progress)]
+        return self.build(places, folder, None, progress)
+
     def build(
         self, places: Sequence[Path], folder: Path, seed: int | None, progress: Progress
     ) -> Manifest:
         from datasets.avmnist.prepare import SEED, prepare_release
-        from datasets.avmnist.raw import PUBLISHED, download, stand_in_release
+        from datasets.avmnist.raw import PUBLISHED, stand_in_release
 
         if seed is not None:
             release = stand_in_release(self.generated(seed))
             return prepare_release(places, folder, release, seed, progress)
-        fetched = folder.parent.parent / "raw" / self.spec.name
-        places = places or [download(fetched, progress)]
         return prepare_release(places, folder, PUBLISHED, SEED, progress)
 
     def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:

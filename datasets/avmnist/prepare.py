@@ -14,7 +14,7 @@ from datasets.avmnist.pca import low_rank
 from datasets.avmnist.raw import RawAvMnist, Release, read_raw
 from datasets.avmnist.spec import COMPONENTS, NAME, PARTS, RECIPE_VERSION, TEST_TAKES
 from datasets.avmnist.spectrogram import spectrogram
-from datasets.loader import Progress
+from datasets.spec import Progress
 from datasets.store.arrays import write_store
 from datasets.store.manifest import Manifest, digest_of
 

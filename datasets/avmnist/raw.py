@@ -14,11 +14,13 @@ from datasets.avmnist.recordings import ARCHIVE_SUFFIXES, Clip, digest, read_rec
 from datasets.avmnist.spec import FSDD, PARTS, SOURCES, SPEAKERS, TAKES
 from datasets.avmnist.spectrogram import RATE_HZ
 from datasets.errors import DataError
-from datasets.loader import Progress
+from datasets.raw.content import read_content
 from datasets.raw.fetch import fetch
-from datasets.raw.find import all_files
-from datasets.raw.idx import parse_idx, read_content
+from datasets.raw.find import Search, first_good, search
+from datasets.raw.idx import parse_idx
 from datasets.raw.wav import parse_wav
+from datasets.spec import FetchOptions, Progress
+from datasets.store.system import original_name
 
 ASK = "type ./reproduce.sh data prepare avmnist to download it, or name its folder with --raw DIR"
 _FSDD_ARCHIVE = re.compile(r"fsdd|spoken.digit|v1\.0\.\d+", re.IGNORECASE)
@@ -111,54 +113,66 @@ class RawAvMnist:
     sha256: dict[str, str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Found:
-    """Files by name, and places that hold recordings, in the order found."""
+    """The files, and the folders and archives that may hold recordings, in the order found."""
 
-    files: dict[str, Path] = field(default_factory=dict)
-    recordings: list[Path] = field(default_factory=list)
+    search: Search
+    recordings: list[Path]
+
+    def idx(self, name: str) -> list[Path]:
+        """The files that may be this idx file, gzipped or not."""
+        dotted = name.replace("-idx", ".idx")  # as some unpackers rename it
+        names = (f"{name}.gz", name, f"{dotted}.gz", dotted)
+        return [path for each in names for path in self.search.named(each)]
 
 
 def read_raw(places: Sequence[Path], release: Release) -> RawAvMnist:
     """Reads and verifies everything; raises DataError naming the missing or wrong file."""
-    found, looked_in = scan(places), ", ".join(map(str, places))
+    found = scan(places)
     images, labels, sha256 = {}, {}, {}
     for part, names in PARTS.items():
         arrays = []
         for name, ndim in zip(names, (3, 1), strict=True):
-            content, path = _read_idx(name, found, release, looked_in)
-            sha256[name] = release.check_idx(name, content, str(path))
-            arrays.append(parse_idx(content, ndim, str(path)))
+            array, sha256[name] = _read_idx(name, ndim, found, release)
+            arrays.append(array)
         images[part], labels[part] = _checked(part, *arrays)
-    clips, sha256["recordings"] = _read_clips(found, release, looked_in)
+    clips, sha256["recordings"] = _read_clips(found, release)
     return RawAvMnist(images, labels, clips, sha256)
 
 
 def scan(places: Sequence[Path]) -> Found:
-    """Looks through files, archives and folders (four levels deep); the first of a name wins."""
-    found = Found()
+    """Looks through files, archives and folders, four levels deep."""
+    recordings = []
     for place in places:
         folders: dict[Path, None] = {}
         archives = []
-        for path in all_files([place]):
-            is_archive = path.name.lower().endswith(ARCHIVE_SUFFIXES)
+        for path in search([place]).files:
+            is_archive = original_name(path.name).lower().endswith(ARCHIVE_SUFFIXES)
             if path != place and path.parent.name == "recordings":
                 folders[path.parent] = None
             elif is_archive and (path == place or _FSDD_ARCHIVE.search(path.name)):
                 archives.append(path)
-            else:
-                found.files.setdefault(path.name, path)
-        found.recordings += [*folders, *archives]
-    return found
+        recordings += [*folders, *archives]
+    return Found(search(places), recordings)
 
 
-def _read_idx(name: str, found: Found, release: Release, looked_in: str) -> tuple[bytes, Path]:
-    dotted = name.replace("-idx", ".idx")  # as some unpackers rename it
-    for candidate in (f"{name}.gz", name, f"{dotted}.gz", dotted):
-        if candidate in found.files:
-            path = found.files[candidate]
-            return read_content(path, release.limit(name)), path
-    raise DataError(f"{name}.gz (MNIST) is missing in {looked_in}; {ASK}")
+def _read_idx(name: str, ndim: int, found: Found, release: Release) -> tuple[np.ndarray, str]:
+    """The array of the first right file, and the sha256 of its unpacked content."""
+
+    def read(path: Path) -> tuple[np.ndarray, str]:
+        content = read_content(path, release.limit(name))
+        sha256 = release.check_idx(name, content, str(path))
+        return parse_idx(content, ndim, str(path)), sha256
+
+    if not (candidates := found.idx(name)):
+        raise _missing(f"{name}.gz (MNIST) is missing", [f"{name}.gz", name], found.search)
+    return first_good(name, candidates, read)
+
+
+def _missing(problem: str, names: Sequence[str], found: Search) -> DataError:
+    looked_in = ", ".join(map(str, found.places))
+    return DataError(f"{problem} in {looked_in}{found.why_missing(names)}; {ASK}")
 
 
 def _checked(part: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -169,29 +183,31 @@ def _checked(part: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndar
     return images, labels
 
 
-def _read_clips(
-    found: Found, release: Release, looked_in: str
-) -> tuple[dict[Clip, np.ndarray], str]:
-    for place in found.recordings:
+def _read_clips(found: Found, release: Release) -> tuple[dict[Clip, np.ndarray], str]:
+    """The clips of the first place that has all of them, and their digest."""
+
+    def read(place: Path) -> tuple[dict[Clip, np.ndarray], str]:
         recordings = read_recordings(place, release.wants)
-        if recordings:
-            sha256 = release.check_recordings(recordings, str(place))
-            clips = {
-                clip: parse_wav(content, RATE_HZ, f"{place}: {clip.file}")
-                for clip, content in sorted(recordings.items())
-            }
-            return clips, sha256
-    raise DataError(
-        f"the FSDD recordings (a recordings folder or an archive of it) are missing in "
-        f"{looked_in}; {ASK}"
-    )
+        if not recordings:
+            raise DataError(f"{place} holds no recording of FSDD; {ASK}")
+        sha256 = release.check_recordings(recordings, str(place))
+        clips = {
+            clip: parse_wav(content, RATE_HZ, f"{place}: {clip.file}")
+            for clip, content in sorted(recordings.items())
+        }
+        return clips, sha256
+
+    if not found.recordings:
+        what = "the FSDD recordings (a recordings folder or an archive of it) are missing"
+        raise _missing(what, ["0_jackson_0.wav"], found.search)
+    return first_good("the FSDD recordings", found.recordings, read)
 
 
-def download(folder: Path, progress: Progress) -> Path:
+def download(folder: Path, fetching: FetchOptions, progress: Progress) -> Path:
     """Brings every raw file into `folder` and returns it; raises DataError if one fails."""
     for source in SOURCES:
         check = _check_fsdd if source == FSDD else None
-        fetch(source, folder, check=check, progress=progress)
+        fetch(fetching.of(source), folder, check=check, progress=progress)
     return folder
 
 

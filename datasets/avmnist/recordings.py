@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from datasets.errors import DataError
-from datasets.raw.idx import GZIP_MAGIC
+from datasets.raw.content import GZIP_MAGIC, check_file
 
 MAX_CLIP_BYTES = 1 << 17
 MAX_ARCHIVE_BYTES = 1 << 31
@@ -67,6 +67,8 @@ def read_recordings(place: Path, wanted: Callable[[Clip], bool]) -> dict[Clip, b
     Raises DataError if the place is unreadable or damaged, or a recording is over 128 KiB.
     """
     found: dict[Clip, bytes] = {}
+    if not place.is_dir():
+        check_file(place, {"a gzip file", "a zip archive", "a tar archive"})
     try:
         read = _from_folder if place.is_dir() else _from_zip if _is_zip(place) else _from_tar
         for clip, content in read(place, wanted):
@@ -76,7 +78,7 @@ def read_recordings(place: Path, wanted: Callable[[Clip], bool]) -> dict[Clip, b
     except DataError:
         raise
     except _BROKEN as error:
-        raise DataError(f"{place} is damaged or cannot be read: {error}") from error
+        raise DataError(f"{place} is damaged or cannot be read: {error}; fetch it again") from error
     return found
 
 

@@ -16,6 +16,7 @@ from datasets.cremad.raw import (
     Pointers,
     RawCremad,
     actor_of,
+    best_of,
     find_raw,
     is_pointer,
     label_of,
@@ -23,10 +24,10 @@ from datasets.cremad.raw import (
     read_pointers,
     read_split_lists,
 )
-from datasets.cremad.spec import KINDS, LABELS, PARTS
+from datasets.cremad.spec import ACTOR_PROTOCOLS, KINDS, LABELS, PARTS
 from datasets.cremad.splits import split_rows
 from datasets.errors import counted
-from datasets.raw.find import found_files
+from datasets.raw.find import search
 from datasets.spec import PROTOCOLS
 from datasets.store.manifest import Manifest
 
@@ -39,7 +40,8 @@ Parts = Mapping[str, Sequence[str]]
 
 def findings(raw: Sequence[Path]) -> Iterator[Finding]:
     """From the published lists, and from the files or their git-lfs pointers."""
-    missing = [f"{part}.csv" for part in PARTS if f"{part}.csv" not in _lists(raw)]
+    found = search(raw)
+    missing = [name for part in PARTS if not found.named(name := f"{part}.csv")]
     if missing:
         yield Finding("lists", "not checked", f"{', '.join(missing)} (all other checks)")
     else:
@@ -71,7 +73,7 @@ def protocol_splits(parts: Parts, pointers: Pointers) -> dict[str, Splits]:
     samples = [_sample(clip, pointers) for clip in clips]
     labels = np.array([label_of(clip) for clip in clips])
     is_test = np.repeat([0, 1], [len(parts[part]) for part in PARTS])
-    rows = {p: split_rows(clips, labels, is_test, p) for p in (*PROTOCOLS, "actor_disjoint")}
+    rows = {p: split_rows(clips, labels, is_test, p) for p in (*PROTOCOLS, *ACTOR_PROTOCOLS)}
     return {p: {s: [samples[i] for i in r] for s, r in of.items()} for p, of in rows.items()}
 
 
@@ -87,7 +89,7 @@ def on_disk(parts: Parts, files: RawCremad, has_checksums: bool) -> Finding:
         return Finding("files", "not checked", f"{text} ({told})")
     clips = [clip for part in PARTS for clip in parts[part]]
     lacking = sorted(c for c in clips if any((c, kind) not in files.files for kind in KINDS))
-    stubs = sum(is_pointer(path) for path in files.files.values())
+    stubs = sum(is_pointer(best_of(paths)) for paths in files.files.values())
     numbers = {"files": len(files.files), "pointers": stubs, "without_files": lacking}
     text = (
         f"on disk: {counted(len(files.files), 'file')}, {stubs} of them git-lfs pointers; "
@@ -131,15 +133,11 @@ def odd_videos(parts: Parts, pointers: Pointers) -> Finding:
 def skipped(manifest: Manifest) -> Finding:
     """Clips that the preparation could not use, and whether it verified the others."""
     left = dict(manifest.facts["skipped"])
-    verified = bool(manifest.facts["verified"])
+    verified = not manifest.facts["unverified"]
     told = "verified" if verified else "not verified: the official checksums were not given"
     text = f"skipped: {counted(len(left), 'clip')}{examples(sorted(left))}; the files are {told}"
     numbers = {"rows": manifest.facts["rows"], "skipped": left, "verified": verified}
     return Finding("skipped clips", "ok" if verified and not left else "note", text, numbers)
-
-
-def _lists(raw: Sequence[Path]) -> dict[str, Path]:
-    return found_files(raw, [f"{part}.csv" for part in PARTS])
 
 
 def _pointers(files: RawCremad) -> Pointers:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,10 @@ import numpy as np
 from PIL import Image
 
 from datasets.cremad.raw import Pointer, pointer_in
-from datasets.cremad.spec import KINDS, PULL
+from datasets.cremad.spec import CLIPS, KINDS, PULL
 from datasets.errors import DataError
+from datasets.raw.content import START_BYTES, check_start, unreadable
+from datasets.raw.find import first_good
 from datasets.raw.flv import missing_bytes, read_frame
 from datasets.raw.wav import parse_wav
 from datasets.store.atomic import write_atomic
@@ -31,11 +33,11 @@ KEPT_SAMPLES = SECONDS * RATE_HZ + MARGIN
 
 @dataclass(frozen=True)
 class Task:
-    """What to convert: files and, where known, official pointers by kind; `size` (rows, columns)
-    of the kept frame; `folder` takes the result."""
+    """What to convert: all files and, where known, official pointers by kind; `size` (rows,
+    columns) of the kept frame; `folder` takes the result."""
 
     clip: str
-    files: Mapping[str, Path]
+    files: Mapping[str, Sequence[Path]]
     pointers: Mapping[str, Pointer]
     size: tuple[int, int]
     folder: Path
@@ -66,9 +68,10 @@ def convert(task: Task) -> Outcome:
     clip is in the outcome.
     """
     try:
-        content = {kind: _verified(task, kind) for kind in KINDS}
+        files = {kind: _verified(task, kind) for kind in KINDS}
+        content = {kind: file.content for kind, file in files.items()}
         sha256 = {kind: hashlib.sha256(data).hexdigest() for kind, data in content.items()}
-        result = None if _is_done(task, sha256) else _converted(task, content)
+        result = None if _is_done(task, sha256) else _converted(task, files)
     except DataError as error:
         return Outcome(task.clip, str(error), {}, {})
     if result is not None:
@@ -82,33 +85,69 @@ def read_result(path: Path) -> dict[str, np.ndarray]:
         return {name: stored[name] for name in ("frame", "samples", "raw")}
 
 
-def _verified(task: Task, kind: str) -> bytes:
-    """The content of a raw file; DataError if it is a stub or not the official file."""
-    if kind not in task.files:
+@dataclass(frozen=True)
+class _File:
+    """A raw file of one clip and what is in it."""
+
+    path: Path
+    content: bytes
+
+
+def _verified(task: Task, kind: str) -> _File:
+    """The first right file of the clip; DataError if there is none."""
+    candidates = task.files.get(kind, ())
+    if not candidates:
         raise DataError(f"{KINDS[kind]}/{task.clip}.{kind} is missing")
-    path = task.files[kind]
+    pointer = task.pointers.get(kind)
+
+    def read(path: Path) -> _File:
+        file = _File(path, _content(path, kind, pointer))
+        if pointer is None and len(candidates) > 1:  # only decoding tells which one is whole
+            _decoded(file, kind)
+        return file
+
+    return first_good(f"{task.clip}.{kind}", candidates, read)
+
+
+def _content(path: Path, kind: str, pointer: Pointer | None) -> bytes:
+    """The content of a raw file; DataError if it is something else or not the official file."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise unreadable(path, error) from error
     if pointer_in(content):
-        raise DataError(f"{path} is a git-lfs pointer; type {PULL} in its clone")
-    pointer, size = task.pointers.get(kind), len(content)
-    if pointer and size != pointer.bytes:
-        raise DataError(f"{path} has {size} bytes, the official file {pointer.bytes}")
+        raise DataError(
+            f"{path} is a git-lfs pointer; type {PULL} in its clone, or clone {CLIPS.urls[1]} if "
+            "the git-lfs budget of the original is used up"
+        )
+    check_start(content[:START_BYTES], str(path))
+    if pointer and len(content) != pointer.bytes:
+        raise DataError(
+            f"{path} has {len(content)} bytes, the official file {pointer.bytes}; fetch it again"
+        )
     if pointer and hashlib.sha256(content).hexdigest() != pointer.sha256:
-        raise DataError(f"{path} is not the official file: its sha256 differs")
+        raise DataError(f"{path} is not the official file: its sha256 differs; fetch it again")
     if kind == "flv" and not pointer and (missing := missing_bytes(content)):
-        raise DataError(f"{path}: truncated, {missing} bytes are missing at its end")
+        raise DataError(
+            f"{path}: truncated, {missing} bytes are missing at its end; fetch it again"
+        )
     return content
 
 
-def _converted(task: Task, content: Mapping[str, bytes]) -> dict[str, np.ndarray]:
-    samples = parse_wav(content["wav"], RATE_HZ, str(task.files["wav"]))
+def _decoded(file: _File, kind: str) -> np.ndarray:
+    """The samples (T,) of a wav file, or the picture (H, W, 3) of a flv file."""
+    where = str(file.path)
+    if kind == "flv":
+        return read_frame(file.content, where)[0]
+    samples = parse_wav(file.content, RATE_HZ, where)
     if len(samples) < RATE_HZ:
         found = f"{len(samples) / RATE_HZ:.2f} s of sound"
-        raise DataError(f"{task.files['wav']}: {found}; three copies of it must fill 3 s")
-    picture, _ = read_frame(content["flv"], str(task.files["flv"]))
+        raise DataError(f"{where}: {found}; three copies of it must fill 3 s")
+    return samples
+
+
+def _converted(task: Task, files: Mapping[str, _File]) -> dict[str, np.ndarray]:
+    samples, picture = (_decoded(files[kind], kind) for kind in ("wav", "flv"))
     rows, columns = task.size
     small = Image.fromarray(picture).resize((columns, rows), Image.Resampling.BILINEAR)
     return {"frame": np.asarray(small), "samples": samples[:KEPT_SAMPLES]}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import shutil
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,24 +17,27 @@ from datasets.cremad.clip import KEPT_SAMPLES, Outcome, Task, convert, read_resu
 from datasets.cremad.raw import label_of
 from datasets.cremad.spec import PARTS
 from datasets.errors import DataError
-from datasets.loader import Progress
+from datasets.spec import Progress
 from datasets.store.arrays import Streamed
+from datasets.store.atomic import WORK_SUFFIX
 
-CHUNK = 8
 STAGE = "converting clips"
 
 
-def convert_all(tasks: Sequence[Task], processes: int, progress: Progress) -> list[Outcome]:
+def convert_all(
+    tasks: Iterable[Task], count: int, processes: int, progress: Progress
+) -> list[Outcome]:
     """One outcome per task, in their order, whatever the number of processes.
 
-    Raises DataError if the results cannot be written or a process dies; the finished clips stay.
+    `count` tasks come one by one, when the files of each are there. Raises DataError if the
+    results cannot be written or a process dies; the finished clips stay.
     """
     outcomes = []
-    progress(STAGE, 0, len(tasks))
+    progress(STAGE, 0, count)
     try:
         for outcome in _outcomes(tasks, processes):
             outcomes.append(outcome)
-            progress(STAGE, len(outcomes), len(tasks))
+            progress(STAGE, len(outcomes), count)
     except BrokenProcessPool as error:
         again = "the finished clips are kept, so start again"
         raise DataError(f"a process died, perhaps because memory ran out; {again}") from error
@@ -47,7 +50,7 @@ def work_folder(folder: Path, clips: int, size: tuple[int, int]) -> Iterator[Pat
 
     Raises DataError if the disk is too small for the work and its result, or becomes full.
     """
-    work = folder.with_name(f".{folder.name}.work")
+    work = folder.with_name(f".{folder.name}{WORK_SUFFIX}")
     try:
         work.mkdir(parents=True, exist_ok=True)
         _refuse_small_disk(work, clips * (size[0] * size[1] * 3 + 2 * KEPT_SAMPLES))
@@ -61,19 +64,23 @@ def work_folder(folder: Path, clips: int, size: tuple[int, int]) -> Iterator[Pat
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _outcomes(tasks: Sequence[Task], processes: int) -> Iterable[Outcome]:
+def _outcomes(tasks: Iterable[Task], processes: int) -> Iterator[Outcome]:
     if processes == 1:
         yield from map(convert, tasks)
         return
     # Not forked: the calling program may run threads, which a fork leaves in an unknown state.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        yield from pool.map(convert, tasks, chunksize=CHUNK)
-
-
-def available_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    pool = ProcessPoolExecutor(processes, mp_context=context)
+    running: deque[Future[Outcome]] = deque()
+    try:
+        for task in tasks:
+            running.append(pool.submit(convert, task))
+            while running and running[0].done():
+                yield running.popleft().result()
+        for future in running:
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _refuse_small_disk(work: Path, result_bytes: int) -> None:

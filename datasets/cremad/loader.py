@@ -2,7 +2,8 @@
 
 Options of `load`: `front_end` is `257x299` (the shape that the papers state: 16 kHz, window 512,
 overlap 353, standardised per clip) or `257x188` (what the published code computes: 22.05 kHz,
-hop 353); `protocol` also knows `actor_disjoint`, as all 91 actors are in both published lists.
+hop 353). All 91 actors are in both published lists. So `protocol` also knows splits that share no
+actor: `actor_disjoint`, `tfds` (that of TensorFlow Datasets) and `fold_1` to `fold_5`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from datasets.cremad.spec import (
+    ACTOR_PROTOCOLS,
     CLIPS,
     FRONT_ENDS,
     IMAGE_SIZE,
@@ -21,8 +23,9 @@ from datasets.cremad.spec import (
     STAND_IN_IMAGE_SIZE,
     spec_with,
 )
-from datasets.loader import Loader, Progress
-from datasets.spec import PROTOCOLS, DatasetSpec, SplitSize
+from datasets.errors import DataError
+from datasets.loader import Loader
+from datasets.spec import PROTOCOLS, DatasetSpec, FetchOptions, Progress, SplitSize
 from datasets.store.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -37,9 +40,9 @@ class Cremad(Loader):
     recipe_version = RECIPE_VERSION
     options: ClassVar = {
         "front_end": tuple(FRONT_ENDS),
-        "protocol": (*PROTOCOLS, "actor_disjoint"),
+        "protocol": (*PROTOCOLS, *ACTOR_PROTOCOLS),
     }
-    sources = (CLIPS, LISTS)
+    sources = (CLIPS, *LISTS)
     bench_batch_cpu = 4  # 64 samples would take a CPU minutes per step
 
     def loaded_spec(self, manifest: Manifest, options: Mapping[str, Any]) -> DatasetSpec:
@@ -61,13 +64,25 @@ class Cremad(Loader):
 
         write_raw(folder, seed)
 
+    def build_published(
+        self, places: Sequence[Path], folder: Path, fetching: FetchOptions, progress: Progress
+    ) -> Manifest:
+        from datasets.cremad.download import how_to_begin, prepare_while_fetching
+        from datasets.cremad.prepare import PUBLISHED, prepare_release
+        from datasets.store.system import core_count
+
+        if fetching.accept_licence:
+            raw = self.raw_folder(folder)
+            return prepare_while_fetching(places, raw, folder, fetching, progress)
+        if not places:
+            raise DataError(how_to_begin())
+        return prepare_release(places, folder, PUBLISHED, core_count(), progress)
+
     def build(
         self, places: Sequence[Path], folder: Path, seed: int | None, progress: Progress
     ) -> Manifest:
-        from datasets.cremad.prepare import prepare_published, prepare_release, stand_in_release
+        from datasets.cremad.prepare import prepare_release, stand_in_release
 
-        if seed is None:
-            return prepare_published(places, folder, progress)
         release = stand_in_release(self.generated(seed))
         return prepare_release(places, folder, release, 1, progress)
 
@@ -106,4 +121,7 @@ class Cremad(Loader):
         return [*findings(raw), *self.nothing_to_audit("skipped clips")]
 
     def prepare_command(self) -> str:
-        return "./reproduce.sh data prepare cremad --raw DIR with the folder of its files"
+        return (
+            "./reproduce.sh data prepare cremad --accept-licence (or --raw DIR if you have the "
+            "files)"
+        )

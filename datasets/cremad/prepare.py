@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from datasets.cremad.clip import KEPT_SAMPLES, Outcome, Task
-from datasets.cremad.convert import available_cores, convert_all, result_arrays, work_folder
+from datasets.cremad.convert import convert_all, result_arrays, work_folder
 from datasets.cremad.raw import (
+    OFFICIAL,
     POINTERS,
     Pointers,
     RawCremad,
@@ -30,7 +31,7 @@ from datasets.cremad.spec import (
     STAND_IN_IMAGE_SIZE,
 )
 from datasets.errors import DataError
-from datasets.loader import Progress
+from datasets.spec import Progress
 from datasets.store.arrays import write_store
 from datasets.store.manifest import Manifest, digest_of, file_sha256, up_to_date
 
@@ -49,12 +50,14 @@ class Release:
     """`size` (rows, columns) of the stored frames, `image_size` of the square that is trained on.
 
     The published frames have 360 rows and 480 columns; 256 rows keep what a crop of 224 needs.
+    `pointers` is the list of official sizes and checksums, if there is one.
     """
 
     size: tuple[int, int] = (256, 341)
     image_size: int = IMAGE_SIZE
     identity: Mapping[str, str] = field(default_factory=dict)
     stand_in: bool = False
+    pointers: Path | None = None
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -68,7 +71,7 @@ class Release:
         }
 
 
-PUBLISHED = Release()
+PUBLISHED = Release(pointers=OFFICIAL)
 
 
 def stand_in_release(identity: Mapping[str, str]) -> Release:
@@ -76,34 +79,54 @@ def stand_in_release(identity: Mapping[str, str]) -> Release:
     return Release((64, 85), STAND_IN_IMAGE_SIZE, identity, stand_in=True)
 
 
-def prepare_published(places: Sequence[Path], folder: Path, progress: Progress) -> Manifest:
-    """Prepares the published data; raises DataError without raw files."""
-    if not places:
-        raise DataError(f"CREMA-D must be fetched by hand: {how_to_get()}")
-    return prepare_release(places, folder, PUBLISHED, available_cores(), progress)
+@dataclass(frozen=True)
+class Material:
+    """What one preparation reads: raw files, both published lists, and the official sums."""
+
+    release: Release
+    files: RawCremad
+    parts: Parts
+    pointers: Pointers
+
+    @property
+    def clips(self) -> list[str]:
+        """All clips, in the order of the lists."""
+        return [clip for part in PARTS for clip in self.parts[part]]
+
+
+def read_material(places: Sequence[Path], release: Release) -> Material:
+    """Finds the files and reads the lists; raises DataError for a missing or wrong list."""
+    files = find_raw(places)
+    parts = read_split_lists(files.lists)
+    if files.labels:
+        check_label_list(files.labels)
+    sums = files.pointers or release.pointers
+    return Material(release, files, parts, read_pointers(sums) if sums else {})
 
 
 def prepare_release(
     places: Sequence[Path], folder: Path, release: Release, processes: int, progress: Progress
 ) -> Manifest:
     """Verifies, converts and stores every clip; raises DataError, keeping finished clips."""
-    files = find_raw(places)
-    parts = read_split_lists(files.lists)
-    if files.labels:
-        check_label_list(files.labels)
-    pointers = read_pointers(files.pointers) if files.pointers else {}
-    _refuse_missing(files, parts)
-    clips = [clip for part in PARTS for clip in parts[part]]
-    with work_folder(folder, len(clips), release.size) as work:
-        tasks = [_task(clip, files, pointers, release, work) for clip in clips]
-        outcomes = convert_all(tasks, processes, progress)
+    material = read_material(places, release)
+    _refuse_missing(material)
+    return prepare_material(material, material.clips, folder, processes, progress)
+
+
+def prepare_material(
+    material: Material, ready: Iterable[str], folder: Path, processes: int, progress: Progress
+) -> Manifest:
+    """As `prepare_release`. `ready` names each clip as soon as its files are there."""
+    clips, size = material.clips, material.release.size
+    with work_folder(folder, len(clips), size) as work:
+        tasks = (_task(clip, material, work) for clip in ready)
+        done = {o.clip: o for o in convert_all(tasks, len(clips), processes, progress)}
+        outcomes = [done[clip] for clip in clips]
         problems = {o.clip: o.problem for o in outcomes if o.problem}
-        refuse_if_many(problems, len(clips), how_to_get())
-        used = {part: [c for c in parts[part] if c not in problems] for part in PARTS}
+        refuse_if_many(problems, len(clips))
+        used = {part: [c for c in material.parts[part] if c not in problems] for part in PARTS}
         return write_store(
-            folder,
-            result_arrays(used, work, release.size),
-            **_about(files, release, used, outcomes, pointers),
+            folder, result_arrays(used, work, size), **_about(material, used, outcomes)
         )
 
 
@@ -130,42 +153,44 @@ def _list_sums(files: RawCremad) -> dict[str, str]:
     return {name: file_sha256(path) for name, path in lists.items()}
 
 
-def _refuse_missing(files: RawCremad, parts: Parts) -> None:
+def _refuse_missing(material: Material) -> None:
     """Says at once, not after an hour, that most files are not there."""
-    clips = [clip for part in PARTS for clip in parts[part]]
-    folders = ((clip, kind) for clip in clips for kind in KINDS if (clip, kind) not in files.files)
+    clips, there = material.clips, material.files.files
+    folders = ((clip, kind) for clip in clips for kind in KINDS if (clip, kind) not in there)
     missing = {clip: f"{KINDS[kind]}/{clip}.{kind} is missing" for clip, kind in folders}
     refuse_if_many(missing, len(clips), how_to_get())
 
 
-def _task(clip: str, files: RawCremad, pointers: Pointers, release: Release, work: Path) -> Task:
-    chosen = {kind: files.files[clip, kind] for kind in KINDS if (clip, kind) in files.files}
+def _task(clip: str, material: Material, work: Path) -> Task:
+    files, pointers = material.files.files, material.pointers
+    chosen = {kind: files[clip, kind] for kind in KINDS if (clip, kind) in files}
     known = {kind: pointers[clip, kind] for kind in KINDS if (clip, kind) in pointers}
-    return Task(clip, chosen, known, release.size, work)
+    return Task(clip, chosen, known, material.release.size, work)
 
 
-def _about(
-    files: RawCremad, release: Release, used: Parts, outcomes: Sequence[Outcome], known: Pointers
-) -> dict[str, Any]:
+def _about(material: Material, used: Parts, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The fields of the manifest."""
+    recipe = material.release.recipe
     return {
         "dataset": NAME,
-        "stand_in": release.stand_in,
-        "recipe": release.recipe,
-        "raw": {**_list_sums(files), "clips": digest_of(raw_sums(outcomes))},
-        "facts": facts_of(used, outcomes, known),
-        "fingerprint": data_fingerprint(release.recipe, used, outcomes),
+        "stand_in": material.release.stand_in,
+        "recipe": recipe,
+        "raw": {**_list_sums(material.files), "clips": digest_of(raw_sums(outcomes))},
+        "facts": facts_of(used, outcomes, material.pointers),
+        "fingerprint": data_fingerprint(recipe, used, outcomes),
     }
 
 
-def refuse_if_many(problems: Mapping[str, str], clips: int, how_to_get: str) -> None:
-    """Raises DataError, with the first problem, if too many clips cannot be used."""
+def refuse_if_many(problems: Mapping[str, str], clips: int, remedy: str = "") -> None:
+    """Raises DataError, with the first problem, if too many clips cannot be used.
+
+    `remedy` is for problems that do not say what to do.
+    """
     if len(problems) <= MAX_SKIPPED * clips:
         return
     clip, problem = next(iter(problems.items()))
-    raise DataError(
-        f"{len(problems)} of {clips} clips cannot be used, first {clip}: {problem}; {how_to_get}"
-    )
+    told = f"{len(problems)} of {clips} clips cannot be used, first {clip}: {problem}"
+    raise DataError(f"{told}; {remedy}" if remedy else told)
 
 
 def facts_of(used: Parts, outcomes: Sequence[Outcome], known: Pointers) -> dict[str, Any]:

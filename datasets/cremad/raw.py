@@ -9,22 +9,24 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
-from datasets.cremad.spec import CLIPS, KINDS, LABELS, LISTS, PARTS, PULL
+from datasets.cremad.spec import CLIPS, KINDS, LABELS, LISTS_FOLDER, PARTS, PULL
 from datasets.errors import DataError
-from datasets.raw.find import all_files
-from datasets.raw.idx import read_content
+from datasets.raw.content import read_text, unreadable
+from datasets.raw.find import Search, first_good, search
 from datasets.store.manifest import file_sha256
+from datasets.store.system import original_name
 
+OFFICIAL = Path(__file__).with_name("official_checksums.csv.gz")
+"""Sizes and SHA-256 sums that the git-lfs pointers of the official repository state."""
 POINTERS = ("cremad_lfs_manifest.csv.gz", "cremad_lfs_manifest.csv")
 CLIP = re.compile(r"(?P<actor>\d{4})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_[A-Z]{1,2}", re.ASCII)
 """`1001_DFA_ANG_XX`: actor, sentence, emotion, level."""
-
-POINTERS_BYTES = 1 << 25
-"""Far more than a line for each of the 7,442 clips takes."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def read_split_lists(paths: Mapping[str, Path]) -> dict[str, list[str]]:
 
 def check_label_list(path: Path) -> None:
     """Raises DataError unless stat.csv lists exactly the six emotions."""
-    found = [line.strip(",") for line in _lines(path)]
+    found = [line.strip(",").strip() for line in _lines(path)]
     if sorted(found) != sorted(LABELS):
         raise DataError(f"{path} lists {', '.join(found)}; the emotions are {', '.join(LABELS)}")
 
@@ -72,10 +74,9 @@ def read_pointers(path: Path) -> Pointers:
     Columns: clip, wav_bytes, wav_sha256, flv_bytes, flv_sha256, in any order among others.
     """
     try:
-        text = read_content(path, POINTERS_BYTES).decode()
-        rows = csv.DictReader(io.StringIO(text))
-        if not rows.fieldnames:
-            raise ValueError("the file is empty")
+        text = read_text(path)
+        header = text.partition("\n")[0]
+        rows = csv.DictReader(io.StringIO(text), delimiter=_separator(header))
         return {
             (row["clip"], kind): Pointer(int(row[f"{kind}_bytes"]), row[f"{kind}_sha256"])
             for row in rows
@@ -96,17 +97,19 @@ def actor_of(clip: str) -> int:
     return int(CLIP.fullmatch(clip)["actor"])
 
 
-def _lines(path: Path) -> Iterable[str]:
-    """The lines of a list; the published ones end in CR LF, and one starts with a BOM."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}; fetch it again") from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
+def _lines(path: Path) -> list[str]:
+    """The lines of a list, their fields separated by commas and without quotes."""
+    lines = [line.replace('"', "").strip() for line in read_text(path).splitlines()]
+    return [line.replace(_separator(line), ",") for line in lines if line]
+
+
+def _separator(line: str) -> str:
+    """What separates the fields of a line: spreadsheets write semicolons or tabs, too."""
+    return max(",;\t", key=line.count)
 
 
 def _checked_clip(line: str, where: str) -> str:
-    clip, _, label = line.partition(",")
+    clip, _, label = (field.strip() for field in line.partition(","))
     name = CLIP.fullmatch(clip)
     if name is None or label not in LABELS:
         expected = "expected as 1001_DFA_ANG_XX,ANG"
@@ -120,8 +123,8 @@ POINTER_BYTES = 1024
 """A pointer is shorter (git-lfs, docs/spec.md)."""
 
 _POINTER = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\n(?:\S+ [^\n]*\n)*?"
-    rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,15})\n"
+    rb"version https://git-lfs\.github\.com/spec/v1\r?\n(?:\S+ [^\n]*\n)*?"
+    rb"oid sha256:([0-9a-f]{64})\r?\nsize ([0-9]{1,15})\r?\n"
 )
 
 
@@ -136,9 +139,14 @@ def is_pointer(path: Path) -> bool:
     return pointer_in(_start(path)) is not None
 
 
-def pointers_of(files: Mapping[tuple[str, str], Path]) -> Pointers:
+def pointers_of(files: Mapping[tuple[str, str], Sequence[Path]]) -> Pointers:
     """Size and sha256 of each file, from its pointer or measured; raises DataError."""
-    return {key: _pointer_to(path) for key, path in files.items()}
+    return {key: _pointer_to(best_of(paths)) for key, paths in files.items()}
+
+
+def best_of(paths: Sequence[Path]) -> Path:
+    """The first file that is no pointer; without one, the first."""
+    return next((path for path in paths if not is_pointer(path)), paths[0])
 
 
 def _pointer_to(path: Path) -> Pointer:
@@ -148,61 +156,85 @@ def _pointer_to(path: Path) -> Pointer:
 
 def _start(path: Path) -> bytes:
     """Enough of a file to tell whether it is a pointer."""
-    with path.open("rb") as stream:
-        return stream.read(POINTER_BYTES)
+    try:
+        with path.open("rb") as stream:
+            return stream.read(POINTER_BYTES)
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 @dataclass(frozen=True)
 class RawCremad:
-    """`files` by (clip, `wav` or `flv`); `lists` by split; `labels` is stat.csv."""
+    """All `files` by (clip, `wav` or `flv`); `lists` by split; `labels` is stat.csv."""
 
-    files: dict[tuple[str, str], Path]
+    files: dict[tuple[str, str], list[Path]]
     lists: dict[str, Path]
     labels: Path | None
     pointers: Path | None
 
 
 def find_raw(places: Sequence[Path]) -> RawCremad:
-    """Looks through files and folders (four levels deep); the first of a name wins.
+    """Looks through files and folders, four levels deep.
 
-    Raises DataError if a place or a split list is missing.
+    Of several lists of one name, those that can be read and fit each other. Raises DataError if a
+    place or a split list is missing.
     """
-    clips: dict[tuple[str, str], Path] = {}
-    named: dict[str, list[Path]] = {}
-    for path in all_files(places):
-        kind = path.suffix[1:]
-        if kind in KINDS and CLIP.fullmatch(path.stem):
-            clips.setdefault((path.stem, kind), path)
-        else:
-            named.setdefault(path.name, []).append(path)
-    looked_in = ", ".join(map(str, places))
-    lists = {part: _list(f"{part}.csv", named, looked_in) for part in PARTS}
+    found, clips = search(places), defaultdict(list)
+    for path in found.files:
+        clip, _, kind = original_name(path.name).rpartition(".")
+        if kind.lower() in KINDS and CLIP.fullmatch(clip):
+            clips[clip, kind.lower()].append(path)
+    lists = _lists(found)
     labels = lists["train"].with_name("stat.csv")
-    pointers = [path for name in POINTERS for path in named.get(name, ())]
-    return RawCremad(clips, lists, labels if labels.is_file() else None, next(iter(pointers), None))
+    sums = [path for name in POINTERS for path in found.named(name)]
+    return RawCremad(
+        dict(clips),
+        lists,
+        labels if labels.is_file() else None,
+        first_good(POINTERS[0], sums, _readable_sums) if sums else None,
+    )
 
 
 def how_to_get() -> str:
-    """What a person must fetch, and what to type then."""
+    """What to type to download the files, and how to fetch them by hand."""
     return (
-        f"clone {CLIPS.urls[0]} with git-lfs (there: {PULL}), put train.csv and test.csv from "
-        f"{LISTS.urls[0]} beside it, then type "
+        "type ./reproduce.sh data prepare cremad --accept-licence to download what is missing; "
+        f"or clone {CLIPS.urls[0]} with git-lfs (there: {PULL}; if its git-lfs budget is used up, "
+        f"clone the mirror {CLIPS.urls[1]}), put train.csv and test.csv from {LISTS_FOLDER} "
+        "beside it, then type "
         "./reproduce.sh data prepare cremad --raw DIR"
     )
 
 
-def _list(name: str, named: dict[str, list[Path]], looked_in: str) -> Path:
-    """The split list of this name; other datasets may have files called so, too."""
-    candidates = named.get(name, [])
-    if not candidates:
-        raise DataError(
-            f"{name}, the published split list of CREMA-D, is missing in {looked_in}; "
-            f"get it from {LISTS.urls[0]}"
-        )
-    return next((path for path in candidates if _starts_with_a_clip(path)), candidates[0])
+def _lists(found: Search) -> dict[str, Path]:
+    """The split lists; other datasets may have files called so, too."""
+    candidates = []
+    for part in PARTS:
+        named = found.named(name := f"{part}.csv")
+        if not named:
+            raise DataError(
+                f"{name}, the published split list of CREMA-D, is missing in "
+                f"{', '.join(map(str, found.places))}{found.why_missing([name])}; "
+                f"get it from {LISTS_FOLDER}"
+            )
+        candidates.append([path for path in named if _starts_with_a_clip(path)] or named[:1])
+    together = sorted(product(*candidates), key=lambda pair: len({path.parent for path in pair}))
+    return first_good("train.csv and test.csv", together, _fitting_lists)
+
+
+def _fitting_lists(paths: Sequence[Path]) -> dict[str, Path]:
+    lists = dict(zip(PARTS, paths, strict=True))
+    read_split_lists(lists)
+    return lists
 
 
 def _starts_with_a_clip(path: Path) -> bool:
-    with path.open("rb") as stream:
-        start = stream.read(32).decode("utf-8-sig", "replace")
-    return CLIP.match(start) is not None
+    try:
+        return CLIP.match(next(iter(_lines(path)), "")) is not None
+    except DataError:
+        return False
+
+
+def _readable_sums(path: Path) -> Path:
+    read_pointers(path)
+    return path

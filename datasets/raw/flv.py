@@ -8,6 +8,7 @@ import av
 import numpy as np
 
 from datasets.errors import DataError
+from datasets.raw.content import START_BYTES, check_start
 
 STEP = 29
 """Every 29th frame is kept, from the first on: the whole part of 29.97 frames per second
@@ -31,6 +32,7 @@ def read_frame(content: bytes, where: str) -> tuple[np.ndarray, int]:
     Frames are counted by decoding them: the container states neither number nor rate. Raises
     DataError, naming `where`, for another file, a damaged one, or one without a frame.
     """
+    check_start(content[:START_BYTES], where, {"a FLV file"})
     if content[:3] != b"FLV":
         raise DataError(f"{where}: not an FLV file; it starts with {content[:12]!r}")
     try:

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from datasets.errors import DataError
+from datasets.raw.content import check_file
 
 CHUNK = 16  # clips read at a time: 32 MB of the published visual features in float64
 
@@ -26,6 +27,7 @@ def opened(
 
     Raises DataError for a file that is damaged or holds something else, also while it is read.
     """
+    check_file(path, {"an HDF5 file"})
     try:
         with h5py.File(path, "r") as file:
             yield _checked(file, path, key, shape, kinds)

@@ -1,40 +1,13 @@
-"""The idx format of MNIST: a big-endian header, then uint8 values; plain or gzipped."""
+"""The idx format of MNIST: a big-endian header, then uint8 values."""
 
 from __future__ import annotations
 
-import gzip
 import math
 import struct
-import zlib
-from pathlib import Path
 
 import numpy as np
 
 from datasets.errors import DataError
-
-GZIP_MAGIC = b"\x1f\x8b"
-
-
-def read_content(path: Path, limit: int) -> bytes:
-    """The file's content, unpacked if gzipped; never takes more than `limit` + 1 bytes of memory.
-
-    Raises DataError if it is unreadable, a damaged or truncated gzip, or longer than `limit`.
-    """
-    try:
-        with path.open("rb") as stream:
-            packed = stream.read(2) == GZIP_MAGIC
-            stream.seek(0)
-            source = gzip.GzipFile(fileobj=stream) if packed else stream
-            content = source.read(limit + 1)
-    except EOFError as error:
-        raise DataError(f"{path} is truncated: its gzip stream ends too early") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} is a damaged gzip file: {error}") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(content) > limit:
-        raise DataError(f"{path} holds more than the {limit} bytes expected")
-    return content
 
 
 def parse_idx(content: bytes, ndim: int, where: str) -> np.ndarray:

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from datasets.errors import DataError
+from datasets.raw.content import check_file, unreadable
 
 PLAIN = (str, bytes, int, float, bool)
 _DAMAGE = (
@@ -54,6 +55,7 @@ def unpickle(path: Path) -> Any:
 
     Raises DataError naming what is refused or damaged.
     """
+    check_file(path, {"a pickle"})
     try:
         with (
             path.open("rb") as stream,
@@ -63,7 +65,7 @@ def unpickle(path: Path) -> Any:
     except DataError as error:
         raise DataError(f"{path} is refused: {error}") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise unreadable(path, error) from error
     except _DAMAGE as error:
         what = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(f"{path} is not a complete pickle of numpy arrays: {what}") from error

@@ -9,6 +9,7 @@ import wave
 import numpy as np
 
 from datasets.errors import DataError
+from datasets.raw.content import START_BYTES, check_start
 
 CHANNELS, BITS = 1, 16
 
@@ -18,6 +19,7 @@ def parse_wav(content: bytes, rate_hz: int, where: str) -> np.ndarray:
 
     `where` names the clip in the DataError for anything else.
     """
+    check_start(content[:START_BYTES], where, {"a WAV file"})
     if content[:4] != b"RIFF":
         raise DataError(f"{where}: not a WAV file; it starts with {content[:12]!r}")
     # Some programs write a wrong size into the header, which `wave` would believe.
@@ -28,7 +30,9 @@ def parse_wav(content: bytes, rate_hz: int, where: str) -> np.ndarray:
             expected = (CHANNELS, rate_hz, BITS)
             if layout != expected:
                 names = "(channels, rate in Hz, bits)"
-                raise DataError(f"{where}: {names} is {layout}, expected {expected}")
+                raise DataError(
+                    f"{where}: {names} is {layout}, expected {expected}; use the published file"
+                )
             count = sound.getnframes()
             samples = sound.readframes(count)
     except (wave.Error, EOFError, RuntimeError) as error:  # what `wave` raises on damaged files

@@ -13,13 +13,14 @@ has mean 0 and standard deviation 1 over the words of the training part).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from datasets.errors import DataError
-from datasets.loader import Converted, Loader, Progress
-from datasets.raw.find import all_files
-from datasets.spec import PROTOCOLS, DatasetSpec
+from datasets.loader import Converted, Loader
+from datasets.raw.find import first_good, search
+from datasets.spec import PROTOCOLS, DatasetSpec, Progress
 from datasets.store.manifest import Manifest
 from datasets.urfunny.spec import FILE, OTHER_VERSIONS, SOURCES, SPEC, STAND_IN_WORDS, spec_with
 
@@ -51,12 +52,17 @@ class UrFunny(Loader):
 
         write_raw(folder / FILE, seed)
 
-    def find_raw(self, places: Sequence[Path]) -> dict[str, Path]:
-        """The file itself under any name, or the first `humor.pkl` in a folder."""
-        for path in all_files(places):
-            if path.name == FILE or path in places:
-                return {FILE: path}
+    def find_raw(self, places: Sequence[Path], stand_in: bool = False) -> dict[str, Path]:
+        """The file itself under any name, or the first readable `humor.pkl` in a folder."""
+        found = search(places)
+        candidates = [path for path in found.files if path in places] + found.named(FILE)
+        if candidates := list(dict.fromkeys(candidates)):
+            check = partial(self.check_raw, FILE, stand_in=stand_in)
+            # A pickle tells only in full whether it is whole: one alone is read when it is used.
+            use = check if len(candidates) == 1 else _readable
+            return {FILE: first_good(FILE, candidates, use)}
         where = f" in {', '.join(map(str, places))}" if places else ""
+        where += found.why_missing([FILE])
         raise DataError(
             f"{FILE} is missing{where}; fetch it by hand from {SOURCES[0].urls[0]} and "
             "type ./reproduce.sh data prepare urfunny --raw FILE"
@@ -103,3 +109,11 @@ class UrFunny(Loader):
 
     def prepare_command(self) -> str:
         return "./reproduce.sh data prepare urfunny --raw FILE, with the humor.pkl of MultiBench"
+
+
+def _readable(path: Path) -> Path:
+    """The path, if the whole pickle can be read."""
+    from datasets.urfunny.raw import read_raw
+
+    read_raw(path)
+    return path

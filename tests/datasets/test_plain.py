@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from datasets.errors import DataError
-from datasets.loader import Loader, silent
-from datasets.spec import DatasetSpec, RawSource
+from datasets.loader import Loader
+from datasets.spec import DatasetSpec, RawSource, silent
 
 PARTS = ("train", "val", "test")
 

@@ -35,6 +35,7 @@ from datasets.avmnist.recordings import read_recordings
 from datasets.cremad import raw as lists
 from datasets.cremad.spec import LABELS
 from datasets.raw import idx, wav
+from datasets.raw.content import read_content
 from datasets.raw.flv import missing_bytes, read_frame
 from datasets.raw.hdf5 import read_chunks
 from datasets.raw.unpickle import unpickle
@@ -217,7 +218,7 @@ def _images_and_sounds(folder: Path) -> list[Target]:
 
 
 def _idx(path: Path) -> object:
-    return idx.parse_idx(idx.read_content(path, 10_000), 3, path.name)
+    return idx.parse_idx(read_content(path, 10_000), 3, path.name)
 
 
 def _recordings(path: Path) -> object:

@@ -132,11 +132,21 @@ def test_sources_fit_a_terminal_and_leave_nothing_out(capsys) -> None:
 
 def test_sources_of_one_dataset_say_who_fetches_them(capsys) -> None:
     text = text_of(capsys, "sources", "cremad")
-    assert "by a person" in text and "data prepare cremad --raw DIR" in text
+    assert "on consent" in text and "data prepare cremad --accept-licence" in text
     assert "humor.pkl" not in text and "other versions" not in text
     text = text_of(capsys, "sources", "avmnist")
-    assert "by a person" not in text and "9,912,422 bytes" in text
+    assert "by hand" not in text and "on consent" not in text and "9,912,422 bytes" in text
     assert text.index("not read") < text.index("avmnist.tar.gz")
+
+
+def test_consent_and_mirror_are_for_prepare(capsys) -> None:
+    for words in (["--accept-licence"], ["--mirror", "http://127.0.0.1:9"]):
+        assert "data sources downloads nothing" in error_of(capsys, "sources", *words)
+
+
+def test_cremad_without_consent_is_one_line_with_the_licence(capsys, data_dir: Path) -> None:
+    error = error_of(capsys, "prepare", "cremad")
+    assert "ODbL" in error and "--accept-licence" in error
 
 
 def test_status_says_sizes_and_protocols(capsys, data_dir: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from datasets.audit.checks import balance, examples, identical, repeated, selection, shared
 from datasets.audit.findings import Sample, under_protocols
 from datasets.errors import DataError
-from datasets.raw.find import found_files
+from datasets.raw.find import search
 from datasets.registry import audit
 
 CHECKS = (repeated, partial(shared, kind="actor"), partial(identical, kind="wav"), balance)
@@ -150,5 +150,6 @@ def test_files_are_found_by_name_at_most_four_levels_deep(tmp_path: Path) -> Non
     far.mkdir(parents=True)
     for path in (near / "a.txt", far / "a.txt", far / "b.txt", tmp_path / "c.txt"):
         path.write_text("")
-    assert found_files([tmp_path], ["a.txt", "b.txt"]) == {"a.txt": near / "a.txt"}
-    assert found_files([far / "b.txt"], ["b.txt"]) == {"b.txt": far / "b.txt"}
+    found = search([tmp_path])
+    assert found.named("a.txt") == [near / "a.txt"] and not found.named("b.txt")
+    assert search([far / "b.txt"]).named("b.txt") == [far / "b.txt"]

@@ -150,13 +150,13 @@ def test_a_pointer_stands_for_its_file(tmp_path: Path) -> None:
     content = b"RIFF of a sound"
     (tmp_path / "real").write_bytes(content)
     (tmp_path / "pointer").write_bytes(pointer_file(content))
-    files = {("a", "wav"): tmp_path / "real", ("b", "wav"): tmp_path / "pointer"}
+    files = {("a", "wav"): [tmp_path / "real"], ("b", "wav"): [tmp_path / "pointer"]}
     known = pointers_of(files)
     assert known["a", "wav"] == known["b", "wav"]
     assert known["a", "wav"].bytes == len(content)
     assert pointer_in(content) is pointer_in(pointer_file(content) + b"more") is None
     with pytest.raises(DataError, match="gone cannot be read"):
-        pointers_of({("c", "wav"): tmp_path / "gone"})
+        pointers_of({("c", "wav"): [tmp_path / "gone"]})
 
 
 ROWS = [("Bark", "v0", 0, 10), ("Bark", "v1", 2, 5), ("Goat", "v2", 0, 0), ("Goat", "v3", 0, 10)]
@@ -201,10 +201,10 @@ def manifest(**facts: object) -> Manifest:
 
 
 def test_what_preparations_report_is_repeated() -> None:
-    skipped = {"rows": {}, "skipped": {"1001_DFA_ANG_XX": "is empty"}, "verified": True}
+    skipped = {"rows": {}, "skipped": {"1001_DFA_ANG_XX": "is empty"}, "unverified": 0}
     assert audit_cremad.skipped(manifest(**skipped)).severity == "note"
     assert audit_cremad.skipped(manifest(**{**skipped, "skipped": {}})).severity == "ok"
-    unverified = audit_cremad.skipped(manifest(rows={}, skipped={}, verified=False))
+    unverified = audit_cremad.skipped(manifest(rows={}, skipped={}, unverified=1))
     assert unverified.severity == "note" and "not verified" in unverified.text
     differing = {"labels.h5": [3, 5], "right_label.h5": []}
     told = audit_ave.published_labels(manifest(differing=differing))

@@ -10,7 +10,8 @@ import numpy as np
 from datasets.ave import stand_in
 from datasets.ave.loader import Ave
 from datasets.ave.spec import STAND_IN, Release
-from datasets.loader import PrepareReport, Progress, silent
+from datasets.loader import PrepareReport
+from datasets.spec import Progress, silent
 
 RELEASE = Release({"train": 30, "val": 6, "test": 6}, STAND_IN.shapes, 6)
 

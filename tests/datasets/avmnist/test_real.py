@@ -85,10 +85,10 @@ def test_spectrograms_are_the_drawn_ones(real_raw: Path, take: int) -> None:
 
 
 def test_the_raw_files_are_the_ones_in_the_list_of_sources(real_raw: Path) -> None:
-    files = scan([real_raw]).files
+    named = scan([real_raw]).search.named
     pinned = {source.file: source for source in SOURCES if source.sha256}
     assert len(pinned) == 4
-    assert all(problem_with(files[name], source) is None for name, source in pinned.items())
+    assert all(problem_with(named(name)[0], source) is None for name, source in pinned.items())
 
 
 def test_one_changed_sample_of_one_clip_is_found(real_raw: Path) -> None:
@@ -105,7 +105,7 @@ def test_without_raw_only_missing_files_are_downloaded(
 ) -> None:
     monkeypatch.setattr("urllib.request.urlopen", offline)
     found = scan([real_raw])
-    places = {source.file: found.files.get(source.file) for source in SOURCES}
+    places = {source.file: next(iter(found.search.named(source.file)), None) for source in SOURCES}
     places[FSDD.file] = next(place for place in found.recordings if place.is_file())
     downloads = tmp_path / "raw" / "avmnist"
     downloads.mkdir(parents=True)

@@ -9,7 +9,8 @@ from datasets.cremad.loader import Cremad
 from datasets.cremad.prepare import Release, prepare_release
 from datasets.cremad.spec import KINDS, LABELS
 from datasets.cremad.stand_in import write_lists
-from datasets.loader import PrepareReport, silent
+from datasets.loader import PrepareReport
+from datasets.spec import silent
 
 SMALL = Release(size=(32, 43), image_size=28, identity={"generated": "test"}, stand_in=True)
 TRAIN = [f"{actor}_DFA_{label}_XX" for actor in (1001, 1002, 1003) for label in LABELS]

@@ -62,8 +62,9 @@ def test_a_missing_list_is_named_with_its_source(raw: Path, part: str) -> None:
             "with its emotion; expected as 1001_DFA_ANG_XX,ANG",
         ),
         ("../../etc/passwd,ANG\n", "is not a clip with its emotion"),
-        ("", r"train\.csv lists no clip"),
-        ("\xff\xfe", r"train\.csv cannot be read"),
+        ("\n", r"train\.csv lists no clip"),
+        ("", r"train\.csv is empty"),
+        ("\xfc\xfe", r"train\.csv cannot be read"),
     ],
 )
 def test_a_wrong_line_is_named(raw: Path, train: str, text: str) -> None:

@@ -25,11 +25,12 @@ from datasets.cremad.raw import (
     read_pointers,
     read_split_lists,
 )
-from datasets.cremad.spec import KINDS, LABELS
+from datasets.cremad.spec import FOLDS, KINDS, LABELS
 from datasets.cremad.splits import split_rows
 from datasets.cremad.stand_in import write_clips
 from datasets.errors import DataError
 from datasets.store.manifest import read_manifest
+from datasets.store.splits import split_fingerprint
 from datasets.tensors.dataset import Dataset, SplitTensors
 from tests.datasets.conftest import REPOSITORY
 
@@ -124,6 +125,36 @@ def test_no_actor_is_in_two_splits_and_classes_are_balanced(real_clips) -> None:
         assert np.abs(shares - every).max() < 0.006
     again = split_rows(*real_clips, "actor_disjoint")
     assert all(np.array_equal(rows[s], again[s]) for s in rows)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "sizes", "fingerprint"),
+    [
+        ("actor_disjoint", (5966, 738, 738), "fd98e1c56d2024b1"),
+        ("tfds", (5144, 738, 1556), "18a69643d36b1345"),
+        ("fold_1", (4427, 1476, 1539), "ab296ac916452bd2"),
+        ("fold_2", (4490, 1476, 1476), "c742430f981c674c"),
+        ("fold_3", (4490, 1476, 1476), "3520e9931a2b76ce"),
+        ("fold_4", (4491, 1475, 1476), "eb0b990b3a908891"),
+        ("fold_5", (4428, 1539, 1475), "70688de477b33cdd"),
+    ],
+)
+def test_splits_by_actor_are_the_published_ones(
+    real_clips, protocol: str, sizes: tuple[int, ...], fingerprint: str
+) -> None:
+    clips = real_clips[0]
+    rows = split_rows(*real_clips, protocol)
+    assert tuple(map(len, rows.values())) == sizes
+    names = {split: [clips[i] for i in index] for split, index in rows.items()}
+    assert split_fingerprint(**names)[:16] == fingerprint
+    actors = [{actor_of(clip) for clip in own} for own in names.values()]
+    assert sum(map(len, actors)) == len(set.union(*actors)) == 91
+
+
+def test_every_actor_is_tested_in_one_fold_and_validates_in_another(real_clips) -> None:
+    folds = [split_rows(*real_clips, protocol) for protocol in FOLDS]
+    for split in ("val", "test"):
+        assert sorted(np.concatenate([rows[split] for rows in folds])) == [*range(7442)]
 
 
 @pytest.mark.parametrize(("front_end", "frames"), [("257x299", 299), ("257x188", 188)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,16 +12,13 @@ from datasets.errors import DataError
 from datasets.raw import fetch as fetch_module
 from datasets.raw.fetch import fetch
 from datasets.spec import RawSource
-from tests.datasets.raw.server import CONTENT, Server
+from tests.datasets.raw.server import CONTENT, Server, running
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    server = Server()
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with running() as server:
+        yield server
 
 
 def source(*urls: str, pinned: bool = True) -> RawSource:

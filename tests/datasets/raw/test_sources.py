@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from datasets.avmnist import raw as avmnist_raw
-from datasets.cremad.spec import KINDS, LISTS
+from datasets.cremad.spec import CLIPS, KINDS
 from datasets.registry import LOADERS
-from datasets.spec import RawSource
+from datasets.spec import FetchOptions, RawSource, silent
 
 READ = [source for loader in LOADERS.values() for source in loader.sources]
 OTHERS = [source for loader in LOADERS.values() for source in loader.other_versions]
@@ -24,18 +24,18 @@ def test_a_source_says_where_what_and_whose(source: RawSource) -> None:
     assert source.sha256 is None or re.fullmatch("[0-9a-f]{64}", source.sha256)
 
 
-def test_only_what_may_be_copied_is_downloaded_and_all_else_needs_a_person() -> None:
+def test_what_may_not_be_copied_needs_consent_and_other_versions_a_person() -> None:
     automatic = [source for source in READ if source.automatic]
-    assert automatic == list(LOADERS["avmnist"].sources)
-    assert all(source.redistributable for source in automatic)
-    assert not any(s.automatic or s.redistributable for s in OTHERS)
-    assert [s for s in READ if s.redistributable and not s.automatic] == [LISTS]
+    assert automatic == [*LOADERS["avmnist"].sources, *LOADERS["cremad"].sources]
+    assert [source for source in automatic if source.needs_consent] == [CLIPS]
+    assert not any(s.automatic or s.redistributable or s.needs_consent for s in OTHERS)
+    assert [s for s in READ if s.redistributable and not s.automatic] == []
 
 
 def test_another_version_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched = []
     monkeypatch.setattr(avmnist_raw, "fetch", lambda source, *_, **__: fetched.append(source))
-    avmnist_raw.download(tmp_path, lambda *_: None)
+    avmnist_raw.download(tmp_path, FetchOptions(), silent)
     assert fetched == list(LOADERS["avmnist"].sources) and len(fetched) == 5
 
 

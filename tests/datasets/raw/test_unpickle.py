@@ -161,7 +161,7 @@ def test_a_registered_extension_is_refused_too(tmp_path: Path) -> None:
 def test_a_torch_file_is_refused(tmp_path: Path) -> None:
     stream = io.BytesIO()
     torch.save({"x": torch.ones(2)}, stream)
-    with pytest.raises(DataError, match=r"x\.pkl is (refused|not a complete pickle)"):
+    with pytest.raises(DataError, match=r"x\.pkl is a zip archive"):
         unpickle(written(tmp_path, stream.getvalue()))
 
 
@@ -220,7 +220,7 @@ def test_deep_nesting_is_harmless(tmp_path: Path, inner: bytes) -> None:
 def test_a_truncated_file_is_named_wherever_it_ends(tmp_path: Path) -> None:
     content = pickle.dumps({"a": ARRAYS["float32"], "b": PLAIN}, 4)
     for end in range(len(content)):
-        with pytest.raises(DataError, match=r"x\.pkl is (refused|not a complete pickle)"):
+        with pytest.raises(DataError, match=r"x\.pkl is (refused|not a complete pickle|empty)"):
             unpickle(written(tmp_path, content[:end]))
 
 
