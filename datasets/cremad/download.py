@@ -17,7 +17,7 @@ from datasets.cremad.raw import Pointer, how_to_get
 from datasets.cremad.spec import CLIP_ADDRESSES, CLIPS, KINDS, LISTS, PARTS
 from datasets.errors import DataError, counted
 from datasets.raw.fetch import Fetched, fetch, fetch_all
-from datasets.raw.find import found_files
+from datasets.raw.find import search
 from datasets.spec import FetchOptions, Progress, RawSource
 from datasets.store.manifest import Manifest
 from datasets.store.system import core_count
@@ -43,7 +43,7 @@ def prepare_while_fetching(
     material = _material(places, raw, fetching, progress)
     sources = _missing(material, raw, fetching)
     _refuse_small_disk(raw, sources)
-    kept = {key: raw / source.file for key, source in sources.items()}
+    kept = {key: [raw / source.file] for key, source in sources.items()}
     files = replace(material.files, files={**material.files.files, **kept})
     material = replace(material, files=files)
     waiting = Counter(clip for clip, _ in sources)
@@ -57,8 +57,8 @@ def _material(
     places: Sequence[Path], raw: Path, fetching: FetchOptions, progress: Progress
 ) -> Material:
     """What there is, with the published lists, which are small and come first."""
-    there = found_files(places, [source.file for source in LISTS])
-    if not all(f"{part}.csv" in there for part in PARTS):
+    there = search(places)
+    if not all(there.named(f"{part}.csv") for part in PARTS):
         for source in LISTS:
             fetch(fetching.of(source), raw, progress=progress)
     return read_material([*places, *([raw] if raw.is_dir() else [])], PUBLISHED)
@@ -71,10 +71,10 @@ def _missing(
     sources = {}
     for clip in material.clips:
         for kind in KINDS:
-            path = material.files.files.get((clip, kind))
             pointer = _pointer(material, clip, kind)
-            is_elsewhere = path is not None and raw not in path.parents
-            if not (is_elsewhere and path.stat().st_size == pointer.bytes):
+            found = material.files.files.get((clip, kind), [])
+            elsewhere = [path for path in found if raw not in path.parents]
+            if not any(path.stat().st_size == pointer.bytes for path in elsewhere):
                 sources[clip, kind] = fetching.of(_source(clip, kind, pointer))
     return sources
 
