@@ -19,6 +19,7 @@ from datasets.errors import DataError, unknown
 from datasets.raw.content import check_file
 from datasets.raw.find import first_good, search
 from datasets.spec import (
+    NO_CONSENT,
     PROTOCOLS,
     THREE_PARTS,
     DatasetSpec,
@@ -137,7 +138,7 @@ class Loader(ABC):
         *,
         progress: Progress,
         force: bool,
-        fetching: FetchOptions,
+        fetching: FetchOptions = NO_CONSENT,
     ) -> PrepareReport:
         """Builds the prepared folder from raw files, unless it already holds their data.
 

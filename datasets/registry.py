@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from datasets.errors import DataError, unknown
 from datasets.loader import Loader, PrepareReport
-from datasets.spec import DatasetSpec, FetchOptions, Progress, SplitSize, silent
+from datasets.spec import NO_CONSENT, DatasetSpec, FetchOptions, Progress, SplitSize, silent
 from datasets.tensors.label_noise import noisy_fingerprint, taken_from, with_label_noise
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ def _found() -> dict[str, Loader]:
 
 
 LOADERS = _found()
-NO_CONSENT = FetchOptions()
 
 
 def loader_of(name: str) -> Loader:

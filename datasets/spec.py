@@ -73,6 +73,9 @@ class FetchOptions:
         return replace(source, urls=(f"{self.mirror.rstrip('/')}/{source.file}", *source.urls))
 
 
+NO_CONSENT = FetchOptions()
+
+
 @dataclass(frozen=True)
 class SplitSize:
     """The number of samples in a split.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.error import URLError
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import requests
 import torch
 
 from datasets import registry
@@ -103,7 +103,7 @@ def test_one_changed_sample_of_one_clip_is_found(real_raw: Path) -> None:
 def test_without_raw_only_missing_files_are_downloaded(
     real_raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("urllib.request.urlopen", offline)
+    monkeypatch.setattr("requests.Session.get", offline)
     found = scan([real_raw])
     places = {source.file: next(iter(found.search.named(source.file)), None) for source in SOURCES}
     places[FSDD.file] = next(place for place in found.recordings if place.is_file())
@@ -118,5 +118,5 @@ def test_without_raw_only_missing_files_are_downloaded(
 
 
 def offline(*_: object, **__: object) -> None:
-    """Takes the place of urlopen."""
-    raise URLError("offline")
+    """Takes the place of `requests.Session.get`."""
+    raise requests.ConnectionError("offline")
