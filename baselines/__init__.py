@@ -8,6 +8,7 @@ from msam.msam import MSAM
 
 register("msam")(MSAM)
 for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+    if _module.name.isidentifier():  # not `agm (1).py` or `agm copy.py`, which a person left
+        import_module(f"{__name__}.{_module.name}")
 
 __all__ = ["METHODS", "build_method", "method_class", "register"]

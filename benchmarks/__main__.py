@@ -6,11 +6,14 @@ import sys
 from importlib import import_module
 
 from benchmarks.cli.verbs import parse, usage
+from benchmarks.host import Ended, ending_cleanly, set_up_environment
 
 
 def main(words: list[str]) -> int:
-    """Exit status: 0, 2 for bad input with one line that says what is wrong, 130 if interrupted."""
+    """Exit status: 0, 2 for bad input with one line that says what is wrong, 130 if interrupted,
+    143 if the system ended it."""
     sys.stdout.reconfigure(errors="replace")  # a table has characters that ASCII lacks
+    set_up_environment()
     try:
         if not words or words[0] in ("-h", "--help"):
             say(usage())
@@ -18,13 +21,17 @@ def main(words: list[str]) -> int:
         arguments = parse(words)
         # Each verb imports only what it needs: `list` and `status` must start at once.
         module, _, function = arguments.function.partition(":")
-        return getattr(import_module(module), function)(arguments, say)
+        with ending_cleanly():
+            return getattr(import_module(module), function)(arguments, say)
     except BrokenPipeError:  # the reader of our lines has closed the pipe
         sys.stdout = None
         return 0
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Ended as error:
+        print(f"ended by {error}; the same command goes on from what is finished", file=sys.stderr)
+        return 143
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
         return 130

@@ -85,3 +85,90 @@ def test_packages_in_the_callers_folder_do_not_replace_ours(tmp_path):
     starts = re.compile(r'sys\.executable, "-m", "benchmarks|quote\(sys\.executable\)\}(?! -P)')
     for path in (ROOT / "benchmarks").rglob("*.py"):
         assert not starts.search(path.read_text(encoding="utf-8")), path
+
+
+def started(command, **environment):
+    """What an entry of the script prints; it must succeed and name no other folder."""
+    words = {"PYTHON": sys.executable, **environment}
+    kept = {name: value for name, value in os.environ.items() if name != "CDPATH"}
+    return subprocess.run(
+        command, env=kept | words, capture_output=True, text=True, cwd=environment.get("PWD", "/")
+    )
+
+
+def test_cdpath_changes_no_folder(checkout):
+    """cd prints the folder that it found through CDPATH."""
+    parent, name = checkout.parent, checkout.name
+    inside = ["bash", "-c", f"cd '{parent}' && CDPATH='{parent}' bash '{name}/reproduce.sh' list"]
+    done = started(inside, VENV=str(checkout / "my venv"))
+    assert done.returncode == 0, done.stderr
+    relative = f"cd '{checkout}' && CDPATH='{checkout}' bash reproduce.sh list"
+    done = started(["bash", "-c", relative], VENV="my venv")
+    assert done.returncode == 0 and not done.stdout, done.stderr
+    assert sorted(p.name for p in checkout.iterdir() if p.is_dir()) == ["my venv"]
+
+
+@pytest.mark.parametrize("links", [1, 3])
+def test_a_link_to_the_script_finds_the_checkout(checkout, tmp_path_factory, links):
+    folder = tmp_path_factory.mktemp("bin")
+    target = checkout / "reproduce.sh"
+    for number in range(links):
+        link = folder / f"msam{number}"
+        link.symlink_to(target)
+        target = link.name  # a relative one, from the second on
+    done = started(["bash", str(link), "list"], VENV=str(checkout / "my venv"))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("shell", ["sh", "dash", "bash --posix"])
+def test_other_shells_hand_over_to_bash(checkout, shell):
+    if not shutil.which(shell.split()[0]):
+        pytest.skip(f"no {shell}")
+    script = str(checkout / "reproduce.sh")
+    done = started([*shell.split(), script, "list"], VENV=str(checkout / "my venv"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_colon_in_the_path_is_one_clear_line(checkout):
+    other = checkout / "run 12:30"
+    other.mkdir()
+    for name in ("reproduce.sh", "requirements.txt"):
+        shutil.copy(checkout / name, other)
+    done = started(["bash", str(other / "reproduce.sh"), "list"], VENV=str(checkout / "my venv"))
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "colon" in done.stderr and "12:30" in done.stderr
+
+
+def test_a_tilde_in_the_name_of_the_environment_is_the_home_folder(checkout):
+    script = str(checkout / "reproduce.sh")
+    done = started(["bash", script, "list"], VENV="~/my venv", HOME=str(checkout))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"])
+def test_settings_that_would_replace_the_environment_are_dropped(checkout, name):
+    python = checkout / "my venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\necho "${{{name}:-unset}} ${{PYTHONUTF8}}"\n')
+    done = started(
+        ["bash", str(checkout / "reproduce.sh"), "list"],
+        VENV=str(checkout / "my venv"),
+        **{name: "/elsewhere"},
+    )
+    assert set(done.stdout.split("\n")[:-1]) <= {"unset ", "unset 1"}, done.stdout
+
+
+def test_a_clone_made_by_git_for_windows_has_no_carriage_returns(tmp_path):
+    """`core.autocrlf=true` is its default; .gitattributes overrules it."""
+    git = ["git", "-c", "core.autocrlf=true", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    names = ("reproduce.sh", "requirements.txt", ".gitattributes", "README.md")
+    for name in names:
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n\r\n")
+    subprocess.run([*git, "add", "."], check=True)
+    for path in tmp_path.glob("[a-zR]*"):
+        path.unlink()
+    subprocess.run([*git, "checkout", "-q", "."], check=True)
+    for name in names:
+        assert b"\r" not in (tmp_path / name).read_bytes(), name
+    assert (tmp_path / "figure.png").read_bytes() == b"\x89PNG\r\n\x1a\n\r\n"

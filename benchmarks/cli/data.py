@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.cli.session import Say
 from benchmarks.configs.load import load_config, lookup
+from benchmarks.host import path_in
 from benchmarks.plan import workspace
 from benchmarks.records.files import write_json
 from datasets import registry
@@ -97,7 +97,7 @@ def _sources(arguments: Namespace, say: Say) -> None:
 
 def _raw_places(arguments: Namespace) -> list[Path]:
     """What `--raw` names, else MSAM_RAW_DIR, else nothing."""
-    return arguments.raw or [Path(p) for p in [os.environ.get("MSAM_RAW_DIR")] if p]
+    return arguments.raw or [place for place in [path_in("MSAM_RAW_DIR")] if place]
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.records.status import Status, statuses
 from benchmarks.studies.sharpness.sharpness_files import Curvature, Surface, readable
 from datasets.errors import counted
+from datasets.store.system import listed
 
 if TYPE_CHECKING:
     from benchmarks.report.figures.write import Figures
@@ -132,11 +133,11 @@ def _write_page(
     )
 
     config, folders = session.config, session.folders
-    measured = sorted((folders.root / "sharpness").glob("*.json"))
+    measured = listed(folders.root / "sharpness", "*.json")
     rows = sharpness_rows(config, records, readable(Curvature.load, measured, session.say))
     files = [folders.tables / "compute.csv"]
     trained, checkpoints = {}, folders.root / "checkpoints"
-    if any(checkpoints.glob("*.pt")):  # torch takes seconds to import, and few folders have any
+    if listed(checkpoints, "*.pt"):  # torch takes seconds to import, and few folders have any
         from benchmarks.training.checkpoint import trained_seconds
 
         trained = trained_seconds(checkpoints)
@@ -182,7 +183,7 @@ def draw(session: Session, records: Sequence[RunRecord], selection: str) -> Figu
     config, root = session.config, session.folders.root
     suites = [name for name, suite in config.suites.items() if suite.source == "paper"]
     cells = {suite: session.cells(suite) for suite in suites}
-    surfaces = readable(Surface.load, sorted((root / "landscape").glob("*.csv")), session.say)
+    surfaces = readable(Surface.load, listed(root / "landscape", "*.csv"), session.say)
     made = make_figures(config, session.profile_name, cells, records, selection)
     made += surface_figures(config, records, surfaces)
     return write_figures(made, root / "figures", PROCESSES)

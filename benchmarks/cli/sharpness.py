@@ -18,6 +18,7 @@ from benchmarks.studies.sharpness.sharpness_files import (
     curvature_path,
     readable,
 )
+from datasets.store.system import listed
 
 
 def sharpness(arguments: Namespace, say: Say) -> int:
@@ -95,10 +96,10 @@ def _report(runs: Sequence[RunRecord], settings: CurvatureSettings, session: Ses
     found = [Curvature.load(curvature_path(folders, run.run_id, settings)) for run in runs]
     session.say(sharpness_text(sharpness_rows(config, runs, found)))
     table = folders.tables / "sharpness.csv"
-    every = sorted((folders.root / "sharpness").glob("*.json"))
+    every = listed(folders.root / "sharpness", "*.json")
     every = readable(Curvature.load, every, session.say)
     write_sharpness(sharpness_rows(config, records, every), table)
-    surfaces = sorted((folders.root / "landscape").glob("*.csv"))
+    surfaces = listed(folders.root / "landscape", "*.csv")
     surfaces = readable(Surface.load, surfaces, session.say)
     figures = surface_figures(config, records, surfaces)
     files = write_figures(figures, folders.root / "figures").files

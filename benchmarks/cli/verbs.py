@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmarks.configs.load import load_suites
+from benchmarks.host import user_path
 from msam.parameters import nearest
 
 DEFAULT_SELECTION = "val-best"
@@ -61,11 +62,19 @@ def setting(text: str) -> tuple[str, Any]:
     return name, value
 
 
+def path(text: str) -> Path:
+    """A path, in which a leading ~ is the home folder."""
+    try:
+        return user_path(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 # Which results
 _PROFILES = "one of those that ./reproduce.sh list shows"
 PROFILE = option("--profile", help=f"{_PROFILES} (default: paper if it can run, else demo)")
 TUNE_PROFILE = option("--profile", default="tune", help=f"{_PROFILES} (default: tune)")
-OUT = option("--out", type=Path, help="folder for results (default: results/<profile>)")
+OUT = option("--out", type=path, help="folder for results (default: results/<profile>)")
 PROTOCOL = option(
     "--protocol",
     help="how datasets are split: validation (default); published, which chooses epochs on the "
@@ -177,7 +186,7 @@ TABLE = (*RESULTS, *TRAINING, KEEP_WEIGHTS, *PLAN, SEEDS, SELECTION)
 
 # Of one verb
 MERGE = (
-    option("folders", nargs="+", type=Path, metavar="DIR", help="results of other machines"),
+    option("folders", nargs="+", type=path, metavar="DIR", help="results of other machines"),
     option(
         "--keep",
         choices=("ours", "theirs"),
@@ -201,7 +210,7 @@ DATA = (
     option("names", nargs="*", metavar="NAME", help="datasets (prepare: one; others: default all)"),
     option(
         "--raw",
-        type=Path,
+        type=path,
         action="append",
         default=[],
         metavar="DIR",
@@ -219,12 +228,12 @@ DATA = (
         metavar="URL",
         help="prepare: an address with the publishers' files, tried before the official ones",
     ),
-    option("--out", type=Path, metavar="FILE", help="audit: findings also as JSON"),
+    option("--out", type=path, metavar="FILE", help="audit: findings also as JSON"),
 )
 BENCH = (
     option(
         "--out",
-        type=Path,
+        type=path,
         help="folder for tables and JSON (default: results/bench/local, where --dry-run looks "
         "first)",
     ),
@@ -237,7 +246,7 @@ BENCH = (
     ),
     option("--rounds", type=int, default=7, help="timings of each (default: 7)"),
 )
-FORENSICS_OUT = option("--out", type=Path, help="folder (default: results/forensics)")
+FORENSICS_OUT = option("--out", type=path, help="folder (default: results/forensics)")
 METHOD_NAME = option("name", help="lower-case words joined by _, such as my_method")
 
 TABLES = "tables of benchmarks/configs/suites.yaml: train what is missing, then write the tables"

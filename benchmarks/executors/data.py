@@ -11,6 +11,7 @@ from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.workspace import loader_options, prepared_folder
 from datasets import registry
 from datasets.store.manifest import file_sha256, read_manifest
+from datasets.store.system import listed
 from datasets.tensors.dataset import Dataset
 
 Version = tuple[int, int, int]  # inode, size and time of a file
@@ -77,7 +78,7 @@ def load_planned(experiment: Experiment) -> Planned:
 
 @lru_cache(maxsize=1)
 def _load(name: str, options: tuple[tuple[str, object], ...], folder: Path) -> Planned:
-    files = sorted(folder.glob("*.npy"))
+    files = listed(folder, "*.npy")
     versions = {path: version for path in files if (version := _version(path))}
     dataset = registry.load(name, folder, dict(options))
     manifest = read_manifest(folder)

@@ -79,11 +79,21 @@ def job_count(wanted: str, device: str | None, threads: int = 1, devices: int = 
 
 
 def _free_bytes() -> int:
-    """Free main memory; 0 if the system does not tell."""
-    table = Path("/proc/meminfo")
-    lines = table.read_text().splitlines() if table.exists() else []
+    """Free main memory, or an estimate of it; 0 if the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
     found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) * 1024 if found else 0
+    return int(found[0]) * 1024 if found else _half_of_memory()
+
+
+def _half_of_memory() -> int:
+    """Where a system other than Linux tells its memory only; 0 if not even that."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (OSError, ValueError):
+        return 0
 
 
 def _free_cuda_bytes(device: str | None) -> int:

@@ -18,6 +18,7 @@ import torch
 from benchmarks.executors.attempt import Attempt, NeedsDeviceAlone
 from benchmarks.executors.devices import pick_device
 from benchmarks.executors.stop import EXIT_BROKEN_DEVICE, EXIT_ERROR, Stop
+from benchmarks.host import commit
 from benchmarks.plan.check import check
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.code import code_of
@@ -58,6 +59,7 @@ class LocalExecutor:
             code_of(e.method, e.dataset)
         patience()  # now, as a mistake in it is not one of a run
         describe_environment(self.context.device)  # now, as a device that broke does not answer
+        commit()  # now, as the code may be committed or edited while the sweep runs
         leases, records = Leases(sweep.folders.leases), []
         while not self.stop.wanted():
             done = self._one_pass(sweep, leases)

@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +14,11 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks.host import commit
 from benchmarks.plan.cuda import Driver, Torch, Version, cuda_driver, installed_torch
 from benchmarks.plan.workspace import ROOT, data_folder
 from benchmarks.records.files import Unwritable, check_writable
+from datasets.store.system import core_count
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def probe(results: Path | None = None) -> Machine:
         driver=driver,
         cards=len(list(Path("/dev").glob("nvidia[0-9]*"))),
         hidden=os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        cores=core_count(),
         load=os.getloadavg()[0],
         free_memory=free,
         total_memory=total,
@@ -80,7 +81,10 @@ def probe(results: Path | None = None) -> Machine:
 def _memory() -> tuple[int, int]:
     """Free and total main memory in bytes; zeros if the system does not tell."""
     table = Path("/proc/meminfo")
-    text = table.read_text() if table.exists() else ""
+    try:
+        text = table.read_text(encoding="utf-8")
+    except OSError:
+        text = ""
     sizes = {k: int(v) * 1024 for k, v in re.findall(r"^(\w+): +(\d+) kB", text, re.MULTILINE)}
     return sizes.get("MemAvailable", 0), sizes.get("MemTotal", 0)
 
@@ -114,15 +118,7 @@ def _installed(package: str) -> str | None:
 
 def _commit() -> str:
     """The commit of this checkout and whether files differ from it; empty without one."""
-    try:
-        head = _git("rev-parse", "--short", "HEAD")
-        return head + (", with changes" if _git("status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.SubprocessError):
+    found = commit(seconds=3)
+    if found["modified"] is None:
         return ""
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(
-        ["git", *words], cwd=ROOT, capture_output=True, text=True, check=True, timeout=2
-    )
-    return done.stdout.strip()
+    return found["commit"][:7] + (", with changes" if found["modified"] else "")

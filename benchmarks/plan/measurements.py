@@ -18,6 +18,7 @@ from benchmarks.plan.workspace import ROOT, loader_options, prepared_folder
 from benchmarks.records.files import write_json
 from datasets import registry
 from datasets.registry import split_sizes
+from datasets.store.system import listed
 
 COMMITTED = ROOT / "results" / "bench"
 # Own measurements must not replace the published figures, so they have a folder below these, which
@@ -48,7 +49,7 @@ def load_figures(own: Path = OWN, committed: Path = COMMITTED) -> Figures:
     """What is in the two folders; empty without them. ValueError if a file cannot be read."""
     parts: dict[str, dict[Key, Figure]] = {}
     for folder, whose in ((own, "measured here"), (committed, "published with the code")):
-        for path in sorted([*folder.glob("steps*.json"), *folder.glob("memory.json")]):
+        for path in [*listed(folder, "memory.json"), *listed(folder, "steps*.json")]:
             parts[path.stem] = parts.get(path.stem) or _read(path, whose)
     memory = parts.pop("memory", {})
     seconds = {key: figure for figures in parts.values() for key, figure in figures.items()}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.configs.schema import Config, ProfileConfig
+from benchmarks.host import path_in
 from benchmarks.plan.cuda import has_cuda
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.suites import DataState, data_options
@@ -19,7 +19,7 @@ CHOICES = ROOT / "results" / "tune" / "choices.yaml"
 
 def data_folder() -> Path:
     """The environment variable MSAM_DATA_DIR, else `data/` in the repository."""
-    return Path(os.environ.get("MSAM_DATA_DIR") or ROOT / "data")
+    return path_in("MSAM_DATA_DIR") or ROOT / "data"
 
 
 def prepared_folder(dataset: str, stand_in: bool) -> Path:

@@ -17,6 +17,7 @@ from benchmarks.configs.load import read_mapping
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.record import RunRecord
 from datasets.registry import LOADERS, loader_of
+from datasets.store.system import listed
 
 ROOT = Path(__file__).parents[2]
 SAME_NUMBERS = ROOT / "benchmarks" / "configs" / "same_numbers.yaml"
@@ -49,7 +50,7 @@ def code_of(method: str, dataset: str, root: Path = ROOT) -> dict[str, str]:
     in the file and in any form. A loader's code is its file and the files of `datasets/` that it
     imports for loading. A part without files has no entry.
     """
-    shared = sorted(path for pattern in SHARED for path in root.glob(pattern))
+    shared = sorted(path for pattern in SHARED for path in listed(root, pattern))
     found = {
         "method": _imported(_method_files(root).get(method, ()), root, ("baselines", "msam")),
         "shared": set(shared),
@@ -74,7 +75,7 @@ def same_numbers(digest: str) -> frozenset[str]:
 def _method_files(root: Path) -> dict[str, tuple[Path, ...]]:
     """The file behind each registered name; for `register(name)(cls)` that of `cls`."""
     found = {}
-    for path in sorted(root.glob("baselines/*.py")):
+    for path in listed(root, "baselines/*.py"):
         for node in _tree(path).body:
             for call in getattr(node, "decorator_list", []):
                 found |= dict.fromkeys(_registered(call), (path,))
@@ -130,7 +131,7 @@ def _imported(start: Iterable[Path], root: Path, packages: tuple[str, ...]) -> s
         nodes = _tree(path).body if "datasets" in packages else ast.walk(_tree(path))
         waiting += [file for file, _ in _imports(path, nodes, root)]
         if path.name == "__init__.py":  # it may give out the names of any of its modules
-            waiting += path.parent.glob("*.py")
+            waiting += listed(path.parent, "*.py")
     return found
 
 

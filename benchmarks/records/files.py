@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.store.atomic import synced
+from datasets.store.system import kernel
 
 _TEMPORARY = re.compile(r"\.([0-9a-f]{8})\.(\d+)\.tmp$")  # machine and process
 _DAY_SECONDS = 24 * 3600
@@ -107,10 +108,11 @@ def machine() -> str:
 
     Containers may share a host's name, and a restarted host gives old process ids to others.
     """
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    parts = [socket.gethostname(), boot.read_text() if boot.exists() else ""]
-    namespace = Path("/proc/self/ns/pid")
-    parts.append(os.readlink(namespace) if namespace.exists() else "")
+    parts = [socket.gethostname(), kernel()]
+    try:
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    except OSError:  # Linux alone has it
+        parts.append("")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.records.files import machine, process_start, write_json
+from datasets.store.system import listed
 
 HEARTBEAT_SECONDS = 15
 EXPIRY_SECONDS = 90  # longer than network file systems keep a file's times in their caches
@@ -92,7 +93,7 @@ class Leases:
 
     def _last(self, run_id: str) -> tuple[Path | None, Owner | None]:
         """The newest lease file of a run and its content."""
-        found = self.folder.glob(f"{run_id}.*.json")
+        found = listed(self.folder, f"{run_id}.*.json")
         paths = sorted((path for path in found if _is_lease(path)), key=_generation)
         for path in reversed(paths):
             try:

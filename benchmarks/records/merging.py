@@ -16,6 +16,7 @@ from typing import Any, Literal
 from benchmarks.records.files import write_bytes
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import RunRecord
+from datasets.store.system import listed
 
 Keep = Literal["ours", "theirs"]
 _RESULT = ("status", "history", "data", "parameters")
@@ -89,7 +90,7 @@ def plan_merge(target: Folders, others: Sequence[Folders], keep: Keep | None = N
 
 
 def _readable(folders: Folders, left_out: list[str]) -> Iterator[Found]:
-    for path in sorted((folders.root / "runs").glob("*.json")):
+    for path in listed(folders.root / "runs", "*.json"):
         try:
             yield Found(folders, RunRecord.load(path))
         except (ValueError, OSError) as error:
@@ -118,9 +119,9 @@ def _plan_run(merge: Merge, chosen: Found, equal: Sequence[Found]) -> None:
 
 def _files_of(run_id: str, folders: Folders) -> list[Path]:
     """Every file that a results folder may have of a run, measurements on its weights included."""
-    measured = [folders.root.glob(f"{name}/{run_id}-*") for name in ("sharpness", "landscape")]
+    measured = [listed(folders.root / name, f"{run_id}-*") for name in ("sharpness", "landscape")]
     files = [getattr(folders, name)(run_id) for name in ("record", "predictions", "weights")]
-    return [*files, *(path for paths in measured for path in sorted(paths))]
+    return [*files, *(path for paths in measured for path in paths)]
 
 
 def _plan_file(merge: Merge, name: str, equal: Sequence[Found]) -> None:

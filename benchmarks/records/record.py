@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.files import write_bytes
+from datasets.store.system import listed
 from msam.parameters import field_problems
 
 SCHEMA = 1
@@ -149,7 +150,7 @@ class LeftOut:
 def load_records(folder: Path) -> tuple[list[RunRecord], list[LeftOut]]:
     """Every record in `folder`, sorted by name, and the files that hold none."""
     records, left_out = [], []
-    for path in sorted(folder.glob("*.json")):
+    for path in listed(folder, "*.json"):
         try:
             records.append(RunRecord.load(path))
         except (ValueError, OSError) as error:

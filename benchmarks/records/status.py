@@ -17,6 +17,7 @@ from benchmarks.records.files import set_aside
 from benchmarks.records.folders import Folders
 from benchmarks.records.leases import EXPIRY_SECONDS, Leases
 from benchmarks.records.record import SCHEMA, RunRecord, is_sealed
+from datasets.store.system import listed
 
 ENDED = ("done", "diverged", "unsupported", "stale")
 
@@ -40,10 +41,10 @@ class Status:
 def statuses(experiments: Iterable[Experiment], folders: Folders) -> dict[str, Status]:
     """The status of each experiment, by run_id."""
     leases = Leases(folders.leases)
-    leased = {path.name.split(".")[0] for path in folders.leases.glob("*.json")}
-    started = {path.name.split(".")[0] for path in (folders.root / "checkpoints").glob("*.pt")}
+    leased = {path.name.split(".")[0] for path in listed(folders.leases, "*.json")}
+    started = {path.name.split(".")[0] for path in listed(folders.root / "checkpoints", "*.pt")}
     recorded = defaultdict(list)
-    for path in (folders.root / "runs").glob("*.json"):
+    for path in listed(folders.root / "runs", "*.json"):
         recorded[path.stem.rpartition("-")[0]].append(path)
     found = {}
     for experiment in experiments:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from benchmarks.records.files import write_bytes
+from datasets.store.system import listed
 
 DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -74,7 +75,7 @@ _UNREADABLE = (
 
 def trained_seconds(folder: Path) -> dict[str, float]:
     """{run_id: seconds until its checkpoint} for each in `folder`; NaN where it cannot be read."""
-    run_ids = sorted({path.name.split(".")[0] for path in folder.glob("*.pt")})
+    run_ids = sorted({path.name.split(".")[0] for path in listed(folder, "*.pt")})
     return {run_id: saved_seconds(folder / f"{run_id}.pt") for run_id in run_ids}
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,8 @@ from typing import Any
 import numpy
 import torch
 
+from benchmarks.host import commit
 from benchmarks.plan.cuda import cuda_driver, dotted
-
-ROOT = Path(__file__).parents[2]
 
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
@@ -55,23 +52,3 @@ def device_name(device: torch.device) -> str:
         return platform.processor() or "unknown processor"
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else "unknown processor"
-
-
-@cache
-def commit() -> dict[str, Any]:
-    """The commit, and whether tracked files differ from it.
-
-    Outside a checkout the commit is that of the variable MSAM_COMMIT, else `unknown`.
-    """
-    try:
-        revision = _git("rev-parse", "HEAD")
-        return {"commit": revision, "modified": bool(_git("status", "--porcelain", "-uno"))}
-    except (OSError, subprocess.CalledProcessError):
-        return {"commit": os.environ.get("MSAM_COMMIT", "unknown"), "modified": None}
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(
-        ["git", *words], cwd=ROOT, capture_output=True, encoding="utf-8", check=True, timeout=30
-    )
-    return done.stdout.strip()

@@ -118,7 +118,7 @@ def odd_videos(parts: Parts, pointers: Pointers) -> Finding:
     clips = [c for part in PARTS for c in parts[part] if all((c, k) in pointers for k in KINDS)]
     # 16-bit mono at 16 kHz: the bytes of the sound are its length.
     rate = {c: pointers[c, "flv"].bytes / max(1, pointers[c, "wav"].bytes) for c in clips}
-    middle = median(rate.values()) if rate else 1.0
+    middle = (median(rate.values()) if rate else 0) or 1.0  # empty files have rate 0
     odd = {
         c: r / middle for c, r in sorted(rate.items()) if not 1 / ODD_SIZE <= r / middle <= ODD_SIZE
     }

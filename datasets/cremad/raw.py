@@ -74,9 +74,11 @@ def read_pointers(path: Path) -> Pointers:
     Columns: clip, wav_bytes, wav_sha256, flv_bytes, flv_sha256, in any order among others.
     """
     try:
-        text = read_text(path)
+        text = read_text(path).lstrip()
         header = text.partition("\n")[0]
         rows = csv.DictReader(io.StringIO(text), delimiter=_separator(header))
+        if "clip" not in (rows.fieldnames or ()):
+            raise ValueError("it has no column clip")
         return {
             (row["clip"], kind): Pointer(int(row[f"{kind}_bytes"]), row[f"{kind}_sha256"])
             for row in rows

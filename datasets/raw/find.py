@@ -46,7 +46,7 @@ class Search:
             hints.append(
                 f"{elsewhere.name} lies in {elsewhere.parent}: name that folder with --raw"
             )
-        if self.places and not self.files:
+        elif self.places and not self.files:
             hints.append("no file is there at all")
         return "".join(f"; {hint}" for hint in hints)
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import socket
 from pathlib import Path
 from typing import IO
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None
 
 # Left by macOS, by Windows, by network file systems, by file managers and notebooks.
 _SYSTEM = re.compile(
@@ -105,8 +101,6 @@ def lock(stream: IO) -> None:
 
     Where the file system knows no locks, nothing happens.
     """
-    if fcntl is None:
-        return
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -115,8 +109,6 @@ def lock(stream: IO) -> None:
 
 def is_unlocked(path: Path) -> bool:
     """Whether no process of this machine has locked the file. Raises OSError if nobody can tell."""
-    if fcntl is None:
-        raise OSError(errno.ENOSYS, "no locks")
     with path.open("r+", encoding="utf-8") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
