@@ -93,9 +93,10 @@ def ending_cleanly() -> Iterator[None]:
 def commit(seconds: float = 20) -> dict[str, Any]:
     """The commit of this checkout, and whether tracked files differ from it.
 
-    That of the variable MSAM_COMMIT, else `unknown`, and None without git, without an answer within `seconds`, and where the repository is
-    not this checkout but one around it. Git takes long on a cold network disk and for ever on a
-    hung one. Asked once: call it before a run for the commit of its start.
+    Otherwise that of the variable MSAM_COMMIT, or `unknown`, and None: without git, without an
+    answer within `seconds` (git takes long on a cold network disk, and for ever on a hung one), and
+    where the repository is not this checkout but one around it. Asked once: call it before a run
+    for the commit of its start.
     """
     with suppress(OSError, ValueError):
         top, revision = _git(seconds / 2, "rev-parse", "--show-toplevel", "HEAD").splitlines()

@@ -192,7 +192,28 @@ class Loader(ABC):
         self, places: Sequence[Path], folder: Path, fetching: FetchOptions, progress: Progress
     ) -> Manifest:
         """Builds the prepared folder of published files, which may be downloaded first."""
+        if fetching.accept_licence:
+            places = self.fetched(places, self.raw_folder(folder), fetching, progress)
         return self.build(places, folder, None, progress)
+
+    def fetched(
+        self, places: Sequence[Path], raw: Path, fetching: FetchOptions, progress: Progress
+    ) -> Sequence[Path]:
+        """The places and `raw`, to which every automatic source that they lack is downloaded."""
+        from datasets.raw.drive import fetch_from_drive
+        from datasets.raw.fetch import fetch
+
+        automatic = [source for source in self.sources if source.automatic]
+        there = search(places)
+        for source in automatic:
+            if there.named(source.file):
+                continue
+            if source.on_drive:
+                progress(f"downloading {source.file}", 0, 0)
+                fetch_from_drive(source, raw)
+            else:
+                fetch(fetching.of(source), raw, progress=progress)
+        return [*places, raw] if raw.is_dir() else places
 
     def build(
         self, places: Sequence[Path], folder: Path, seed: int | None, progress: Progress
@@ -237,6 +258,7 @@ class Loader(ABC):
                 f"{self.spec.name}: {', '.join(missing)} missing (looked in: {looked_in}"
                 f"{found.why_missing(missing)}); "
                 f"fetch the files from {addresses} and name their folder with --raw DIR"
+                f"{self.consent_hint()}"
             )
         chosen = {}
         for name in (*self.raw_files, *self.extra_raw_files):
@@ -295,11 +317,16 @@ class Loader(ABC):
         """Reads and verifies a prepared folder. Raises DataError with what to type."""
         from datasets.tensors.dataset import Dataset
 
+        folder = self.stored_in(folder, given)
         manifest = self.manifest(folder)
         options = self.with_defaults(given, manifest)
         splits, rows = self.load_splits(folder, manifest, options)
         spec, identity = self.loaded_spec(manifest, options), self.fingerprint(manifest, given)
         return Dataset(spec, *splits, identity, rows, manifest.stand_in)
+
+    def stored_in(self, folder: Path, given: Mapping[str, Any]) -> Path:
+        """The prepared folder that holds the data of these options: `folder`, or one beside it."""
+        return folder
 
     def load_splits(
         self, folder: Path, manifest: Manifest, options: Mapping[str, Any]
@@ -369,6 +396,18 @@ class Loader(ABC):
     def device_bytes(self, manifest: Manifest, options: Mapping[str, Any]) -> int:
         """The device memory that the loaded data takes."""
         return manifest.total_bytes()
+
+    def consent_hint(self) -> str:
+        """What to type to have files downloaded, if any waits for a user's consent."""
+        waiting = [source for source in self.sources if source.needs_consent]
+        if not waiting:
+            return ""
+        licences = "; ".join(dict.fromkeys(source.licence for source in waiting))
+        extra = " (with gdown: pip install -r requirements-extra.txt)"
+        return (
+            f"; or, if you accept the licence ({licences}), type ./reproduce.sh data prepare "
+            f"{self.spec.name} --accept-licence{extra * any(s.on_drive for s in waiting)}"
+        )
 
     def remedy(self, stand_in: bool = False) -> str:
         """What to type when data is missing or damaged."""

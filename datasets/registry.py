@@ -107,9 +107,10 @@ def split_sizes(name: str, folder: Path, options: Mapping[str, Any]) -> dict[str
 
     Raises DataError if the folder is not prepared or its manifest lacks what is needed.
     """
-    loader = loader_of(name)
+    loader, others = loader_of(name), taken_from(options)[1]
+    folder = loader.stored_in(folder, others)
     manifest = loader.manifest(folder)
-    complete = loader.with_defaults(taken_from(options)[1], manifest)
+    complete = loader.with_defaults(others, manifest)
     try:
         return loader.split_sizes(folder, manifest, complete)
     except KeyError as error:
@@ -135,8 +136,9 @@ def prepared_state(
     name: str, folder: Path, options: Mapping[str, Any] | None = None
 ) -> PreparedState:
     """Whether `folder` can be loaded; raises DataError for a wrong name or option only."""
-    loader, folder = loader_of(name), Path(folder)
+    loader = loader_of(name)
     percent, others = taken_from(options or {})
+    folder = loader.stored_in(Path(folder), others)
     if not folder.exists():
         return PreparedState("missing", None, False, f"no {folder}; {loader.remedy()}")
     try:

@@ -13,6 +13,9 @@ def silent(stage: str, done: int, total: int) -> None:
     """The progress callback that shows nothing."""
 
 
+DRIVE = "https://drive.google.com/"
+
+
 @dataclass(frozen=True)
 class DatasetSpec:
     """Shapes and classes of one dataset.
@@ -52,6 +55,11 @@ class RawSource:
     automatic: bool = False
     redistributable: bool = False
     note: str = ""
+
+    @property
+    def on_drive(self) -> bool:
+        """Whether it lies on Google Drive, from where only gdown fetches it."""
+        return any(url.startswith(DRIVE) for url in self.urls)
 
     @property
     def needs_consent(self) -> bool:

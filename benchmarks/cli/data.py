@@ -145,6 +145,8 @@ def sources(dataset: str, label: str) -> str:
     words = " (downloads what is missing)"
     if not all(source.automatic for source in used):
         words = " --raw DIR, where DIR holds the files"
+    elif any(source.on_drive for source in used):
+        words = " --accept-licence (needs gdown), or --raw DIR"
     elif any(source.needs_consent for source in used):
         words = " --accept-licence (or --raw DIR if you have the files)"
     parts = [label, table, *map(_details, used)]

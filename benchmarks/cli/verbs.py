@@ -246,6 +246,22 @@ BENCH = (
     ),
     option("--rounds", type=int, default=7, help="timings of each (default: 7)"),
 )
+FORENSICS = (
+    option(
+        "study",
+        nargs="?",
+        choices=("pairings", "archive"),
+        default="pairings",
+        help="pairings (default): train on each rebuilt pairing; archive: what the published "
+        "avmnist.tar.gz holds",
+    ),
+    option("--raw", type=path, metavar="FILE", help="archive: avmnist.tar.gz or its folder"),
+    option(
+        "--accept-licence",
+        action="store_true",
+        help="archive: download it from Google Drive (needs gdown); its makers state no licence",
+    ),
+)
 FORENSICS_OUT = option("--out", type=path, help="folder (default: results/forensics)")
 METHOD_NAME = option("name", help="lower-case words joined by _, such as my_method")
 
@@ -280,7 +296,7 @@ BUILT_IN = (
          (DATASET, FUSION, METHODS, *SHARPNESS, PROFILE, OUT, PROTOCOL, DEVICE)),
     Verb("forensics", "which way of making AV-MNIST gives the published accuracies (real data)",
          STUDIES, "benchmarks.cli.forensics:forensics",
-         (SEEDS, FORENSICS_OUT, THREADS, DEVICE, *SWEEP)),
+         (*FORENSICS, SEEDS, FORENSICS_OUT, THREADS, DEVICE, *SWEEP)),
     Verb("data", "data prepare NAME [--raw DIR] | data status, audit or sources [NAME ...]", PARTS,
          "benchmarks.cli.data:data", DATA),
     Verb("list", "methods, datasets, tables and profiles", PARTS,

@@ -15,7 +15,7 @@ from datasets.tensors.label_noise import noisy_fingerprint
 from msam.optim import OptimConfig
 
 # Options that an experiment leaves out at these defaults: both ways name the same run.
-LEFT_OUT = {"protocol": PROTOCOLS[0], LABEL_NOISE: 0}
+LEFT_OUT = {"protocol": PROTOCOLS[0], LABEL_NOISE: 0, "source": "rebuilt"}
 
 
 @dataclass(frozen=True)

@@ -49,14 +49,42 @@ STAND_IN = Release(
 _DRIVE = "https://drive.google.com/"
 _LICENCE = "none stated; YouTube material"
 _CITATION = "Tian et al.: Audio-visual event localization in unconstrained videos, ECCV 2018"
-SOURCES = (
-    RawSource(
-        "Annotations.txt, train_order.h5, val_order.h5, test_order.h5",
-        ("https://github.com/YapengTian/AVE-ECCV18/tree/master/data",),
+
+
+def _small(file: str, size: int, sha256: str, note: str = "") -> RawSource:
+    return RawSource(
+        file,
+        (f"https://raw.githubusercontent.com/YapengTian/AVE-ECCV18/master/data/{file}",),
         _LICENCE,
         _CITATION,
-        size="184 kB",
-        note="the labels of all seconds follow from Annotations.txt",
+        bytes=size,
+        sha256=sha256,
+        automatic=True,
+        note=note,
+    )
+
+
+SOURCES = (
+    _small(
+        ANNOTATIONS,
+        144287,
+        "0d24a9ec5cd4ceb779ebd83d74e83ec8e55c5e468cede3f320fb57346c9dd321",
+        "the labels of all seconds follow from it",
+    ),
+    _small(
+        ORDERS["train"],
+        28856,
+        "a216fcdd02782ba9d10c9ea79116120eb3be467740e58290e1b340d42a590456",
+    ),
+    _small(
+        ORDERS["val"],
+        5360,
+        "5692aec0efb30e4efa49a867a902c1993b4c88a7d3ec19879349e540e7a5d9ca",
+    ),
+    _small(
+        ORDERS["test"],
+        5360,
+        "f9bb79defc1f784ca5dda9cdd3ee52af6d24ccb399a1cfab6bf0d373f5681076",
     ),
     RawSource(
         "audio_feature.h5",
@@ -64,6 +92,7 @@ SOURCES = (
         _LICENCE,
         _CITATION,
         size="not stated",
+        automatic=True,
         note="VGGish features (4143, 10, 128)",
     ),
     RawSource(
@@ -72,6 +101,7 @@ SOURCES = (
         _LICENCE,
         _CITATION,
         size="7.7 GB",
+        automatic=True,
         note="VGG-19 features (4143, 10, 7, 7, 512)",
     ),
 )

@@ -5,7 +5,8 @@ completion order of the published generator, so that most clips say another digi
 published numbers come from, most probably), `aligned` (every clip says its image's digit), or
 `scrambled_1` and so on, scrambled with job times that vary by 1 % instead of 5 %, for forensics;
 `components` is the number of PCA components per image (4 fits the published data, 3 is the
-generator's code as stored).
+generator's code as stored). `source` is `rebuilt`, or `archive` for the published archive as
+`forensics archive` has stored it: with its own pairing and all its components.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from datasets.avmnist.spec import (
+    ARCHIVE_FILE,
     COMPONENTS,
     OTHER_VERSIONS,
     PARTS,
@@ -23,7 +25,7 @@ from datasets.avmnist.spec import (
     SPEC,
     SPREADS,
 )
-from datasets.errors import DataError
+from datasets.errors import DataError, unknown
 from datasets.loader import Loader
 from datasets.spec import PROTOCOLS, FetchOptions, Progress, SplitSize
 from datasets.store.manifest import Manifest, up_to_date
@@ -31,6 +33,10 @@ from datasets.store.manifest import Manifest, up_to_date
 if TYPE_CHECKING:
     from datasets.audit.findings import Finding
     from datasets.tensors.dataset import SplitTensors
+
+
+REBUILT, ARCHIVE = "rebuilt", "archive"
+READ_ARCHIVE = f"./reproduce.sh forensics archive --raw {ARCHIVE_FILE}"
 
 
 class AvMnist(Loader):
@@ -46,11 +52,34 @@ class AvMnist(Loader):
 
     def with_defaults(self, given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
         chosen = dict(given)
-        components, prepared = chosen.pop("components", COMPONENTS), manifest.recipe["components"]
+        source, components = chosen.pop("source", REBUILT), chosen.pop("components", COMPONENTS)
+        options = super().with_defaults(chosen, manifest)
+        if source == ARCHIVE:
+            if options.pop("pairing") != self.options["pairing"][0] or str(components) != str(
+                COMPONENTS
+            ):
+                raise DataError("source=archive has its own pairing and components; leave them out")
+            return {**options, "source": source}
+        prepared = manifest.recipe["components"]
         # Configuration files and the command line may give numbers as text.
         if str(components) not in map(str, range(1, prepared + 1)):
             raise DataError(f"components={components!r}; prepared are 1 to {prepared}")
-        return {**super().with_defaults(chosen, manifest), "components": int(components)}
+        return {**options, "components": int(components)}
+
+    def stored_in(self, folder: Path, given: Mapping[str, Any]) -> Path:
+        source = given.get("source", REBUILT)
+        if source not in (REBUILT, ARCHIVE):
+            raise unknown("source", source, (REBUILT, ARCHIVE))
+        if source == REBUILT:
+            return folder
+        archive = self.archive_folder(folder)
+        if not archive.exists():
+            raise DataError(f"there is no {archive}; type {READ_ARCHIVE} first")
+        return archive
+
+    def archive_folder(self, folder: Path) -> Path:
+        """Where the published archive is stored, beside the rebuilt data."""
+        return folder.with_name(f"{folder.name}-archive")
 
     def places(self, raw: Sequence[Path], folder: Path) -> Sequence[Path]:
         """What `raw` names. Without it, what is missing is downloaded."""
@@ -109,7 +138,10 @@ class AvMnist(Loader):
     ) -> tuple[list[SplitTensors], str]:
         from datasets.avmnist.load import load_splits
 
-        return load_splits(folder, manifest, self.remedy(manifest.stand_in), **options)
+        remedy = self.remedy(manifest.stand_in)
+        if options.get("source") == ARCHIVE:
+            remedy = f"type {READ_ARCHIVE}"
+        return load_splits(folder, manifest, remedy, options)
 
     def split_sizes(
         self, folder: Path, manifest: Manifest, options: Mapping[str, Any]

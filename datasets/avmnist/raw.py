@@ -11,10 +11,19 @@ from pathlib import Path
 import numpy as np
 
 from datasets.avmnist.recordings import ARCHIVE_SUFFIXES, Clip, digest, read_recordings
-from datasets.avmnist.spec import FSDD, PARTS, SOURCES, SPEAKERS, TAKES
+from datasets.avmnist.spec import (
+    ARCHIVE_FILE,
+    FSDD,
+    OTHER_VERSIONS,
+    PARTS,
+    SOURCES,
+    SPEAKERS,
+    TAKES,
+)
 from datasets.avmnist.spectrogram import RATE_HZ
 from datasets.errors import DataError
 from datasets.raw.content import read_content
+from datasets.raw.drive import fetch_from_drive
 from datasets.raw.fetch import fetch
 from datasets.raw.find import Search, first_good, search
 from datasets.raw.idx import parse_idx
@@ -209,6 +218,11 @@ def download(folder: Path, fetching: FetchOptions, progress: Progress) -> Path:
         check = _check_fsdd if source == FSDD else None
         fetch(fetching.of(source), folder, check=check, progress=progress)
     return folder
+
+
+def download_archive(folder: Path) -> Path:
+    """The published archive in `folder`; raises DataError if Google Drive does not give it."""
+    return fetch_from_drive(next(s for s in OTHER_VERSIONS if s.file == ARCHIVE_FILE), folder)
 
 
 def _check_fsdd(path: Path) -> None:

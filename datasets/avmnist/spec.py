@@ -9,6 +9,9 @@ SPEC = DatasetSpec(NAME, {"audio": (1, 112, 112), "visual": (1, 28, 28)}, 10)
 COMPONENTS = 4
 """Principal components of an image that are stored."""
 
+ARCHIVE_FILE = "avmnist.tar.gz"
+"""The published archive; see `datasets.avmnist.archive`."""
+
 SPREADS = {f"scrambled_{percent}": percent / 100 for percent in (1, 2, 3, 10, 20)}
 """Pairings besides the stored ones, with the coefficient of variation of a job's time."""
 
@@ -81,13 +84,14 @@ SOURCES = (
 )
 OTHER_VERSIONS = (
     RawSource(
-        "avmnist.tar.gz",
+        ARCHIVE_FILE,
         ("https://drive.google.com/file/d/1KvKynJJca5tDtI5Mmp6CoRh9pQywH8Xp",),
         "none stated",
         "Liang et al.: MultiBench, NeurIPS Datasets and Benchmarks 2021",
         size="1.3 GB unpacked",
         note="the arrays that the published numbers come from, most probably; data prepare "
-        "rebuilds them from MNIST and FSDD",
+        "rebuilds them from MNIST and FSDD, forensics archive --accept-licence (with gdown) or "
+        "--raw FILE tells what is in the file",
     ),
     RawSource(
         "AV-MNIST of MFAS",

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +35,10 @@ def convert_all(
     outcomes = []
     progress(STAGE, 0, count)
     try:
-        for outcome in _outcomes(tasks, processes):
-            outcomes.append(outcome)
-            progress(STAGE, len(outcomes), count)
+        with closing(_outcomes(tasks, processes)) as converted:
+            for outcome in converted:
+                outcomes.append(outcome)
+                progress(STAGE, len(outcomes), count)
     except BrokenProcessPool as error:
         again = "the finished clips are kept, so start again"
         raise DataError(f"a process died, perhaps because memory ran out; {again}") from error

@@ -9,7 +9,9 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from datasets.cremad.prepare import PUBLISHED, Material, prepare_material, read_material
@@ -48,9 +50,10 @@ def prepare_while_fetching(
     material = replace(material, files=files)
     waiting = Counter(clip for clip, _ in sources)
     at_once = [clip for clip in material.clips if clip not in waiting]
-    arriving = _arriving(waiting, fetch_all(list(sources.values()), raw, progress), raw)
-    ready = (clip for group in (at_once, arriving) for clip in group)
-    return prepare_material(material, ready, folder, core_count(), progress)
+    # Closed at once when the preparation fails: the downloads must not go on behind the error.
+    with closing(fetch_all(list(sources.values()), raw, progress)) as fetched:
+        ready = chain(at_once, _arriving(waiting, fetched, raw))
+        return prepare_material(material, ready, folder, core_count(), progress)
 
 
 def _material(

@@ -100,23 +100,23 @@ def problem_with(path: Path, source: RawSource, check: Check | None = None) -> s
     """Why a file is not the one described, or None if it is."""
     size = path.stat().st_size
     if source.bytes is not None and size != source.bytes:
-        return _instead(path) or f"it has {size} bytes, expected {source.bytes}"
+        return sent_instead(path) or f"it has {size} bytes, expected {source.bytes}"
     if size > MAX_BYTES:
         return f"it is over the limit of {MAX_BYTES} bytes"
     if source.sha256 is not None:
         found = file_sha256(path)
         if found != source.sha256:
             wrong = f"wrong checksum: sha256 {found}, expected {source.sha256}"
-            return _instead(path) or wrong
+            return sent_instead(path) or wrong
     try:
         if check:
             check(path)
     except DataError as error:
-        return _instead(path) or str(error)
+        return sent_instead(path) or str(error)
     return None
 
 
-def _instead(path: Path) -> str | None:
+def sent_instead(path: Path) -> str | None:
     """What servers send instead of a file, if it is one of these."""
     with path.open("rb") as stream:
         start = stream.read(256).lstrip().lower()

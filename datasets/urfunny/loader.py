@@ -65,7 +65,7 @@ class UrFunny(Loader):
         where += found.why_missing([FILE])
         raise DataError(
             f"{FILE} is missing{where}; fetch it by hand from {SOURCES[0].urls[0]} and "
-            "type ./reproduce.sh data prepare urfunny --raw FILE"
+            f"type ./reproduce.sh data prepare urfunny --raw FILE{self.consent_hint()}"
         )
 
     def convert(self, files: Mapping[str, Path], stand_in: bool, progress: Progress) -> Converted:

@@ -32,6 +32,7 @@ SOURCES = (
         _LICENCE,
         _CITATION,
         size="1 to 2 GB",
+        automatic=True,
         note="MultiBench's file. A pickle can run any program when it is opened: data prepare "
         "reads it with an unpickler that builds arrays and nothing else",
     ),

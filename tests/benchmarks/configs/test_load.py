@@ -200,7 +200,13 @@ def test_a_profile_overrides_a_datasets_options():
     config = load_config()
     profile = replace(config.profiles["paper"], options={"avmnist": {"pairing": "aligned"}})
     options = data_options(config, profile, "avmnist")
-    assert options == {"pairing": "aligned", "components": 4, "protocol": "validation"}
+    expected = {
+        "source": "rebuilt",
+        "pairing": "aligned",
+        "components": 4,
+        "protocol": "validation",
+    }
+    assert options == expected
 
 
 def test_seeds_count_from_zero():

@@ -118,5 +118,5 @@ def test_without_raw_only_missing_files_are_downloaded(
 
 
 def offline(*_: object, **__: object) -> None:
-    """Takes the place of `requests.Session.get`."""
+    """Takes the place of the connection."""
     raise requests.ConnectionError("offline")

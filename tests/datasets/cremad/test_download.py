@@ -222,6 +222,21 @@ def test_a_disk_that_is_too_small_is_refused_before_the_download(
     assert not server.asked
 
 
+def test_a_failed_preparation_ends_the_downloads(
+    server: Server, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(material: object, ready: Iterator[str], *_: object) -> None:
+        raise DataError(f"{next(ready)} cannot be converted")
+
+    server.delay_s = 0.05
+    monkeypatch.setattr(download, "prepare_material", fail)
+    with pytest.raises(DataError, match="cannot be converted") as caught:
+        prepare(tmp_path)
+    asked = len(server.asked)
+    time.sleep(0.3)
+    assert asked == len(server.asked) < 48, caught.value
+
+
 FETCH = """
 import csv, gzip, pathlib, sys
 from datasets.raw.fetch import fetch_all
