@@ -1,6 +1,11 @@
-"""The same step eager or captured, in each precision, and with `--deterministic`."""
+"""The same step eager or captured, in each precision and memory format, and deterministic."""
 
 from __future__ import annotations
+
+from functools import partial
+from itertools import product
+
+import torch
 
 from benchmarks.bench.timing import (
     NOT_RUN,
@@ -18,6 +23,7 @@ from msam.method import Method
 
 METHODS_TIMED = ("joint_train", "sam", "msam")
 PRECISIONS = ("fp32", "tf32", "bf16")
+FORMATS = ("", " channels_last")
 
 
 def capture(setting: Setting) -> list[Row]:
@@ -41,18 +47,23 @@ def _captured(name: str, setting: Setting) -> Row:
 
 
 def precision(setting: Setting) -> list[Row]:
-    """The speed of each precision relative to fp32."""
+    """The speed of each precision and memory format relative to fp32, contiguous."""
     return [_precisions(name, PAPER, setting) for name in METHODS_TIMED]
 
 
 def _precisions(name: str, workload: Workload, setting: Setting) -> Row:
     batch = workload.random_batch(setting.device)
-    tried = [p for p in PRECISIONS if p != "tf32" or setting.device.type == "cuda"]
-    methods = {p: workload.method(name, "late", setting.device) for p in tried}
-    actions = {p: lambda p=p, m=m: _step_in(p, m, batch) for p, m in methods.items()}
+    actions = {}
+    for way in product(PRECISIONS, FORMATS):
+        if way[0] != "tf32" or setting.device.type == "cuda":
+            method = workload.method(name, "late", setting.device)
+            if way[1]:
+                method.model.to(memory_format=torch.channels_last)
+            actions["".join(way)] = partial(_step_in, way[0], method, batch)
     times = interleaved(actions, setting)
-    speeds = {p: ratio(times, "fp32", p) if p in times else NOT_RUN for p in PRECISIONS}
-    return {"method": name, **{f"{p} speed": value for p, value in speeds.items()}}
+    ways = map("".join, product(PRECISIONS, FORMATS))
+    speeds = {way: ratio(times, "fp32", way) if way in times else NOT_RUN for way in ways}
+    return {"method": name, **{f"{way} speed": value for way, value in speeds.items()}}
 
 
 def _step_in(name: str, method: Method, batch: Batch) -> None:

@@ -250,6 +250,8 @@ def test_a_cpu_says_what_was_not_run(monkeypatch):
     row = modes.precision(ONCE)[0]
     assert row["tf32 speed"] == NOT_RUN
     assert row["fp32 speed"] == 1.0 and row["bf16 speed"] > 0
+    assert row["tf32 channels_last speed"] == NOT_RUN
+    assert row["fp32 channels_last speed"] > 0
     monkeypatch.setattr(scaling, "rate", lambda runs, device: 10.0 * runs)
     rows = scaling.packing(ONCE)
     assert rows[0]["throughput over one run"] == 1.0
