@@ -382,7 +382,9 @@ class Loader(ABC):
         if manifest.dataset != self.spec.name:
             raise DataError(f"{folder} holds {manifest.dataset!r}, not {self.spec.name!r}")
         if manifest.recipe["version"] != self.recipe_version:
-            raise DataError(f"{folder} is of another version of this suite; {self.remedy()}")
+            raise DataError(
+                f"{folder} was prepared by another version of this suite; {self.remedy()}"
+            )
         return manifest
 
     def fingerprint(self, manifest: Manifest, given: Mapping[str, Any]) -> str:

@@ -121,4 +121,4 @@ def test_a_refused_checkpoint_and_damaged_figures_of_bench_do_not_end_the_report
     monkeypatch.setattr("benchmarks.plan.measurements.load_figures", read)
     assert main(["report", "--profile", "paper", "--out", str(clone)]) == 0
     assert "Not timed: 1 of them." in capsys.readouterr().out
-    assert f"{broken} is no table of bench" in (clone / "report.html").read_text()
+    assert f"{broken} is not a table of bench" in (clone / "report.html").read_text()

@@ -1,4 +1,4 @@
-"""What M-SAM costs in a loop of one's own: `sharpened` and `modality_shares` against SAM."""
+"""What M-SAM costs in your own training loop: `sharpened` and `modality_shares` against SAM."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Share = Callable[[MultimodalModel, Inputs, Features, Tensor], float | Tensor]
 
 
 def library(setting: Setting) -> list[Row]:
-    """Loops of one's own, late and early fusion: time of a step relative to SAM's."""
+    """Your own training loop, late and early fusion: time of a step relative to SAM's."""
     return [_row(PAPER, fusion, setting) for fusion in ("late", "early")]
 
 

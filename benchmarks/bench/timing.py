@@ -1,6 +1,6 @@
 """What is timed, and how: workloads, and interleaved timing.
 
-Interleaved, a slow moment of the machine affects everything that is compared.
+Interleaving spreads a slow moment of the machine over everything that is compared.
 """
 
 from __future__ import annotations

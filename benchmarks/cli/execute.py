@@ -27,7 +27,7 @@ from datasets.errors import counted
 
 @dataclass(frozen=True)
 class Command:
-    """A command that trains: into which results, how, and until when.
+    """A training command: where results go, how to train, and when to stop.
 
     With `slurm`, jobs of a cluster train instead of this process. `dry_run` only shows the plan.
     """
@@ -199,4 +199,4 @@ def _duration(expected: Sequence[Estimate]) -> str:
 
 def _of(known: Sequence[float], expected: Sequence[Estimate]) -> str:
     count = len(expected)
-    return f", known of {len(known)} of {count} runs" if len(known) < count else ""
+    return f" (known for {len(known)} of {count} runs)" if len(known) < count else ""

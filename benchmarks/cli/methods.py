@@ -81,7 +81,7 @@ def _appended(text: str, entry: str, names: Collection[str]) -> str:
     except yaml.YAMLError:
         found = set()
     if found != names:  # such as the name `on`, which YAML reads as true
-        raise ValueError("the entry does not fit into methods.yaml; choose another name")
+        raise ValueError("methods.yaml could not be read with this entry; choose another name")
     return extended
 
 

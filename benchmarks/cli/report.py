@@ -79,7 +79,7 @@ def status(arguments: Namespace, say: Say) -> int:
         runs = Counter(_kind(status) for status in found.values())
         blocked = Counter(cell.reason for cell in cells if cell.reason)
         counts = [f"{n} {state}" for state, n in runs.most_common()]
-        say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'nothing to run'}")
+        say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'nothing can run yet'}")
         for reason, count in blocked.most_common():
             say(f"  {counted(count, 'cell')} not run: {reason}")
         for run_id, status in found.items():
@@ -223,9 +223,11 @@ def _root(arguments: Namespace) -> Path:
 def _results(folder: Path, target: Path) -> Path:
     """The folder, checked to be results of another place."""
     if not (folder / "runs").is_dir():
-        raise ValueError(f"{folder} has no folder 'runs'; name one such as results/short")
+        raise ValueError(
+            f"{folder} is not a results folder, such as results/short: it has no folder 'runs'"
+        )
     if folder.resolve() == target.resolve():
-        raise ValueError(f"{folder} is the folder to merge into; name others")
+        raise ValueError(f"{folder} is the folder to merge into; give other folders")
     return folder
 
 

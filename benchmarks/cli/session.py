@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Session:
-    """One call of the command line on some results.
+    """One invocation of the command line, bound to a profile and a results folder.
 
     `say` prints a line; `protocol`, `threads` and `out` are as typed.
     """
@@ -70,9 +70,9 @@ class Session:
     ) -> dict[str, list[Cell]]:
         """The cells of the paper's tables, of those `asked` for, and of others with an ended run.
 
-        A run that several tables show counts for the first of them, unless another one has no run
-        of its own. Without the data, as in a checkout of published records, only `records` say
-        which runs have ended.
+        A run that several tables show counts for the first of them, unless one of the others has
+        no run of its own. Without the data, as in a checkout of published records, only `records`
+        say which runs have ended.
         """
         recorded = {record.experiment.cell_id for record in records}
         shown, seen = {}, set()

@@ -77,7 +77,7 @@ def _how_to_keep(run: RunRecord, session: Session) -> str:
     threads = experiment.threads if experiment.threads != 1 else None
     words = replace(session, protocol=experiment.data.get("protocol"), threads=threads).words
     return (
-        f"train it again: the same command with --keep-weights, such as ./reproduce.sh {table} "
+        f"train it with its weights kept: ./reproduce.sh {table} "
         f"{words} --datasets {experiment.dataset} --methods {experiment.method} --keep-weights"
     )
 

@@ -18,10 +18,10 @@ from benchmarks.records.record import RunRecord
 
 
 def table(arguments: Namespace, say: Say) -> int:
-    """The verb that has the name of a suite: trains what is missing of it and writes its table.
+    """Runs the verb named after a suite: trains its missing runs and writes its table.
 
-    Exit status 1 if a run failed or nothing can be run nor reported, 75 if some are left; 0 without
-    a table if they were submitted.
+    Exit status 1 if a run failed, or if nothing can run and nothing can be reported; 75 if some
+    runs are left; 0 without a table if they were submitted.
     """
     command = open_command(arguments, say)
     session = command.session

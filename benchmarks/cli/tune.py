@@ -104,7 +104,7 @@ def _check_kept(chosen: Sequence[ChosenValue], path: Path) -> None:
     keys = {choice.key for choice in chosen}
     if lost := [" ".join(key) for key in chosen_keys(path) if key not in keys]:
         raise ValueError(
-            f"{path} holds choices that the recorded runs do not give; nothing is written: bring "
+            f"{path} holds choices whose runs are missing; nothing is written: bring "
             f"their runs to {path.parent / 'runs'}, or delete the file to choose without them\n  "
             + "\n  ".join(lost)
         )

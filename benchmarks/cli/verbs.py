@@ -105,7 +105,7 @@ GPU_TESTS = option(
 # Which runs
 DATASETS = option("--datasets", nargs="+", default=[], metavar="NAME", help="default: all")
 METHODS = option("--methods", nargs="+", default=[], metavar="NAME", help="default: all")
-SEEDS = option("--seeds", type=int, metavar="N", help="number of seeds, from 0")
+SEEDS = option("--seeds", type=int, metavar="N", help="number of seeds: 0 to N - 1")
 DATASET = option("--dataset", required=True)
 FUSION = option("--fusion", default="late", help="late (default) or early")
 FUSIONS = option(
@@ -140,7 +140,7 @@ CAPTURE = option(
 DETERMINISTIC = option(
     "--deterministic",
     action="store_true",
-    help="refuse operations that may give other bits the next time (slower on a GPU)",
+    help="refuse operations that are not reproducible bit for bit (slower on a GPU)",
 )
 KEEP_WEIGHTS = option(
     "--keep-weights",
@@ -160,9 +160,9 @@ SWEEP = (
         "--max-hours",
         type=float,
         metavar="H",
-        help="stop before so many hours have passed; exit status 75 if work is left",
+        help="stop before H hours have passed; exit status 75 if work is left",
     ),
-    option("--rerun-stale", action="store_true", help="train again what other code has trained"),
+    option("--rerun-stale", action="store_true", help="retrain the runs that older code made"),
 )
 EXECUTOR = option(
     "--executor",
@@ -360,7 +360,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         raise ValueError(f"no verb '{name}'{nearest(name, known)}; see ./reproduce.sh --help")
     verb = known[name]
     if not verb.function:
-        raise ValueError(f"the verb {name} is for ./reproduce.sh; elsewhere call pytest")
+        raise ValueError(f"the verb {name} runs only through ./reproduce.sh; elsewhere call pytest")
     parser = Parser(prog=f"./reproduce.sh {name}", description=verb.about, allow_abbrev=False)
     parser.set_defaults(verb=name, function=verb.function)
     slurm = parser.add_argument_group("with --executor slurm")

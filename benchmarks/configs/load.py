@@ -157,7 +157,7 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [str(key.value) for key, _ in node.value]
         if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise yaml.YAMLError(f"{', '.join(twice)} stands twice, {node.start_mark}")
+            raise yaml.YAMLError(f"the key {', '.join(twice)} stands twice, {node.start_mark}")
         return super().construct_mapping(node, deep)
 
 

@@ -30,8 +30,10 @@ _RESTARTS = 100  # of a job whose time was up
 
 @dataclass(frozen=True)
 class SlurmJob:
-    """One job: trains the runs of the sweep that no other process does. If its time is up first,
-    it asks to be queued again."""
+    """One job: trains the runs of the sweep that no other process holds.
+
+    If its time is up first, it asks to be queued again.
+    """
 
     sweep: Sweep
     settings: RunSettings

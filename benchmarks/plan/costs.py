@@ -52,8 +52,8 @@ def estimates(
 def run_seconds(experiment: Experiment, figures: Figures, counts: SampleCounts) -> Figure | None:
     """Training and evaluation of all epochs; None without a figure.
 
-    Step times grow with the batch, so that seconds per sample hold for other batch counts. Each
-    modality is evaluated on its own, as `benchmarks.training.evaluate` does.
+    Step time is taken as proportional to the batch size, so that seconds per sample carry over
+    to other batch sizes. Each modality is evaluated on its own, as in training.
     """
     step = figures.seconds.get(key_for(experiment, _row(experiment)))
     passes = [

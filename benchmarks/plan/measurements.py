@@ -70,7 +70,9 @@ def best_packing(own: Path = OWN) -> int | None:
         rows = {int(row["runs"]): row["throughput over one run"] for row in content["rows"]}
         device = content["environment"]["device"]
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise ValueError(f"{path} is no table of bench: {error}; measure again") from error
+        raise ValueError(
+            f"{path} is not a table of bench: {error}; run ./reproduce.sh bench again"
+        ) from error
     if device not in gpu_names(driver):
         return None
     speeds = {runs: speed for runs, speed in rows.items() if isinstance(speed, int | float)}
@@ -130,7 +132,9 @@ def _read(path: Path, whose: str) -> dict[Key, Figure]:
             for row in rows
         }
     except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError, OSError) as error:
-        raise ValueError(f"{path} is no table of bench: {error}; measure again") from error
+        raise ValueError(
+            f"{path} is not a table of bench: {error}; run ./reproduce.sh bench again"
+        ) from error
 
 
 def _value(row: Mapping[str, Any]) -> float:

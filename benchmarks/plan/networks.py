@@ -1,4 +1,4 @@
-"""Which networks on which samples the parts of `bench` with step times measure."""
+"""The networks and sample shapes whose steps `bench` times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALONE = "joint_train"  # the method of the tables' rows of one modality
 
 @dataclass(frozen=True)
 class Network:
-    """An encoder for samples {modality: shape} of a kind, each with `segments` labels.
+    """An encoder and the samples {modality: shape} that it takes, each with `segments` labels.
 
     `data` is the dataset's name, with a mark where stand-in data has shapes of its own.
     """

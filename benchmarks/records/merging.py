@@ -154,7 +154,7 @@ def _intact(path: Path, digest: str | None) -> bool:
 
 
 def _difference(first: Found, second: Found) -> str:
-    """One sentence on the first difference between two results of a run."""
+    """One sentence that describes the first difference between two results of a run."""
     what = _first_difference(first.record, second.record)
     code = "" if first.record.code == second.record.code else "; the code differs too"
     places = f"{first.folders.root} against {second.folders.root}"

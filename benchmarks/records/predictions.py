@@ -88,7 +88,9 @@ class Predictions:
         right = (predicted == labels).reshape(-1, segments).mean(1, dtype=np.float32)
         accuracy = record.history[epoch - 1]["test"][f"acc_{output}"]
         if abs(float(right.mean(dtype=np.float64)) - accuracy) > TOLERANCE:
-            raise ValueError(f"the predictions of {record.run_id} have another accuracy")
+            raise ValueError(
+                f"the predictions of {record.run_id} give another accuracy than its record"
+            )
         return right
 
     def _check_digest(self, record: RunRecord) -> None:
@@ -97,11 +99,13 @@ class Predictions:
         if record.predictions_sha256 and path and path.is_file():
             found = hashlib.sha256(path.read_bytes()).hexdigest()
             if found != record.predictions_sha256:
-                raise ValueError(f"the predictions of {record.run_id} are not those it wrote")
+                raise ValueError(
+                    f"the predictions of {record.run_id} do not match the checksum in its record"
+                )
 
     def _array(self, record: RunRecord, name: str) -> np.ndarray:
         if self.folder is None:
-            raise ValueError("no predictions at hand")
+            raise ValueError("there is no folder with predictions")
         path = self.folder / f"{record.run_id}.npz"
         try:
             with np.load(path, allow_pickle=False) as arrays:
@@ -109,7 +113,7 @@ class Predictions:
                     raise ValueError(f"{name} has more than {MOST_BYTES} bytes")
                 found = arrays[name]
             if found.dtype.kind not in "iu":
-                raise ValueError(f"{name} is {found.dtype}, no whole numbers")
+                raise ValueError(f"{name} is {found.dtype}, not integers")
             return found
         except FileNotFoundError:
             raise ValueError(f"no predictions of {record.run_id}") from None

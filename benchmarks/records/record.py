@@ -103,7 +103,7 @@ def record_problems(values: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _size_problems(data: Mapping[str, Any]) -> list[str]:
-    """Sizes that are not: of the test set in samples, and of a sample in predictions."""
+    """Problems with the recorded sizes: test samples, and predictions per sample."""
     sizes = data.get("sizes", {})
     given = {"test size": sizes.get("test", 1), "number of segments": data.get("segments", 1)}
     return [

@@ -37,10 +37,10 @@ def unused(records: Iterable[RunRecord], suites: Mapping[str, Sequence[Cell]]) -
         cell = cells.get(record.experiment.cell_id)
         present = cell.template.data.get("fingerprint") if cell else None
         if cell is None:
-            reason = "its experiment is that of no cell of a table under this profile"
+            reason = "they belong to no table under this profile"
             found.append(LeftOut(record.run_id, reason))
         elif present not in (None, fingerprint_of(record)):
-            found.append(LeftOut(record.run_id, "it was made on other data than the present"))
+            found.append(LeftOut(record.run_id, "they were made on other data than the present"))
     return found
 
 

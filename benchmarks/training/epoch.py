@@ -133,4 +133,4 @@ class Randomness:
 def refuse_non_finite(metrics: dict[str, float], where: str) -> None:
     """Raises Diverged, naming the metrics that are not finite numbers."""
     if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
-        raise Diverged(f"{where}: {', '.join(wrong)} no longer finite")
+        raise Diverged(f"{where}: {', '.join(wrong)} became infinite or NaN")

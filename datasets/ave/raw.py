@@ -143,10 +143,10 @@ def _split_rows(files: Mapping[str, Path], release: Release) -> dict[str, np.nda
         outside = order[(order < 0) | (order >= release.rows)]
         if len(outside):
             last = release.rows - 1
-            raise DataError(f"{files[name]} names row {outside[0]}; rows are 0 to {last}")
+            raise DataError(f"{files[name]} lists row {outside[0]}; rows are 0 to {last}")
         repeated = order[seen[order] | (np.diff(order, prepend=-1) == 0)]
         if len(repeated):
-            raise DataError(f"{files[name]} names row {repeated[0]} for the second time")
+            raise DataError(f"{files[name]} lists row {repeated[0]} twice")
         seen[order], rows[part] = True, order
     return rows
 

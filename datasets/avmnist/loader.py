@@ -1,6 +1,6 @@
 """AV-MNIST: PCA-degraded MNIST images and spectrograms of spoken digits (10 classes).
 
-As rebuilt from MNIST and FSDD only. Options of `load`: `pairing` is `scrambled` (clips in the
+It is rebuilt from MNIST and FSDD. Options of `load`: `pairing` is `scrambled` (clips in the
 completion order of the published generator, so that most clips say another digit: the data the
 published numbers come from, most probably), `aligned` (every clip says its image's digit), or
 `scrambled_1` and so on, scrambled with job times that vary by 1 % instead of 5 %, for forensics;

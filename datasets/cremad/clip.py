@@ -142,7 +142,9 @@ def _decoded(file: _File, kind: str) -> np.ndarray:
     samples = parse_wav(file.content, RATE_HZ, where)
     if len(samples) < RATE_HZ:
         found = f"{len(samples) / RATE_HZ:.2f} s of sound"
-        raise DataError(f"{where}: {found}; three copies of it must fill 3 s")
+        raise DataError(
+            f"{where}: {found}; at least 1 s is needed, as a clip is repeated to fill 3 s"
+        )
     return samples
 
 

@@ -154,7 +154,7 @@ def _list_sums(files: RawCremad) -> dict[str, str]:
 
 
 def _refuse_missing(material: Material) -> None:
-    """Says at once, not after an hour, that most files are not there."""
+    """Fails at once, rather than after an hour, if most files are missing."""
     clips, there = material.clips, material.files.files
     folders = ((clip, kind) for clip in clips for kind in KINDS if (clip, kind) not in there)
     missing = {clip: f"{KINDS[kind]}/{clip}.{kind} is missing" for clip, kind in folders}

@@ -53,7 +53,7 @@ def read_split_lists(paths: Mapping[str, Path]) -> dict[str, list[str]]:
             where = f"{paths[part]} line {number}"
             clip = _checked_clip(line, where)
             if clip in seen:
-                raise DataError(f"{where}: {clip} is listed already in {seen[clip]}")
+                raise DataError(f"{where}: {clip} is already listed in {seen[clip]}")
             seen[clip] = where
             parts[part].append(clip)
         if not parts[part]:
@@ -117,7 +117,7 @@ def _checked_clip(line: str, where: str) -> str:
         expected = "expected as 1001_DFA_ANG_XX,ANG"
         raise DataError(f"{where}: {line[:60]!r} is not a clip with its emotion; {expected}")
     if name["emotion"] != label:
-        raise DataError(f"{where}: label {label}, but the name {clip} says {name['emotion']}")
+        raise DataError(f"{where}: label {label}, but the file name {clip} says {name['emotion']}")
     return clip
 
 

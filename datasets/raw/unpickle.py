@@ -1,8 +1,8 @@
 """Reads a pickle as data: arrays, numbers, texts, lists, tuples and dicts, and nothing else.
 
 It is Python's own unpickler in its Python form, with a short list of instructions and of names.
-The form in C has neither list: it reserves whatever memory a memo index or a length claims, and it
-hashes any key, which for a nested tuple may never end. Here every other instruction and name is
+The form in C allows no such lists: it reserves whatever memory a memo index or a length claims, and
+it hashes any key, which for a nested tuple may never end. Here every other instruction and name is
 refused before it acts.
 
 The names stand for functions of this file, never for numpy's own. Numpy trusts the state in a
@@ -120,7 +120,9 @@ class _Unpickler(pickle._Unpickler):
         """The value, counted."""
         self.budget -= sys.getsizeof(value) + getattr(value, "nbytes", 0)
         if self.budget < 0:
-            raise DataError("it makes the same bytes into values again and again; arrays need once")
+            raise DataError(
+                "it builds values from the same bytes repeatedly; arrays need them once"
+            )
         return value
 
     def load_reduce(self) -> None:
@@ -228,7 +230,7 @@ def _dtype(text: Any, *_: Any) -> _Unfinished:
 def _reconstruct(kind: Any, *_: Any) -> _Unfinished:
     """Begins an array; the shape given here is numpy's placeholder and is not used."""
     if kind is not _NDARRAY:
-        raise DataError("an array is of a class of its own")
+        raise DataError("an array is of another class than numpy.ndarray")
 
     def finish(version: Any, shape: Any, dtype: Any, is_fortran: Any, content: Any) -> np.ndarray:
         return _array_of(content, dtype, shape, "F" if is_fortran else "C")
@@ -240,13 +242,13 @@ def _frombuffer(
     content: Any, dtype: Any, shape: Any, order: Any, axis_order: Any = None
 ) -> np.ndarray:
     if axis_order is not None:
-        raise DataError("an array has its axes in an order of its own")
+        raise DataError("an array has its axes in another order")
     return _array_of(content, dtype, shape, order)
 
 
 def _scalar(dtype: Any, content: Any) -> Any:
     if isinstance(dtype, np.dtype) and dtype.kind == "O":
-        raise DataError("a numpy scalar is an object")
+        raise DataError("a numpy scalar has dtype object")
     return _array_of(content, dtype, (1,), "C").item()
 
 
@@ -260,12 +262,12 @@ def _encode(text: Any, encoding: Any) -> bytes:
 def _no_bytes(*parts: Any) -> bytes:
     """How empty bytes are stored before protocol 3."""
     if parts:
-        raise DataError("it calls bytes")
+        raise DataError("it calls bytes with arguments")
     return b""
 
 
 def _no_call(*_: Any) -> None:
-    raise DataError("it calls numpy.ndarray")
+    raise DataError("it calls numpy.ndarray directly")
 
 
 _NDARRAY = _Function(_no_call)

@@ -81,6 +81,8 @@ def _check(values: Tensor, offsets: Tensor, longest: int) -> None:
     lengths = offsets.diff()
     limits = (int(offsets[0]), int(offsets[-1]))
     if limits != (0, len(values)) or (len(lengths) and int(lengths.min()) < 1):
-        raise DataError(f"offsets must rise from 0 to {len(values)}; they go {limits}")
+        raise DataError(
+            f"offsets must rise from 0 to {len(values)}; they go from {limits[0]} to {limits[1]}"
+        )
     if len(lengths) and int(lengths.max()) > longest:
         raise DataError(f"a sequence has {int(lengths.max())} rows; at most {longest} are allowed")

@@ -57,7 +57,9 @@ class Indexed(Source):
         if index.dtype != torch.long or index.ndim != 1:
             raise DataError(f"index is {index.dtype} {tuple(index.shape)}; need int64 (N,)")
         if len(index) and not 0 <= int(index.min()) <= int(index.max()) < len(values):
-            raise DataError(f"the index leaves 0..{len(values) - 1}, the rows of the values")
+            raise DataError(
+                f"the index has rows outside 0..{len(values) - 1}, the rows of the values"
+            )
         self.values, self.distinct_index, self.scale = values, index, scale
         self.shape, self.distinct_count = tuple(values.shape[1:]), len(values)
 

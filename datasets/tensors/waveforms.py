@@ -31,7 +31,7 @@ class Waveforms(Source):
             found = f"{samples.dtype} {tuple(samples.shape)}, lengths {tuple(lengths.shape)}"
             raise DataError(f"samples are {found}; need int16 (K, S) and (K,)")
         if len(lengths) and not 1 <= int(lengths.min()) <= int(lengths.max()) <= samples.shape[1]:
-            raise DataError(f"lengths leave 1..{samples.shape[1]}, the samples of a clip")
+            raise DataError(f"lengths are outside 1..{samples.shape[1]}, the samples of a clip")
         self.samples, self.lengths, self.front_end = samples, lengths, front_end
         self.distinct_index = torch.arange(len(samples)) if index is None else index
         self.distinct_count = len(samples)

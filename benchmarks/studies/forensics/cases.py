@@ -236,7 +236,12 @@ def chosen(records: Iterable[RunRecord], planned: Iterable[Experiment]) -> dict[
     if mixed := [seen for seen in cells.values() if len(set(seen.values())) > 1]:
         lines = [", ".join(f"{run} ({seen[run][:10]})" for run in sorted(seen)) for seen in mixed]
         raise ValueError(
-            "\n  ".join(["runs of one cell saw different data; keep those of one:", *lines])
+            "\n  ".join(
+                [
+                    "runs of one cell saw different data; keep the runs of one preparation only:",
+                    *lines,
+                ]
+            )
         )
     return {_key(record.experiment): record for record in found.values()}
 

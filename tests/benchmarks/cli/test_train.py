@@ -79,7 +79,7 @@ def test_damaged_figures_of_bench_do_not_cost_the_tables(
     assert main(["table1", "--profile", "paper", "--out", str(tmp_path)]) == 0
     told = capsys.readouterr().out
     assert "71.23 (1)" in told
-    assert [line for line in told.splitlines() if line.startswith(f"{broken} is no table")]
+    assert [line for line in told.splitlines() if line.startswith(f"{broken} is not a table")]
 
 
 PUBLISHED = {"data": {**MSAM.template.data, "protocol": "published"}}

@@ -268,7 +268,7 @@ def test_a_merge_broken_off_is_repeated_and_never_leaves_a_record_alone(
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["nowhere"], "nowhere has no folder 'runs'; name one such as results/short"),
+        (["nowhere"], "nowhere is not a results folder"),
         (["HERE"], "is the folder to merge into"),
         ([], "DIR"),
         (["THERE", "--keep", "mine"], "'mine'"),

@@ -19,7 +19,7 @@ def test_another_file_than_the_run_wrote_is_refused(tmp_path) -> None:
     (run,) = runs(MSAM, 70.0)
     np.savez(tmp_path / f"{run.run_id}.npz", labels=np.zeros(3, np.int16))
     assert len(Predictions(tmp_path).labels(run)) == 3
-    with pytest.raises(ValueError, match="are not those it wrote"):
+    with pytest.raises(ValueError, match="do not match the checksum"):
         Predictions(tmp_path).labels(replace(run, predictions_sha256="0" * 64))
 
 

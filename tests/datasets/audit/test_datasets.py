@@ -122,7 +122,7 @@ def test_a_clone_without_lfs_is_enough(tmp_path: Path, parts: dict) -> None:
     assert found.text.startswith("on disk: 359 files, 358 of them git-lfs pointers; 1 of 180")
     assert found.numbers["without_files"] == [parts["test"][1]] and found.severity == "note"
     (tmp_path / "train.csv").write_text("1001_DFA_ANG_XX,SAD")
-    with pytest.raises(DataError, match="label SAD, but the name 1001_DFA_ANG_XX says ANG"):
+    with pytest.raises(DataError, match="label SAD, but the file name 1001_DFA_ANG_XX says ANG"):
         audit("cremad", [tmp_path], tmp_path / "none")
 
 

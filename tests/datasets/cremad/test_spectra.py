@@ -152,8 +152,8 @@ def test_moving_to_a_device_expands_to_what_gathering_gives(name: str, frames: i
     [
         (torch.zeros(2, 9), torch.ones(2).long(), "need int16"),
         (torch.zeros(2, 9).short(), torch.ones(3).long(), r"need int16 \(K, S\) and \(K,\)"),
-        (torch.zeros(2, 9).short(), torch.tensor([0, 9]), r"lengths leave 1\.\.9"),
-        (torch.zeros(2, 9).short(), torch.tensor([1, 10]), r"lengths leave 1\.\.9"),
+        (torch.zeros(2, 9).short(), torch.tensor([0, 9]), r"lengths are outside 1\.\.9"),
+        (torch.zeros(2, 9).short(), torch.tensor([1, 10]), r"lengths are outside 1\.\.9"),
     ],
 )
 def test_wrong_samples_are_refused(samples, lengths, text: str) -> None:
