@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks.cli.execute import Command, asked_settings, execute, stop_after
 from benchmarks.cli.session import Say, Session, with_threads
+from benchmarks.cli.studies import printed
 from benchmarks.configs.load import load_config
 from benchmarks.executors.stop import EXIT_UNFINISHED
 from benchmarks.plan import workspace
@@ -24,11 +25,15 @@ SHARES = "shares.json"  # beside the table: facts about the data, for those with
 
 
 def forensics(arguments: Namespace, say: Say) -> int:
-    """Trains what is missing and writes `forensics.csv` and `.md`; 1 if a run failed.
+    """With the word `printed`, which test-set sizes the printed numbers fit, without training.
+
+    Else trains what is missing and writes `forensics.csv` and `.md`; 1 if a run failed.
 
     If the data is not prepared, the table is made from the recorded runs alone; exit status 1 and
     no table if one of them is damaged.
     """
+    if arguments.what == "printed":
+        return printed(arguments, say)
     if arguments.seeds is not None and arguments.seeds < 1:
         raise ValueError(f"--seeds is {arguments.seeds}; it must be at least 1")
     settings, stop = asked_settings(arguments), stop_after(arguments.max_hours)
