@@ -51,7 +51,11 @@ class Passed:
 
 
 class _Simulated(Predictions):
-    """Predictions in memory: class 0 where a segment is right, class 1 elsewhere."""
+    """Predictions in memory: class 0 where a segment is right, another one elsewhere.
+
+    Seeds that are right on the same samples are wrong in different ways, as real ones are: they
+    must not look like copies.
+    """
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -60,7 +64,7 @@ class _Simulated(Predictions):
     def arrays(self, record: RunRecord) -> Mapping[str, np.ndarray]:
         segments = record.data["segments"]
         right = np.arange(segments) < self.counts[record.run_id][:, None]
-        predicted = (~right).astype(np.int16).ravel()
+        predicted = np.where(right, 0, 1 + record.experiment.seed).astype(np.int16).ravel()
         return {"labels": np.zeros_like(predicted), "epoch1_mm": predicted}
 
 
