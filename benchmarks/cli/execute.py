@@ -21,6 +21,7 @@ from benchmarks.records.leases import Leases
 from benchmarks.records.record import RunRecord
 from benchmarks.records.status import Status, Sweep, pending, set_damaged_aside, statuses
 from benchmarks.report import compute
+from benchmarks.report.tables.paper import PAPER_PROFILE
 from benchmarks.training.context import RunSettings
 from datasets.errors import counted
 
@@ -82,6 +83,7 @@ def fill(command: Command, experiments: Sequence[Experiment]) -> int | None:
     session.say(f"{counted(len(experiments), 'run')} planned, {done} of them done before")
     if command.dry_run:
         _show(missing, session)
+        session.say("\n".join(_power(experiments, session)))
         return None
     if missing and command.slurm:
         submit(command, command.slurm, missing)
@@ -139,6 +141,15 @@ def _ending(command: Command, sweep: Sweep) -> int:
         return EXIT_UNFINISHED
     found = statuses(sweep.experiments, session.folders).values()
     return 1 if any(status.state == "failed" for status in found) else 0
+
+
+def _power(planned: Sequence[Experiment], session: Session) -> list[str]:
+    """What the plan can show. Only a profile that trains as the paper did gets verdicts."""
+    if session.profile_name != PAPER_PROFILE:
+        return [f"power: none; the profile {session.profile_name} gets no verdicts"]
+    from benchmarks.cli.power import power_lines  # imports scipy
+
+    return power_lines(planned, session.records())
 
 
 def _show(missing: Sequence[Experiment], session: Session) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from benchmarks.cli.data import stage_progress
 from benchmarks.cli.execute import Command, asked_settings, execute, stop_after
 from benchmarks.cli.session import Say, Session, with_threads
+from benchmarks.cli.studies import printed
 from benchmarks.configs.load import load_config
 from benchmarks.executors.stop import EXIT_UNFINISHED
 from benchmarks.plan import workspace
@@ -34,7 +35,9 @@ SHARES = "shares.json"  # beside the table: facts about the data, for those with
 
 
 def forensics(arguments: Namespace, say: Say) -> int:
-    """The study that is named: `archive`, or `pairings` without a name."""
+    """The study that is named: `archive`, `printed`, or `pairings` without a name."""
+    if arguments.study == "printed":
+        return printed(arguments, say)
     if arguments.study == "archive":
         return _archive(arguments, say)
     if arguments.raw or arguments.accept_licence:

@@ -6,18 +6,21 @@ import os
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.cli.session import Say, Session, open_session
+from benchmarks.cli.session import Say, Session, open_session, seeds_problems
 from benchmarks.cli.verbs import DEFAULT_SELECTION
-from benchmarks.configs.load import load_config, lookup
+from benchmarks.configs.load import load_config, lookup, refuse
 from benchmarks.plan import workspace
+from benchmarks.plan.experiment import Experiment
 from benchmarks.records.files import check_writable
 from benchmarks.records.folders import Folders
 from benchmarks.records.merging import Merge, plan_merge
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.records.status import Status, statuses
+from benchmarks.report.tables.paper import PAPER_PROFILE
 from benchmarks.studies.sharpness.sharpness_files import Curvature, Surface, readable
 from datasets.errors import counted
 from datasets.store.system import listed
@@ -33,6 +36,7 @@ NAMED = ("running", "failed", "unsupported", "damaged")  # `status` lists these 
 
 def report(arguments: Namespace, say: Say) -> int:
     """Writes tables, figures and page from the recorded runs; prints the tables."""
+    refuse(seeds_problems(arguments))
     session = open_session(arguments, say)
     archive = session.archive()
     written = _asked_for(arguments, _report(session, arguments.selection, archive))
@@ -53,6 +57,7 @@ def write_tables(session: Session, shown: Sequence[str], selection: str) -> None
 
 def compare(arguments: Namespace, say: Say) -> int:
     """One row per cell; exit status 1 if a cell differs, 2 if cells have too few runs."""
+    refuse(seeds_problems(arguments))
     session = open_session(arguments, say)
     written = _report(session, arguments.selection, session.archive())
     written = _asked_for(arguments, written)
@@ -98,6 +103,7 @@ def _report(
     session: Session, selection: str, archive: Archive, asked: Sequence[str] = ()
 ) -> Report:
     # scipy takes half a second to import: status and list should not wait for it.
+    from benchmarks.records.predictions import Predictions
     from benchmarks.report.write import Request, write_report
 
     records, unreadable = archive
@@ -108,7 +114,7 @@ def _report(
         cells,
         records,
         selection=selection,
-        predictions=session.folders.root / "predictions",
+        predictions=Predictions(session.folders.root / "predictions"),
         unreadable=unreadable,
     )
     return write_report(request, session.folders.tables)
@@ -124,6 +130,7 @@ def _write_page(
     session: Session, selection: str, records: Sequence[RunRecord], written: Report
 ) -> list[Path]:
     """Writes figures, the cost, the table of sharpness if anything was measured, and the page."""
+    from benchmarks.cli.power import power_lines
     from benchmarks.report.compute import write_compute
     from benchmarks.report.page.write import Contents, write_page
     from benchmarks.studies.sharpness.sharpness_table import (
@@ -148,8 +155,17 @@ def _write_page(
         write_sharpness(rows, files[1])
     figures = draw(session, records, selection)
     asked = session.profile_name, selection
-    contents = Contents(config, *asked, written, records, figures, page_tables(rows), cost)
+    power = () if session.profile_name != PAPER_PROFILE else power_lines(_planned(session), records)
+    shown = figures, page_tables(rows), cost, power
+    contents = Contents(config, *asked, written, records, *shown)
     return [*files, *figures.files, write_page(contents, folders.root / "report.html")]
+
+
+def _planned(session: Session) -> list[Experiment]:
+    """The runs of the paper's tables, also those that cannot run here."""
+    suites = [name for name, suite in session.config.suites.items() if suite.source == "paper"]
+    cells = [cell for suite in suites for cell in session.cells(suite)]
+    return [replace(c.template, seed=s) for c in cells for s in range(session.profile.seeds)]
 
 
 def _say_tables(session: Session, written: Report, shown: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 class Session:
     """One invocation of the command line, bound to a profile and a results folder.
 
-    `say` prints a line; `protocol`, `threads` and `out` are as typed.
+    `say` prints a line; `protocol`, `threads`, `out` and `seeds` are as typed.
     """
 
     config: Config
@@ -37,6 +37,7 @@ class Session:
     protocol: str | None = None
     threads: int | None = None
     out: Path | None = None
+    seeds: int | None = None
 
     @property
     def words(self) -> str:
@@ -45,6 +46,7 @@ class Session:
             "--profile": self.profile_name,
             "--protocol": self.protocol,
             "--threads": self.threads,
+            "--seeds": self.seeds,
             "--out": self.out,
         }
         typed = {option: str(value) for option, value in options.items() if value is not None}
@@ -135,8 +137,18 @@ def open_session(arguments: Namespace, say: Say) -> Session:
     threads = getattr(arguments, "threads", None)
     if threads is not None:
         config = with_threads(config, name, threads)
+    seeds = getattr(arguments, "seeds", None)
+    if seeds is not None and not seeds_problems(arguments):
+        config = _with_profile(config, name, seeds=seeds)
     root: Path = arguments.out or workspace.ROOT / "results" / name
-    return Session(config, name, Folders(root), say, arguments.protocol, threads, arguments.out)
+    typed = arguments.protocol, threads, arguments.out, seeds
+    return Session(config, name, Folders(root), say, *typed)
+
+
+def seeds_problems(arguments: Namespace) -> list[str]:
+    """What is wrong with `--seeds`."""
+    seeds = arguments.seeds
+    return [f"--seeds is {seeds}; it must be at least 1"] * (seeds is not None and seeds < 1)
 
 
 def _asked(arguments: Namespace) -> list[str]:

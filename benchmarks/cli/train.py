@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks.cli.execute import Command, asked_settings, execute, fill, open_command
 from benchmarks.cli.report import report, write_tables
-from benchmarks.cli.session import Say, Session, open_session
+from benchmarks.cli.session import Say, Session, open_session, seeds_problems
 from benchmarks.configs.load import refuse, unknown_words
 from benchmarks.executors.stop import EXIT_UNFINISHED
 from benchmarks.plan import suites, workspace
@@ -26,7 +26,7 @@ def table(arguments: Namespace, say: Say) -> int:
     command = open_command(arguments, say)
     session = command.session
     cells = _chosen_cells(arguments, session)
-    experiments = planned_runs(cells, arguments.seeds or session.profile.seeds, session)
+    experiments = planned_runs(cells, session.profile.seeds, session)
     if experiments is None:
         return 1
     exit_status = fill(command, experiments)
@@ -66,9 +66,7 @@ def _check_choice(arguments: Namespace, session: Session) -> None:
     """ValueError lists every mistake in the choice of datasets, methods and seeds."""
     problems = unknown_words("dataset", arguments.datasets, session.config.datasets)
     problems += unknown_words("method", arguments.methods, session.config.methods)
-    if arguments.seeds is not None and arguments.seeds < 1:
-        problems.append(f"--seeds is {arguments.seeds}; it must be at least 1")
-    refuse(problems)
+    refuse([*problems, *seeds_problems(arguments)])
 
 
 def everything(arguments: Namespace, say: Say) -> int:

@@ -105,7 +105,12 @@ GPU_TESTS = option(
 # Which runs
 DATASETS = option("--datasets", nargs="+", default=[], metavar="NAME", help="default: all")
 METHODS = option("--methods", nargs="+", default=[], metavar="NAME", help="default: all")
-SEEDS = option("--seeds", type=int, metavar="N", help="number of seeds: 0 to N - 1")
+SEEDS = option(
+    "--seeds",
+    type=int,
+    metavar="N",
+    help="planned number of seeds, from 0 (default: the profile's); a verdict needs them all",
+)
 DATASET = option("--dataset", required=True)
 FUSION = option("--fusion", default="late", help="late (default) or early")
 FUSIONS = option(
@@ -250,10 +255,10 @@ FORENSICS = (
     option(
         "study",
         nargs="?",
-        choices=("pairings", "archive"),
+        choices=("pairings", "archive", "printed"),
         default="pairings",
         help="pairings (default): train on each rebuilt pairing; archive: what the published "
-        "avmnist.tar.gz holds",
+        "avmnist.tar.gz holds; printed: which test-set sizes the paper's digits fit",
     ),
     option("--raw", type=path, metavar="FILE", help="archive: avmnist.tar.gz or its folder"),
     option(
@@ -261,8 +266,15 @@ FORENSICS = (
         action="store_true",
         help="archive: download it from Google Drive (needs gdown); its makers state no licence",
     ),
+    option(
+        "--out", type=path, help="folder (default: results/forensics; printed: results/printed)"
+    ),
 )
-FORENSICS_OUT = option("--out", type=path, help="folder (default: results/forensics)")
+CALIBRATE = (
+    option("--columns", type=int, default=2000, metavar="N", help="simulated columns of each "
+           "setting (default: 2000, minutes)"),
+    option("--out", type=path, help="folder (default: results/calibration)"),
+)  # fmt: skip
 METHOD_NAME = option("name", help="lower-case words joined by _, such as my_method")
 
 TABLES = "tables of benchmarks/configs/suites.yaml: train what is missing, then write the tables"
@@ -273,12 +285,12 @@ BUILT_IN = (
     Verb("all", "the paper's tables, then the report", TABLES,
          "benchmarks.cli.train:everything", TABLE),
     Verb("report", "tables, figures and page, without training", READING,
-         "benchmarks.cli.report:report", (*RESULTS, *ROWS, SELECTION)),
+         "benchmarks.cli.report:report", (*RESULTS, *ROWS, SEEDS, SELECTION)),
     Verb("figures", "figures alone, without training", READING,
          "benchmarks.cli.report:figures", (*RESULTS, SELECTION)),
     Verb("compare", "every cell: paper, ours, difference, verdict; "
          "exit status 1 or 2 if not all agree", READING,
-         "benchmarks.cli.report:compare", (*RESULTS, *ROWS, SELECTION)),
+         "benchmarks.cli.report:compare", (*RESULTS, *ROWS, SEEDS, SELECTION)),
     Verb("status", "done, running, failed, stale and missing runs of every table, "
          "and what cannot run", READING,
          "benchmarks.cli.report:status", RESULTS),
@@ -296,7 +308,9 @@ BUILT_IN = (
          (DATASET, FUSION, METHODS, *SHARPNESS, PROFILE, OUT, PROTOCOL, DEVICE)),
     Verb("forensics", "which way of making AV-MNIST gives the published accuracies (real data)",
          STUDIES, "benchmarks.cli.forensics:forensics",
-         (*FORENSICS, SEEDS, FORENSICS_OUT, THREADS, DEVICE, *SWEEP)),
+         (*FORENSICS, SEEDS, THREADS, DEVICE, *SWEEP)),
+    Verb("calibrate", "how often the verdicts are wrong, on simulated runs with a known truth",
+         STUDIES, "benchmarks.cli.studies:calibrate", CALIBRATE),
     Verb("data", "data prepare NAME [--raw DIR] | data status, audit or sources [NAME ...]", PARTS,
          "benchmarks.cli.data:data", DATA),
     Verb("list", "methods, datasets, tables and profiles", PARTS,

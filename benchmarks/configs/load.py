@@ -43,6 +43,13 @@ def load_config(folder: Path = CONFIGS) -> Config:
     return config
 
 
+# Files of the report beside those of the tables.
+REPORT_FILES = {
+    "claims", "comparison", "compute", "left_out", "metrics", "runs", "selection", "sharpness",
+    "significance",
+}  # fmt: skip
+
+
 def load_suites(folder: Path = CONFIGS) -> dict[str, SuiteConfig]:
     """Reads the tables of `suites.yaml` alone, for help texts; ValueError lists every mistake."""
     problems: list[str] = []
@@ -58,6 +65,10 @@ def _suites(folder: Path, problems: list[str]) -> dict[str, SuiteConfig]:
         "start with a lower-case letter and have only these, digits, - and _"
         for name in suites
         if not re.fullmatch("[a-z][a-z0-9_-]*", name)
+    ]
+    problems += [
+        f"suites.yaml: '{name}' cannot name a table: the report writes another file of this name"
+        for name in REPORT_FILES.intersection(suites)
     ]
     return suites
 

@@ -18,12 +18,24 @@ NEVER_STARTED = {"unsupported"}  # statuses of runs that were refused: more of t
 
 
 @dataclass(frozen=True)
+class Finding:
+    """Why the records of a cell cannot be trusted: `kind` is the verdict, `text` says where."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Evidence:
-    """The records of a cell that a report uses, in order of seeds."""
+    """The records of a cell that a report uses, in order of seeds.
+
+    `findings` are those of `records/audit.py`.
+    """
 
     cell: Cell
     records: tuple[RunRecord, ...]
     left_out: int  # records on other data than the present
+    findings: tuple[Finding, ...] = ()
 
     @property
     def done(self) -> list[RunRecord]:
@@ -65,7 +77,7 @@ class Evidence:
             notes.append(f"runs on other data left out: {self.left_out}")
         if len(self.fingerprints) > 1:
             notes.append(f"mixed data (fingerprints {', '.join(self.fingerprints)})")
-        return notes
+        return notes + [finding.text for finding in self.findings]
 
 
 def evidence(cell: Cell, records: Iterable[RunRecord]) -> Evidence:
@@ -97,15 +109,16 @@ def fingerprint_of(record: RunRecord) -> str:
 
 def _endings(records: Iterable[RunRecord]) -> list[str]:
     """What became of runs that do not count; runs with the same reason share a sentence."""
-    seeds: dict[tuple[str, str], list[str]] = {}
+    seeds: dict[tuple[str, str], list[int]] = {}
     for record in records:
         ending = record.status, " ".join(record.reason.split())
-        seeds.setdefault(ending, []).append(str(record.experiment.seed))
+        seeds.setdefault(ending, []).append(record.experiment.seed)
     return [
-        f"{status} ({', '.join(filter(None, [_seeds(which), reason]))})"
+        f"{status} ({', '.join(filter(None, [seeds_text(which), reason]))})"
         for (status, reason), which in seeds.items()
     ]
 
 
-def _seeds(seeds: Sequence[str]) -> str:
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
+def seeds_text(seeds: Sequence[int]) -> str:
+    """`seed 1`, `seeds 0, 2`."""
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"

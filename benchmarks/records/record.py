@@ -42,6 +42,7 @@ class RunRecord:
         default_factory=dict
     )  # digests, see records/code.py; old records: none
     predictions_sha256: str = ""  # of the file with the predictions
+    ended_early: bool = False  # the method itself ended a run that is done
     schema: int = SCHEMA
 
     @property
@@ -70,7 +71,8 @@ class RunRecord:
             problems = problems or record_problems(values, path.stem)
             if problems:
                 raise ValueError("; ".join(problems))
-            is_sealed(content)
+            if not is_sealed(content):
+                raise ValueError("it has no checksum")
             return cls(**values | {"history": tuple(values["history"])})
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} is not a readable record: {error}") from error

@@ -11,12 +11,12 @@ from tabulate import tabulate
 
 from benchmarks.report import statistics
 from benchmarks.report.frames import frame_of
+from benchmarks.report.rules.cell import differs_in_sum
 from benchmarks.report.tables.entry import Entry
 from benchmarks.report.tables.paper import column_name, printed
 from benchmarks.report.tables.table import Table
 from benchmarks.report.tables.text import verdict_counts, warnings
-from benchmarks.report.tables.verdict import COMPARED, DIFFERS, MARGIN, NO_PAPER_VALUE
-from benchmarks.report.wording import p_value
+from benchmarks.report.tables.verdict import COMPARED, DIFFERS, INCONCLUSIVE, NO_PAPER_VALUE
 from datasets.errors import counted
 
 REASON_WIDTH = 48  # on the terminal; the file has all of it
@@ -24,8 +24,10 @@ REASON_WIDTH = 48  # on the terminal; the file has all of it
 
 def comparison_frame(tables: Sequence[Table]) -> pd.DataFrame:
     """The lines of `comparison.csv`, one per entry; percent, NaN where there is no number."""
-    pairs = [(table, entry) for table in tables for entry in table.entries]
-    return frame_of(_COMPARISON, pairs).astype({"test_samples": "Int64"})
+    entries = [(table, entry) for table in tables for entry in table.entries]
+    in_sum = differs_in_sum([entry.judgement for _, entry in entries])
+    items = [(*pair, differs) for pair, differs in zip(entries, in_sum, strict=True)]
+    return frame_of(_COMPARISON, items).astype({"test_samples": "Int64", "rank": "Int64"})
 
 
 def significance_frame(tables: Sequence[Table]) -> pd.DataFrame:
@@ -66,20 +68,33 @@ def comparison_text(tables: Sequence[Table]) -> str:
         tabulate(rows, headers, disable_numparse=True, colalign=align) if rows else "no records yet"
     )
     nothing = ["Nothing was compared with the paper."] * (not _compared(tables))
-    summary = "\n".join([*left_out, *nothing, f"Verdicts: {verdict_counts(tables)}."])
+    verdicts = f"Verdicts: {verdict_counts(tables)}."
+    summary = "\n".join([*left_out, *nothing, *_in_sum(tables), verdicts])
     return "\n\n".join([*loud, grid, summary])
 
 
 def exit_status(tables: Sequence[Table]) -> int:
-    """1 if an entry differs; else 2 if one that the paper prints is undecided; else 0.
+    """1 if an entry differs after Holm over all; else 2 if one was not compared; else 0.
 
-    Undecided are too few runs, not run, mixed data, another schedule and stand-in data: nothing
-    reproduces silently. Where nothing was compared at all, 2 as well.
+    Every obstacle gives 2, except where the paper prints no number: nothing reproduces silently.
+    Where nothing was compared at all, 2 as well.
     """
-    verdicts = {entry.verdict for table in tables for entry in table.entries}
-    if DIFFERS in verdicts:
+    entries = [entry for table in tables for entry in table.entries]
+    if any(differs_in_sum([entry.judgement for entry in entries])):
         return 1
+    verdicts = {entry.verdict for entry in entries}
     return 2 if verdicts - COMPARED - {NO_PAPER_VALUE} or not _compared(tables) else 0
+
+
+def _in_sum(tables: Sequence[Table]) -> list[str]:
+    """How many cells differ, alone and after Holm; nothing where none does."""
+    judged = [e.judgement for table in tables for e in table.entries if e.verdict in COMPARED]
+    alone = sum(each.verdict == DIFFERS for each in judged)
+    text = (
+        f"{counted(alone, 'cell')} of {len(judged)} compared {'differ' if alone > 1 else 'differs'}"
+        f"; after Holm over all of them: {sum(differs_in_sum(judged))}."
+    )
+    return [text] * bool(alone)
 
 
 def _compared(tables: Sequence[Table]) -> bool:
@@ -87,31 +102,36 @@ def _compared(tables: Sequence[Table]) -> bool:
 
 
 _COMPARISON = {
-    "suite": lambda table, entry: table.name,
-    "row": lambda table, entry: entry.row,
-    "dataset": lambda table, entry: entry.cell.dataset,
-    "metric": lambda table, entry: entry.metric,
-    "n": lambda table, entry: len(entry.values),
-    "mean": lambda table, entry: entry.mean,
-    "sd": lambda table, entry: entry.sd,
-    "ci_low": lambda table, entry: entry.interval[0],
-    "ci_high": lambda table, entry: entry.interval[1],
-    "paper": lambda table, entry: entry.paper,
-    "difference": lambda table, entry: entry.difference,
-    "verdict": lambda table, entry: entry.verdict,
-    "state": lambda table, entry: entry.state,
-    "reason": lambda table, entry: entry.reason,
-    "profile": lambda table, entry: table.profile_name,
-    "selection": lambda table, entry: table.selection,
-    "stand_in": lambda table, entry: entry.stand_in,
-    "seeds": lambda table, entry: " ".join(map(str, entry.seeds)),
-    "run_ids": lambda table, entry: " ".join(run.run_id for run in entry.runs),
-    "test_samples": lambda table, entry: entry.test_samples,
-    "wilson_low": lambda table, entry: entry.test_interval[0],
-    "wilson_high": lambda table, entry: entry.test_interval[1],
-    "equivalence_p": lambda table, entry: _equivalence(entry),
-    "oracle_gain": lambda table, entry: statistics.mean(entry.oracle_gains),
-    "published_protocol": lambda table, entry: entry.published_protocol,
+    "suite": lambda table, entry, _: table.name,
+    "row": lambda table, entry, _: entry.row,
+    "dataset": lambda table, entry, _: entry.cell.dataset,
+    "metric": lambda table, entry, _: entry.metric,
+    "n": lambda table, entry, _: len(entry.values),
+    "mean": lambda table, entry, _: entry.mean,
+    "sd": lambda table, entry, _: entry.sd,
+    "ci_low": lambda table, entry, _: entry.interval[0],
+    "ci_high": lambda table, entry, _: entry.interval[1],
+    "paper": lambda table, entry, _: entry.paper,
+    "difference": lambda table, entry, _: entry.difference,
+    "verdict": lambda table, entry, _: entry.verdict,
+    "state": lambda table, entry, _: entry.state,
+    "reason": lambda table, entry, _: entry.reason,
+    "profile": lambda table, entry, _: table.profile_name,
+    "selection": lambda table, entry, _: table.selection,
+    "stand_in": lambda table, entry, _: entry.stand_in,
+    "seeds": lambda table, entry, _: " ".join(map(str, entry.seeds)),
+    "run_ids": lambda table, entry, _: " ".join(run.run_id for run in entry.runs),
+    "test_samples": lambda table, entry, _: entry.test_samples,
+    "wilson_low": lambda table, entry, _: entry.test_interval[0],
+    "wilson_high": lambda table, entry, _: entry.test_interval[1],
+    "equivalence_p": lambda table, entry, _: entry.judgement.equivalence_p,
+    "differs_p": lambda table, entry, _: entry.judgement.differs_p,
+    "differs_after_holm": lambda table, entry, in_sum: in_sum,
+    "smallest_difference": lambda table, entry, _: entry.judgement.smallest_difference,
+    "note": lambda table, entry, _: entry.judgement.note,
+    "rank": lambda table, entry, _: table.rank(entry.row, entry.column),
+    "oracle_gain": lambda table, entry, _: statistics.mean(entry.oracle_gains),
+    "published_protocol": lambda table, entry, _: entry.published_protocol,
 }
 
 _SIGNIFICANCE = {
@@ -126,7 +146,6 @@ _SIGNIFICANCE = {
     "p": lambda table, test: test.p,
     "p_holm": lambda table, test: test.adjusted,
     "significant": lambda table, test: "" if test.reason else test.significant,
-    "mcnemar_mid_p": lambda table, test: " ".join(map(p_value, test.mcnemar)),
     "not_tested_because": lambda table, test: test.reason,
     "published_protocol": lambda table, test: (
         test.first.published_protocol or test.second.published_protocol
@@ -134,17 +153,13 @@ _SIGNIFICANCE = {
 }
 
 
-def _equivalence(entry: Entry) -> float:
-    """p of the two one-sided tests that our mean is the paper's value up to the margin."""
-    if entry.stand_in or math.isnan(entry.paper):
-        return math.nan
-    return statistics.equivalence(entry.values, entry.paper, MARGIN)
-
-
 def _short(table: Table, entry: Entry) -> list[str]:
     spread = f" ± {entry.sd:.2f}" if len(entry.values) > 1 else ""
     difference = "" if math.isnan(entry.difference) else f"{entry.difference:+.2f}"
     reason = entry.reason or (entry.state if not entry.measured else "")
+    if entry.verdict == INCONCLUSIVE:
+        least = f"could have shown {entry.judgement.smallest_difference:.2f} points"
+        reason = "; ".join(filter(None, [entry.judgement.note or least, reason]))
     if len(reason) > REASON_WIDTH:
         reason = reason[: REASON_WIDTH - 1] + "…"
     return [

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Columns = Mapping[str, Callable[..., object]]  # name -> how to read it from an item
 
 NUMBERS = "%.4f"  # percentages, differences and hours
-P_VALUES = {"p", "p_holm", "equivalence_p"}  # columns with three significant digits
+P_VALUES = {"p", "p_holm", "equivalence_p", "differs_p"}  # columns with three significant digits
 
 
 def frame(columns: Sequence[str], lines: Iterable[Sequence[object]]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Statistics of a cell: over its seeds, and of the finite test set. `paired` compares two cells."""
+"""Statistics of a cell: over its seeds, and of the finite test set."""
 
 from __future__ import annotations
 
@@ -75,22 +75,6 @@ def newcombe_interval(
     below = math.hypot(first - low, other_high - second)
     above = math.hypot(high - first, second - other_low)
     return difference - below, difference + above
-
-
-def equivalence(values: Sequence[float], target: float, margin: float) -> float:
-    """p of two one-sided t tests (Schuirmann 1987) that the mean lies within `target` +- `margin`.
-
-    Small p: it does. NaN for fewer than two values. ValueError for a margin that is not positive.
-    """
-    if not margin > 0:
-        raise ValueError(f"the margin of equivalence is {margin}; it must be above 0")
-    if len(values) < 2:
-        return math.nan
-    if sd(values) == 0:
-        return 0.0 if abs(mean(values) - target) < margin else 1.0
-    above = stats.ttest_1samp(values, target - margin, alternative="greater")
-    below = stats.ttest_1samp(values, target + margin, alternative="less")
-    return float(max(above.pvalue, below.pvalue))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import pandas as pd
 from benchmarks.configs.load import lookup
 from benchmarks.configs.schema import Config
 from benchmarks.plan.suites import Cell, chosen
-from benchmarks.records.evidence import evidence_of
+from benchmarks.records.audit import audit
+from benchmarks.records.evidence import Evidence, evidence_of
 from benchmarks.records.files import write_text
 from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import LeftOut, RunRecord
@@ -35,8 +36,9 @@ from benchmarks.report.frames import write_csv
 from benchmarks.report.metrics import metrics_frame, selection_frame
 from benchmarks.report.provenance import left_out_frame, left_out_text, runs_frame, unused
 from benchmarks.report.tables import latex, markdown, paper
-from benchmarks.report.tables.contrast import contrast, contrasts
-from benchmarks.report.tables.entry import make_entries
+from benchmarks.report.tables.contrast import contrast, contrasts, rankings
+from benchmarks.report.tables.entry import Judged, make_entries
+from benchmarks.report.tables.paper import PaperTable
 from benchmarks.report.tables.table import Table
 
 
@@ -46,8 +48,8 @@ class Request:
 
     `suites` names the tables, with the cells of each. `records` may hold any runs: those that fill
     no cell are named in `left_out.csv`, as are the `unreadable` ones. `selection` names the rule
-    that chooses the epoch which a run reports. `predictions` is the folder of the runs'
-    predictions; without it nothing is tested.
+    that chooses the epoch which a run reports. `predictions` are those of the runs: without them
+    nothing is compared and nothing is tested. `printed` takes the place of the paper's numbers.
     """
 
     config: Config
@@ -55,8 +57,14 @@ class Request:
     suites: Mapping[str, Sequence[Cell]]
     records: Sequence[RunRecord]
     selection: str = "val-best"
-    predictions: Path | None = None
+    predictions: Predictions = field(default_factory=lambda: Predictions(None))
     unreadable: Sequence[LeftOut] = ()
+    printed: PaperTable | None = None
+
+    @property
+    def seeds(self) -> int:
+        """The planned number of seeds."""
+        return self.config.profiles[self.profile_name].seeds
 
 
 @dataclass(frozen=True)
@@ -84,9 +92,8 @@ def write_report(request: Request, out: Path) -> Report:
     """
     if out.resolve() == paper.FOLDER.resolve():
         raise ValueError(f"{out} holds the paper's tables as printed; write ours elsewhere")
-    stored = Predictions(request.predictions)
-    metrics, tables = make_tables(request, stored)
-    compare = partial(contrast, predictions=stored, selection=request.selection)
+    metrics, tables = make_tables(request)
+    compare = partial(contrast, predictions=request.predictions, selection=request.selection)
     found = answers(tables, compare)
     left_out = [*request.unreadable, *unused(request.records, request.suites)]
     files = [path for table in tables for path in _write_table(table, out)]
@@ -115,23 +122,39 @@ def write_report(request: Request, out: Path) -> Report:
     )
 
 
-def make_tables(request: Request, predictions: Predictions) -> tuple[pd.DataFrame, list[Table]]:
-    """The tidy frame of all values, see `metrics_frame`, and the judged tables made from it.
-
-    Rows are tested against each other where `predictions` has theirs.
-    """
+def make_tables(request: Request) -> tuple[pd.DataFrame, list[Table]]:
+    """The tidy frame of all values, see `metrics_frame`, and the judged tables made from it."""
     lookup("selection rule", request.selection, RULES)
     config = request.config
     for suite in request.suites:
         lookup("suite", suite, config.suites)
-    found = {name: evidence_of(cells, request.records) for name, cells in request.suites.items()}
+    found = _audited(request)
     metrics = metrics_frame(config, found)
     tables = []
     for suite, evidence in found.items():
-        judged = make_entries(config, suite, evidence, metrics)
-        tests = contrasts(judged[request.selection], predictions, request.selection)
-        tables.append(Table(suite, config, request.profile_name, request.selection, judged, tests))
+        printed = paper.load_paper(suite) if request.printed is None else request.printed
+        judged = make_entries(config, Judged(suite, printed, request.seeds), evidence, metrics)
+        rows = judged[request.selection], request.predictions, request.selection
+        tables.append(
+            Table(
+                suite,
+                config,
+                request.profile_name,
+                request.selection,
+                judged,
+                contrasts(*rows),
+                rankings(*rows),
+            )
+        )
     return metrics, tables
+
+
+def _audited(request: Request) -> dict[str, list[Evidence]]:
+    """The evidence of the cells of every suite, checked all together."""
+    found = {name: evidence_of(cells, request.records) for name, cells in request.suites.items()}
+    every = [each for several in found.values() for each in several]
+    checked = iter(audit(every, request.predictions, request.seeds, request.unreadable))
+    return {name: [next(checked) for _ in several] for name, several in found.items()}
 
 
 def _write_table(table: Table, out: Path) -> list[Path]:

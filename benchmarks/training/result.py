@@ -52,6 +52,7 @@ def make_record(
         },
         code=code_of(experiment.method, experiment.dataset),
         predictions_sha256=predictions_sha256,
+        ended_early=ending.status == "done" and len(training.history) < experiment.epochs,
     )
 
 

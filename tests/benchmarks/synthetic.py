@@ -103,6 +103,8 @@ def make_record(cell: Cell, seed: int, epochs: int = 100) -> RunRecord:
             "seconds": sum(seconds),
             "epoch_seconds": seconds,
         },
+        code={"method": "m", "shared": "s", "data": "d"},
+        ended_early=epochs < experiment.epochs,
     )
 
 

@@ -96,7 +96,6 @@ def _config(path: Path) -> object:
 def _results(folder: Path) -> list[Target]:
     RECORD.save(folder / "record.json")
     values = json.loads((folder / "record.json").read_text())
-    unsealed = {k: v for k, v in values.items() if k != "sha256"}
     name, load = f"{RECORD.run_id}.json", RunRecord.load
     manifest = Manifest("avmnist", "2026", True, {"a": 1}, {}, {}, "f", {"x": ArrayEntry(1, "d")})
     envelope = json.loads(manifest.to_json())
@@ -105,7 +104,7 @@ def _results(folder: Path) -> list[Target]:
     whole = manifest.to_json().encode()
     return [
         *_measured(folder),
-        Target("record", name, json.dumps(unsealed, indent=1).encode(), load),
+        Target("record", name, sealed(values), load),
         Target("record values", name, sealed(values), load, values, _seal),
         Target("manifest", "manifest.json", whole, **read),
         Target("manifest values", "manifest.json", whole, tree=fields, pack=_envelope, **read),

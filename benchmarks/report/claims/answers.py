@@ -20,8 +20,9 @@ from tabulate import tabulate
 
 from benchmarks.report.claims.sentences import CLAIMS, Claim
 from benchmarks.report.frames import frame_of
+from benchmarks.report.rules.cell import LEVEL
 from benchmarks.report.statistics import newcombe_interval
-from benchmarks.report.tables.contrast import LEVEL, Contrast, adjust
+from benchmarks.report.tables.contrast import Contrast, adjust
 from benchmarks.report.tables.entry import Entry
 from benchmarks.report.tables.paper import test_sets
 from benchmarks.report.tables.table import Table
@@ -212,7 +213,7 @@ _NOTES = (
     "error' counts the columns where it holds and the printed margin to the nearest rival exceeds "
     "half of Newcombe's 95 % interval at the size of the test set: for independent samples, which "
     "is cautious where methods share theirs, and without the spread of seeds, which the paper does "
-    "not print. Ours takes the paired bootstrap over seeds and test samples at 5 %; see "
+    "not print. Ours takes paired tests over seeds and test samples at 5 %; see "
     "`claims.csv` for margins, intervals and p."
 )
 

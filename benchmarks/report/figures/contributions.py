@@ -13,16 +13,22 @@ ORDER = 5
 NU = "\u03bd"
 CAPTION = (
     f"Normalised contribution {NU} of each modality (Eq. 20), mean over the epoch's batches, for "
-    "the methods that measure it. The contributions of all modalities sum to 1."
+    "the methods that measure it. The contributions of all modalities sum to 1, so of two "
+    "modalities only the first is shown."
 )
 
 
 def figures(material: Material) -> Iterator[Figure]:
-    """One figure with a line of panels for each modality, a column for each dataset."""
-    known = {dataset: material.config.datasets[dataset].modalities for dataset in material.datasets}
+    """One figure with a column for each dataset and a line of panels for each modality shown."""
+    every = {dataset: material.config.datasets[dataset].modalities for dataset in material.datasets}
+    known = {dataset: names[:1] if len(names) == 2 else names for dataset, names in every.items()}
     modalities = dict.fromkeys(m for names in known.values() for m in names)
-    grid = [[Panel(dataset, modality) for dataset in known] for modality in modalities]
-    points = curve_points(material, [panel for line in grid for panel in line], contribution)
+    grid = [
+        [Panel(dataset, name) if name in known[dataset] else None for dataset in known]
+        for name in modalities
+    ]
+    panels = [panel for line in grid for panel in line if panel]
+    points = curve_points(material, panels, contribution)
     yield material.figure(
         name="contributions",
         title="Contributions over training",

@@ -1,15 +1,12 @@
-"""Accuracy against the time of an epoch; not in the paper."""
+"""Accuracy against the cost of a step; not in the paper."""
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TYPE_CHECKING
 
-from benchmarks.records.record import RunRecord
+from benchmarks.plan.measurements import Figures, key_for, load_figures
 from benchmarks.report.figures import marks
 from benchmarks.report.figures.figure import Figure
 from benchmarks.report.figures.material import DECIMALS, Material, spread
@@ -22,15 +19,16 @@ if TYPE_CHECKING:
 
 ORDER = 6
 CAPTION = (
-    "Fused test accuracy against the mean time of an epoch, evaluation included, relative to "
-    "Joint-Train on the same hardware. Runs on hardware without a run of Joint-Train are left out. "
-    "Runs that shared their device look slower than they are. Each panel has its own accuracies."
+    "Fused test accuracy against the time of a training step relative to Joint-Train, as `bench` "
+    "measured both in turn on one machine with nothing beside them. Times of the runs themselves "
+    "are not used: they show how busy the machine was. Rows that `bench` does not time are left "
+    "out. Each panel has its own accuracies."
 )
 
 
 @dataclass(frozen=True)
 class CostPoint:
-    """Fused accuracy in percent, and seconds per epoch over those of Joint-Train."""
+    """Fused accuracy in percent, and the time of a step over that of Joint-Train."""
 
     suite: str
     dataset: str
@@ -38,10 +36,7 @@ class CostPoint:
     row: str
     hardware: str
     runs: int
-    seconds: float
     cost: float
-    cost_low: float
-    cost_high: float
     accuracy: float
     low: float
     high: float
@@ -60,61 +55,51 @@ def figures(material: Material) -> Iterator[Figure]:
         points=points,
         grid=[material.fused()],
         paint=_paint,
-        lacking="no times of Joint-Train on the same hardware",
+        lacking="bench has no step times of these rows and of Joint-Train",
     )
 
 
-@dataclass(frozen=True)
-class TimedRun:
-    """Mean seconds per epoch and fused accuracy in percent of one run."""
-
-    seconds: float
-    accuracy: float
-
-
 def _points(suite: str, entries: Sequence[Entry]) -> Iterator[CostPoint]:
-    """One point per row and hardware on which Joint-Train ran, too."""
-    for pair in marks.with_baseline(entries):
-        entry, references = pair.entry, _by_hardware(pair.baseline)
-        for hardware, timed in _by_hardware(entry).items():
-            if hardware not in references:
-                continue
-            reference = fmean(run.seconds for run in references[hardware])
-            cost = spread([run.seconds / reference for run in timed])
-            s = spread([run.accuracy for run in timed])
-            yield CostPoint(
-                suite=suite,
-                dataset=entry.cell.dataset,
-                output="mm",
-                row=entry.row,
-                hardware=hardware,
-                runs=s.n,
-                seconds=round(fmean(run.seconds for run in timed), DECIMALS),
-                cost=cost.mean,
-                cost_low=cost.low,
-                cost_high=cost.high,
-                accuracy=s.mean,
-                low=s.low,
-                high=s.high,
-                spread=s.kind,
-                stand_in=entry.stand_in,
-                published_protocol=entry.published_protocol,
-            )
+    """One point per row that bench has timed beside Joint-Train."""
+    measured = load_figures()
+    for entry in (e for e in entries if e.metric == "acc_mm" and e.measured):
+        cost = _cost(entry, measured)
+        if cost is None:
+            continue
+        s = spread(entry.values)
+        yield CostPoint(
+            suite=suite,
+            dataset=entry.cell.dataset,
+            output="mm",
+            row=entry.row,
+            hardware=cost.hardware,
+            runs=s.n,
+            cost=round(cost.ratio, DECIMALS),
+            accuracy=s.mean,
+            low=s.low,
+            high=s.high,
+            spread=s.kind,
+            stand_in=entry.stand_in,
+            published_protocol=entry.published_protocol,
+        )
 
 
-def _by_hardware(entry: Entry) -> dict[str, list[TimedRun]]:
-    """The runs with known times, by the machine that they ran on."""
-    found: dict[str, list[TimedRun]] = defaultdict(list)
-    for run, accuracy in zip(entry.runs, entry.values, strict=True):
-        seconds, device = run.timing.get("epoch_seconds"), run.environment.get("device")
-        if seconds and device:
-            found[_hardware(run)].append(TimedRun(fmean(seconds), accuracy))
-    return found
+@dataclass(frozen=True)
+class _Cost:
+    ratio: float
+    hardware: str
 
 
-def _hardware(run: RunRecord) -> str:
-    threads = run.environment.get("threads")
-    return run.environment["device"] + (f", {threads} threads" if threads else "")
+def _cost(entry: Entry, measured: Figures) -> _Cost | None:
+    """Step time over Joint-Train's; None unless both are from one machine."""
+    template = entry.cell.template
+    own, base = (
+        measured.seconds.get(key_for(template, method))
+        for method in (template.method, marks.BASELINE)
+    )
+    if own is None or base is None or own.source != base.source:
+        return None
+    return _Cost(own.value / base.value, own.source)
 
 
 def _paint(figure: Figure) -> Drawing:
@@ -122,11 +107,11 @@ def _paint(figure: Figure) -> Drawing:
     from matplotlib.ticker import MaxNLocator
 
     drawn = canvas(figure, Sizes(gap=9.0), row_handles(figure, lines=False))
-    reach = max(max(p.cost, 0 if math.isnan(p.cost_high) else p.cost_high) for p in figure.points)
+    reach = max(p.cost for p in figure.points)
     for panel, axes in drawn.panels:
         axes.axvline(1, color="#555555", linewidth=0.8, zorder=2)
         axes.set_xlim(0, 1.08 * reach)
-        axes.set_xlabel("Relative time per epoch", labelpad=2)
+        axes.set_xlabel("Relative time per step", labelpad=2)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.margins(y=0.08)
         if figure.is_leftmost(panel):
@@ -138,9 +123,7 @@ def _paint(figure: Figure) -> Drawing:
 
 
 def _mark(axes: Axes, figure: Figure, point: CostPoint) -> None:
-    """The means, with the spread of both."""
+    """The mean, with its spread."""
     look = figure.looks[point.row]
     axes.plot([point.cost] * 2, [point.low, point.high], color=look.colour, **marks.SPREAD)
-    ends = [point.cost_low, point.cost_high]
-    axes.plot(ends, [point.accuracy] * 2, color=look.colour, **marks.SPREAD)
     axes.plot([point.cost], [point.accuracy], **marker_style(look), **marks.MEAN)

@@ -89,9 +89,10 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def caption(points: Sequence[CurvePoint]) -> str:
+def caption(points: Sequence[CurvePoint], most_bands: int = 99) -> str:
     """How to read the means, bands and ends of these curves."""
-    kinds = {p.spread for p in points}
+    banded = len({p.row for p in points}) <= most_bands
+    kinds = {p.spread for p in points if banded}
     parts = ["Lines are means over runs with different seeds (their number in brackets)"]
     if T_INTERVAL in kinds:
         parts.append("bands show the 95 % t interval of the mean")
@@ -105,7 +106,7 @@ def caption(points: Sequence[CurvePoint]) -> str:
 
 @dataclass(frozen=True)
 class Limits:
-    """The vertical range that all panels of a figure share."""
+    """A vertical range, of one panel or of all panels of a figure."""
 
     low: float
     high: float
@@ -136,33 +137,39 @@ class CurvePainter:
     label: str  # of the vertical axis
     limits: Callable[[Sequence[CurvePoint]], Limits]
     height: float = 45.0  # of a panel, in millimetres
+    own_range: bool = False  # each panel has its own vertical range
+    most_bands: int = 99  # with more rows in a panel, bands would hide each other
 
     def __call__(self, figure: Figure) -> Drawing:
-        drawn = canvas(figure, Sizes(height=self.height), row_handles(figure))
-        limits = self.limits(figure.points)
+        sizes = Sizes(height=self.height, gap=9.0 if self.own_range else 6.0)
+        drawn = canvas(figure, sizes, row_handles(figure))
+        shared = self.limits(figure.points)
         last = max(point.epoch for point in figure.points)
         every = math.ceil(len(figure.points) / BAND_POINTS)
         for panel, axes in drawn.panels:
-            for row, points in figure.at(panel).items():
-                _draw(axes, points, figure.looks[row], every)
-            _frame(axes, last, limits)
+            found = figure.at(panel)
+            banded = len(found) <= self.most_bands
+            for row, points in found.items():
+                _draw(axes, points, figure.looks[row], every if banded else 0)
+            shown = [point for points in found.values() for point in points]
+            _frame(axes, last, self.limits(shown) if self.own_range else shared)
             if figure.is_leftmost(panel):
                 axes.set_ylabel(self.label)
-            else:
+            elif not self.own_range:
                 axes.tick_params(labelleft=False)
         return drawn.page
 
 
 def _draw(axes: Axes, points: Sequence[CurvePoint], look: Look, every: int) -> None:
-    """The line, and its band at each `every`-th epoch."""
+    """The line, and its band at each `every`-th epoch; 0 means no band."""
     whole = [p for p in points if p.n == p.runs]
     partial = [p for p in points if p.n < p.runs]
     style = {**line_style(look), "zorder": 2 + look.order / 100}
     step = max(1, math.ceil(len(points) / MARKS))
     marks = (look.order % step, step)  # shifted by row: lines that meet stay readable
     axes.plot([p.epoch for p in whole], [p.mean for p in whole], markevery=marks, **style)
-    banded = [p for p in whole if not math.isnan(p.low)]
-    banded = banded[::-every]  # from the end, where the line must not outrun its band
+    banded = [p for p in whole if every and not math.isnan(p.low)]
+    banded = banded[::-1][:: max(1, every)]  # from the end: the line must not outrun its band
     if banded:
         x, low, high = ([getattr(p, k) for p in banded] for k in ("epoch", "low", "high"))
         axes.fill_between(x, low, high, color=look.colour, alpha=0.1, linewidth=0, zorder=1.5)

@@ -21,7 +21,8 @@ from benchmarks.report.figures.figure import Figure, Look, Panel
 from benchmarks.report.figures.style import looks
 from benchmarks.report.metrics import metrics_frame
 from benchmarks.report.statistics import CONFIDENCE
-from benchmarks.report.tables.entry import Entry, make_entries
+from benchmarks.report.tables.entry import Entry, Judged, make_entries
+from benchmarks.report.tables.paper import load_paper
 from benchmarks.report.wording import published_warning
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Material:
         title: str,
         caption: str,
         points: Sequence[Any],
-        grid: Sequence[Sequence[Panel]],
+        grid: Sequence[Sequence[Panel | None]],
         paint: Callable[[Figure], Drawing],
         lacking: str,
     ) -> Figure:
@@ -88,11 +89,11 @@ class Material:
             grid=self._shown(grid, {(p.dataset, p.output) for p in points}),
             looks=self.looks,
             paint=paint,
-            absent=self._absent({panel.dataset for line in grid for panel in line}, lacking),
+            absent=self._absent({p.dataset for line in grid for p in line if p}, lacking),
         )
 
     def _shown(
-        self, grid: Sequence[Sequence[Panel]], present: set[tuple[str, str]]
+        self, grid: Sequence[Sequence[Panel | None]], present: set[tuple[str, str]]
     ) -> list[list[Panel | None]]:
         """The panels that have points, titled; empty lines and columns are left out."""
         several = len({output for _, output in present}) > 1
@@ -129,7 +130,9 @@ def gather(
     lookup("suite", suite, config.suites)
     lookup("selection rule", selection, RULES)
     found = evidence_of(cells, records)
-    entries = make_entries(config, suite, found, metrics_frame(config, {suite: found}))[selection]
+    metrics, seeds = metrics_frame(config, {suite: found}), config.profiles[profile_name].seeds
+    judged = Judged(suite, load_paper(suite), seeds)
+    entries = make_entries(config, judged, found, metrics)[selection]
     return Material(config, profile_name, suite, selection, looks(config), found, entries)
 
 

@@ -11,14 +11,21 @@ from benchmarks.report.figures import marks
 from benchmarks.report.figures.figure import Figure
 from benchmarks.report.figures.material import DECIMALS, Material, spread
 from benchmarks.report.figures.style import marker_style
+from benchmarks.report.rules.cell import MARGIN
 from benchmarks.report.tables.entry import Entry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 ORDER = 4
-CAPTION = "Test accuracy of every run. Each panel has its own range."
+CAPTION = (
+    "Test accuracy of every run. Grey bands are the paper's number "
+    f"\u00b1 {MARGIN:g} point. Each panel has its own range."
+)
 _BELOW = 0.36  # rows from a mean to its seeds: neither mark covers the other, whatever the numbers
+_BAND: dict[str, Any] = {
+    "linewidth": 6, "color": "#bbbbbb", "alpha": 0.6, "solid_capstyle": "butt", "zorder": 1.2,
+}  # fmt: skip
 _SEED: dict[str, Any] = {"linestyle": "none", "markersize": 3.2, "alpha": 0.45}
 
 
@@ -43,8 +50,18 @@ class SeedPoint:
 
 
 def figures(material: Material) -> Iterator[Figure]:
-    """A figure for each dataset, with a panel for each modality and one for the fused output."""
+    """The fused numbers of all datasets; then a figure for each dataset, with all outputs."""
     every = list(_points(material.suite, material.entries))
+    fused = [point for point in every if point.output == "mm"]
+    yield material.figure(
+        name="seeds_fused",
+        title="Fused accuracy of every seed",
+        caption=f"{CAPTION} {marks.caption(material, fused)}",
+        points=fused,
+        grid=[material.fused()],
+        paint=_paint,
+        lacking="no finished run has a fused accuracy",
+    )
     for dataset in material.datasets:
         points = [point for point in every if point.dataset == dataset]
         yield material.figure(
@@ -90,7 +107,11 @@ def _paint(figure: Figure) -> Drawing:
         axes.margins(x=0.06)
         found = figure.at(panel)
         for row, points in found.items():
-            heights = [figure.rows.index(row) + _BELOW] * len(points)
+            place, paper = figure.rows.index(row), points[0].paper
+            axes.plot([paper - MARGIN, paper + MARGIN], [place] * 2, **_BAND)
+            if len(points) == 1:
+                continue  # its mark is that of the mean
+            heights = [place + _BELOW] * len(points)
             style = marker_style(figure.looks[row])
             axes.plot([p.accuracy for p in points], heights, zorder=3, **style, **_SEED)
         marks.draw_marks(axes, figure, [points[0] for points in found.values()])

@@ -11,9 +11,21 @@ from markupsafe import Markup, escape
 
 from benchmarks.records.evidence import NO_RECORD, NOT_RUN
 from benchmarks.records.selection import RULES
+from benchmarks.report.tables.entry import Entry
+from benchmarks.report.tables.markdown import gaps
 from benchmarks.report.tables.paper import short_name
 from benchmarks.report.tables.table import Table
-from benchmarks.report.tables.text import Style, interval, notes, ours, papers, warnings
+from benchmarks.report.tables.text import (
+    VERDICTS,
+    Style,
+    interval,
+    notes,
+    ours,
+    papers,
+    rank_legend,
+    warnings,
+)
+from benchmarks.report.tables.verdict import DIFFERS, INCONCLUSIVE, REPRODUCED
 
 HTML = Style(
     escape=escape,
@@ -32,6 +44,7 @@ class Reading:
     text: Markup
     interval: str
     verdict: str
+    hint: str = ""  # the verdict with what the cell could have shown
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,7 @@ class Block:
     """The part of a table for one dataset: places row by row."""
 
     label: str
+    gap: str  # why there is no number; empty if there is one
     outputs: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Place | None, ...]], ...]
 
@@ -80,23 +94,56 @@ def rules_of(table: Table) -> list[Table]:
     return [table if rule == table.selection else table.under(rule) for rule in RULES]
 
 
-def verdict_matrix(tables: Sequence[Table]) -> tuple[list[str], list[tuple[str, Counter[str]]]]:
-    """The verdicts that occur, most frequent first, and their number by table and dataset."""
-    lines = [
-        (
-            f"{table.title}, {table.config.datasets[dataset].label}",
-            Counter(e.verdict for e in table.entries if e.cell.dataset == dataset),
-        )
-        for table in tables
-        for dataset in table.datasets
-    ]
+@dataclass(frozen=True)
+class Verdicts:
+    """The verdicts of all tables: those that occur, and their number by table and dataset.
+
+    `idle` names the parts without any run. `answer` is one sentence on the printed numbers.
+    """
+
+    names: list[str]
+    lines: list[tuple[str, Counter[str]]]
+    idle: list[str]
+    reproduced: int
+    differs: int
+    inconclusive: int
+    answer: str
+
+
+def verdicts(tables: Sequence[Table]) -> Verdicts:
+    """What reproduces, in numbers."""
+    lines, idle = [], []
+    for table in tables:
+        for dataset in table.datasets:
+            label = f"{table.title}, {table.config.datasets[dataset].label}"
+            entries = [e for e in table.entries if e.cell.dataset == dataset]
+            if any(e.started for e in entries):
+                lines.append((label, Counter(e.verdict for e in entries)))
+            else:
+                idle.append(label)
     total: Counter[str] = sum((counts for _, counts in lines), Counter())
-    return [verdict for verdict, _ in total.most_common()], lines
+    names = [verdict for verdict in VERDICTS if total[verdict]]
+    counts = [total[verdict] for verdict in (REPRODUCED, DIFFERS, INCONCLUSIVE)]
+    return Verdicts(names, lines, idle, *counts, answer=_answer(tables, counts))
+
+
+def _answer(tables: Sequence[Table], counts: Sequence[int]) -> str:
+    """What reproduces, in one sentence."""
+    reproduced, differs, inconclusive = counts
+    entries = [e for table in tables for e in table.entries if not math.isnan(e.paper)]
+    compared = sum(counts)
+    if not compared:
+        reasons = Counter(e.verdict for e in entries)
+        why = ", ".join(f"{reasons[verdict]} {verdict}" for verdict in VERDICTS if reasons[verdict])
+        return f"None of the {len(entries)} printed numbers was compared yet: {why or 'no cells'}."
+    return (
+        f"Of {len(entries)} printed numbers {compared} were compared: {reproduced} reproduced, "
+        f"{differs} differ, {inconclusive} are inconclusive."
+    )
 
 
 def _remarks(table: Table, reported: Table) -> list[str]:
-    best = [f"Bold: best of {table.contest}."] * any(map(table.has_best, table.datasets))
-    return [*notes(table), *_untested(table, reported), *best]
+    return [*notes(table), *_untested(table, reported), *rank_legend(table, "Bold")]
 
 
 def _untested(table: Table, reported: Table) -> list[str]:
@@ -107,9 +154,12 @@ def _untested(table: Table, reported: Table) -> list[str]:
 
 def _block(tables: Sequence[Table], dataset: str) -> Block:
     first = tables[0]
-    columns = first.columns(dataset)
+    # The fused number comes first: a phone shows no more.
+    columns = sorted(first.columns(dataset), key=lambda column: not column.endswith(":acc_mm"))
+    begun = any(e.started for e in first.entries if e.cell.dataset == dataset)
     return Block(
         first.config.datasets[dataset].label,
+        "" if begun else gaps(first, dataset),
         tuple(map(short_name, columns)),
         tuple(
             (row, tuple(_place(tables, row, column) for column in columns))
@@ -143,10 +193,18 @@ def _place(tables: Sequence[Table], row: str, column: str) -> Place | None:
                 Markup(papers(table, row, column, HTML)),
                 "",
                 e.verdict,
+                _hint(e),
             )
             for table, e in pairs
         ),
     )
+
+
+def _hint(entry: Entry) -> str:
+    if entry.verdict != INCONCLUSIVE:
+        return entry.verdict
+    least = f"a difference of {entry.judgement.smallest_difference:.2f} points could have shown"
+    return f"{entry.verdict}: {entry.judgement.note or least}"
 
 
 def _value(number: float) -> str:

@@ -23,10 +23,11 @@ from benchmarks.report.figures.write import Figures
 from benchmarks.report.page.claims import COLUMNS, claim_views
 from benchmarks.report.page.ledger import read_ledgers
 from benchmarks.report.page.runs import run_data
-from benchmarks.report.page.tables import rules_of, table_view, verdict_matrix
+from benchmarks.report.page.tables import rules_of, table_view, verdicts
 from benchmarks.report.tables.text import warnings
 from benchmarks.report.write import Report
 
+FIRST = "seeds_fused_"  # the figure on the first screen
 TEMPLATES = Path(__file__).parent / "templates"
 LEDGERS = Path(__file__).parents[3] / "REPRODUCE.md"
 
@@ -58,7 +59,8 @@ class StudyTable:
 class Contents:
     """Everything that the page shows.
 
-    `selection` is the rule of figures, claims and tests; `compute` says what the records cost.
+    `selection` is the rule of figures, claims and tests; `compute` says what the records cost,
+    `power` what the plan can show.
     """
 
     config: Config
@@ -69,6 +71,7 @@ class Contents:
     figures: Figures
     studies: Sequence[StudyTable] = ()
     compute: str = ""
+    power: Sequence[str] = ()
 
 
 def write_page(contents: Contents, path: Path, ledgers: Path = LEDGERS) -> Path:
@@ -100,6 +103,7 @@ def write_page(contents: Contents, path: Path, ledgers: Path = LEDGERS) -> Path:
 
 def _words(contents: Contents) -> dict[str, Any]:
     tables, records = contents.report.tables, contents.records
+    drawn = contents.figures.drawn
     by_rule = {rule: [rules_of(t)[i] for t in tables] for i, rule in enumerate(RULES)}
     return {
         "profile": contents.profile_name,
@@ -110,14 +114,16 @@ def _words(contents: Contents) -> dict[str, Any]:
         "finished": sum(record.status == "done" for record in records),
         "commits": _commits(records),
         "warnings": list(dict.fromkeys(text for table in tables for text in warnings(table))),
-        "verdicts": {rule: verdict_matrix(found) for rule, found in by_rule.items()},
+        "verdicts": {rule: verdicts(found) for rule, found in by_rule.items()},
         "claims": claim_views(contents.report.claims),
         "claim_columns": COLUMNS,
         "tables": [table_view(table) for table in tables],
-        "figures": contents.figures.drawn,
+        "figures": [d for d in drawn if not d.figure.name.startswith(FIRST)],
         "not_drawn": contents.figures.not_drawn,
         "studies": contents.studies,
         "compute": contents.compute,
+        "power": contents.power,
+        "first": next((d for d in drawn if d.figure.name.startswith(FIRST)), None),
         "failed": [record for record in records if record.status != "done"],
         "left_out": _left_out(contents.report.unused, records),
         "reality": compute.reality(records),

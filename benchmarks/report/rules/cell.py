@@ -108,14 +108,14 @@ class Judgement:
     """A verdict with the numbers behind it.
 
     `differs_p` is the larger p of the two epoch rules, `equivalence_p` that of the reported epoch,
-    and `smallest_difference` the smallest difference that this cell could have shown. `note` is
-    empty or says that the epoch rules disagree.
+    and `smallest_difference` the smallest difference that this cell could have shown. All are NaN
+    where nothing was compared. `note` is empty or says that the epoch rules disagree.
     """
 
     verdict: str
-    differs_p: float
-    equivalence_p: float
-    smallest_difference: float
+    differs_p: float = math.nan
+    equivalence_p: float = math.nan
+    smallest_difference: float = math.nan
     note: str = ""
 
 
@@ -138,7 +138,10 @@ def judge(reported: Comparison, oracle: Comparison) -> Judgement:
 
 
 def differs_in_sum(judgements: Sequence[Judgement]) -> list[bool]:
-    """Which cells of a table differ when chance may raise one false alarm in 20 tables (Holm)."""
+    """Which cells of a table differ when chance may raise one false alarm in 20 tables (Holm).
+
+    Cells that were not compared do not count.
+    """
     adjusted = statistics.holm([j.differs_p for j in judgements])
     pairs = zip(judgements, adjusted, strict=True)
     return [j.verdict == DIFFERS and p <= LEVEL for j, p in pairs]

@@ -26,6 +26,7 @@ columns.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy.special import stdtrit
@@ -128,3 +129,32 @@ def paired_test_of_sums(sums: Sums) -> PairedTest:
     of_samples = sample_mean_square / (s * n)
     lacking = np.maximum(0.0, np.asarray(sums.squares) / (s * n) ** 2 - of_seeds - of_samples)
     return PairedTest(mean, of_seeds, of_samples + lacking, s, n)
+
+
+def pair_sums(right: np.ndarray, segments: int = 1) -> Sums:
+    """The sums of all pairs of M rows, in the order of `combinations`.
+
+    `right` (M, S, N) counts the right ones among the `segments` of each test sample.
+    """
+    rows, seeds, samples = right.shape
+    first, second = np.array(list(combinations(range(rows), 2))).T
+    # Whole numbers in float32 are exact up to 2**24; fractions come as float64.
+    runs = right.astype(np.result_type(right, np.float32))
+    of_seeds = runs.sum(2, dtype=np.float64)
+    of_samples = runs.sum(1)
+    products = sum(runs[:, s] @ runs[:, s].T for s in range(seeds))
+    by_seed = of_seeds[first] - of_seeds[second]
+    return Sums(
+        seeds,
+        samples,
+        total=by_seed.sum(1) / segments,
+        squares=_squared_distance(products, first, second) / segments**2,
+        seed_squares=np.square(by_seed).sum(1) / segments**2,
+        sample_squares=_squared_distance(of_samples @ of_samples.T, first, second) / segments**2,
+    )
+
+
+def _squared_distance(products: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """|a - b|^2 of rows a and b from their inner products."""
+    own = np.diag(products).astype(np.float64)
+    return own[first] + own[second] - 2 * products[first, second]

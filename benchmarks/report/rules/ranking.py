@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.report import statistics
 from benchmarks.report.rules.cell import LEVEL
-from benchmarks.report.rules.paired import paired_test
+from benchmarks.report.rules.paired import pair_sums, paired_test_of_sums
 from datasets.errors import counted
 
 FEWEST_SEEDS = 5
@@ -72,12 +72,16 @@ def rank(correct: Mapping[str, np.ndarray]) -> Ranking:
     seeds = min((len(rows) for rows in correct.values()), default=0)
     if seeds < FEWEST_SEEDS:
         raise ValueError(f"ranks need {FEWEST_SEEDS} common seeds, not {seeds}")
+    if len({rows.shape for rows in correct.values()}) > 1:
+        shapes = ", ".join(str(rows.shape) for rows in correct.values())
+        raise ValueError(f"ranks need the same seeds and test samples for all rows, not {shapes}")
     pairs = list(combinations(correct, 2))
-    tests = [paired_test(correct[a], correct[b]) for a, b in pairs]
-    adjusted = statistics.holm([float(t.p) for t in tests])
-    better = dict.fromkeys(correct, 0)
-    for (a, b), test, p in zip(pairs, tests, adjusted, strict=True):
-        if p < LEVEL:
-            better[b if test.difference > 0 else a] += 1
+    adjusted, better = [], dict.fromkeys(correct, 0)
+    if pairs:
+        test = paired_test_of_sums(pair_sums(np.stack(list(correct.values())).astype(np.float64)))
+        adjusted = statistics.holm(test.p)
+        for (a, b), difference, p in zip(pairs, test.difference, adjusted, strict=True):
+            if p < LEVEL:
+                better[b if difference > 0 else a] += 1
     ranks = {row: 1 + count for row, count in better.items()}
     return Ranking(ranks, dict(zip(pairs, adjusted, strict=True)))

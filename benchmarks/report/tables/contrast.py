@@ -1,38 +1,39 @@
 """Rows of a column against each other: paired tests on the stored predictions.
 
-In every column the paper's method, or the best row without it, is tested against each other row.
-Rows whose training labels are wrong are compared with rows that have as many wrong labels.
+In every column with the paper's method, that row is tested against each other row. Every pair of
+rows is tested for the ranks, so that the best row may be chosen on the same data. Rows whose
+training labels are wrong are compared with rows that have as many wrong labels.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import RunRecord
 from benchmarks.records.selection import choose
-from benchmarks.report.paired import mcnemar, paired_bootstrap
+from benchmarks.report.rules.cell import LEVEL
+from benchmarks.report.rules.paired import paired_test
+from benchmarks.report.rules.ranking import Ranking, rank
 from benchmarks.report.statistics import holm
 from benchmarks.report.tables.entry import Entry
 from datasets.tensors.label_noise import OPTION as LABEL_NOISE
 
 SUBJECT = "msam"  # the paper's method, the reference of every column that it is in
 FEWEST_SEEDS = 3  # with two, the test finds differences that are not there too often
-LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """`first` minus `second` in percentage points, over the seeds that both have.
+    """`first` minus `second` in percentage points, over the planned seeds that both have.
 
-    `low` and `high` bound the 95 % interval, `p` is of the paired bootstrap over seeds and test
-    samples, `adjusted` is p after Holm over the column. `mcnemar` holds the mid-p of each seed, and
-    nothing for data with several predictions per sample. Without a test, `reason` says why and the
-    numbers are NaN.
+    `low` and `high` bound the 95 % interval, `p` is of the paired test over seeds and test samples,
+    `adjusted` is p after Holm over the column. Without a test, `reason` says why and the numbers
+    are NaN.
     """
 
     first: Entry
@@ -43,13 +44,26 @@ class Contrast:
     high: float = math.nan
     p: float = math.nan
     adjusted: float = math.nan
-    mcnemar: tuple[float, ...] = ()
     reason: str = ""
 
     @property
     def significant(self) -> bool:
         """True if the difference is significant at 5 % after Holm's correction."""
         return self.adjusted < LEVEL
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The ranks of a column's rows among those with as many wrong labels.
+
+    `unranked` are the rows without a rank; `reason` says why there are no ranks at all.
+    """
+
+    column: str
+    label_noise: int
+    unranked: tuple[str, ...] = ()
+    ranking: Ranking = field(default_factory=lambda: Ranking({}, {}))
+    reason: str = ""
 
 
 def contrasts(
@@ -66,28 +80,22 @@ def contrasts(
 
 def contrast(first: Entry, second: Entry, predictions: Predictions, selection: str) -> Contrast:
     """The test of two entries of one column; `selection` names the rule of the reported epoch."""
-    seeds = tuple(sorted({*first.seeds} & {*second.seeds}))
-    if reason := _obstacle(first, second, seeds):
+    seeds = _common_seeds([first, second])
+    if reason := _obstacle([first, second], seeds):
         return Contrast(first, second, seeds, reason=reason)
-    runs = [[r for r in e.runs if r.experiment.seed in seeds] for e in (first, second)]
     try:
-        _check_samples([*runs[0], *runs[1]], predictions)
-        output = first.metric.removeprefix("acc_")
-        ours, theirs = (_matrix(each, output, predictions, selection) for each in runs)
+        result = paired_test(*_matrices([first, second], seeds, predictions, selection))
     except ValueError as error:
         return Contrast(first, second, seeds, reason=str(error))
-    result = paired_bootstrap(ours, theirs)
-    segmented = any(run.data.get("segments", 1) > 1 for run in first.runs)
-    pairs = () if segmented else zip(ours, theirs, strict=True)
+    low, high = result.interval
     return Contrast(
         first,
         second,
         seeds,
-        difference=100 * result.difference,
-        low=100 * result.low,
-        high=100 * result.high,
-        p=result.p,
-        mcnemar=tuple(mcnemar(a, b) for a, b in pairs),
+        difference=100 * float(result.difference),
+        low=100 * float(low),
+        high=100 * float(high),
+        p=float(result.p),
     )
 
 
@@ -97,12 +105,40 @@ def adjust(contrasts: Sequence[Contrast]) -> list[Contrast]:
     return [replace(c, adjusted=p) for c, p in zip(contrasts, adjusted, strict=True)]
 
 
+def rankings(entries: Sequence[Entry], predictions: Predictions, selection: str) -> list[Ranks]:
+    """The ranks of every column, for each number of wrong labels that several rows have."""
+    found = []
+    for column in dict.fromkeys(e.column for e in entries):
+        measured = [e for e in entries if e.column == column and e.measured]
+        for noise in dict.fromkeys(e.label_noise for e in measured):
+            peers = [e for e in measured if e.label_noise == noise]
+            if len(peers) > 1:
+                found.append(_ranks(peers, predictions, selection))
+    return found
+
+
+def _ranks(peers: Sequence[Entry], predictions: Predictions, selection: str) -> Ranks:
+    ranked = [e for e in peers if not _doubt(e)]
+    place = peers[0].column, peers[0].label_noise, tuple(e.row for e in peers if e not in ranked)
+    if len(ranked) < 2:
+        return Ranks(*place, reason=_doubt(peers[0]) or _doubt(peers[1]))
+    seeds = _common_seeds(ranked)
+    if reason := _obstacle(ranked, seeds):
+        return Ranks(*place, reason=reason)
+    try:
+        matrices = _matrices(ranked, seeds, predictions, selection)
+        rows = dict(zip((e.row for e in ranked), matrices, strict=True))
+        return Ranks(*place, ranking=rank(rows))
+    except ValueError as error:
+        return Ranks(*place, reason=str(error))
+
+
 def _pairs(measured: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
-    """Each row of a column behind its reference."""
+    """Each row of a column behind its reference; none without the paper's method."""
     for noise in dict.fromkeys(e.label_noise for e in measured):
         peers = [e for e in measured if e.label_noise == noise]
-        reference = next(filter(_is_subject, peers), None) or max(peers, key=lambda e: e.mean)
-        yield from ((reference, e) for e in peers if e is not reference)
+        for reference in filter(_is_subject, peers):
+            yield from ((reference, e) for e in peers if e is not reference)
 
 
 def _is_subject(entry: Entry) -> bool:
@@ -111,22 +147,46 @@ def _is_subject(entry: Entry) -> bool:
     return row.method == SUBJECT and not row.modalities and row.changes.keys() <= {LABEL_NOISE}
 
 
-def _obstacle(first: Entry, second: Entry, seeds: Sequence[int]) -> str:
+def _common_seeds(entries: Sequence[Entry]) -> tuple[int, ...]:
+    """The planned seeds that all entries have."""
+    several = [{run.experiment.seed for run in e.planned_runs} for e in entries]
+    return tuple(sorted(set.intersection(*several)))
+
+
+def _doubt(entry: Entry) -> str:
+    """Why an entry enters no test; empty if nothing forbids it."""
+    if entry.doubts:
+        return f"{entry.row}: {entry.doubts[0].kind}: {entry.doubts[0].text}"
+    return "stand-in data" if entry.stand_in else "mixed data" if entry.mixed else ""
+
+
+def _obstacle(entries: Sequence[Entry], seeds: Sequence[int]) -> str:
     """What forbids a test of these entries; empty if nothing does."""
-    if first.stand_in or second.stand_in:
-        return "stand-in data"
-    if first.mixed or second.mixed:
-        return "mixed data"
-    if len({run.data.get("fingerprint") for run in (*first.runs, *second.runs)}) > 1:
+    if reason := next(filter(None, map(_doubt, entries)), ""):
+        return reason
+    if len({run.data.get("fingerprint") for e in entries for run in e.runs}) > 1:
         return "the rows saw different data"
     if len(seeds) < FEWEST_SEEDS:
         return f"common seeds: {len(seeds)}; a test needs {FEWEST_SEEDS}"
     return ""
 
 
+def _matrices(
+    entries: Sequence[Entry], seeds: Sequence[int], predictions: Predictions, selection: str
+) -> list[np.ndarray]:
+    """(S, N) of each entry: what part of each test sample its runs got right.
+
+    ValueError if runs have different test samples, or predictions that cannot be used.
+    """
+    several = [[r for r in e.planned_runs if r.experiment.seed in seeds] for e in entries]
+    _check_samples([run for runs in several for run in runs], predictions)
+    output = entries[0].metric.removeprefix("acc_")
+    return [_matrix(runs, output, predictions, selection) for runs in several]
+
+
 def _check_samples(runs: Sequence[RunRecord], predictions: Predictions) -> None:
     first, *others = (predictions.labels(run) for run in runs)
-    if not all(np.array_equal(first, other) for other in others):
+    if not all(first is other or np.array_equal(first, other) for other in others):
         raise ValueError("the runs have different test samples")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,19 +15,20 @@ from benchmarks.configs.load import lookup
 from benchmarks.configs.schema import Config
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.suites import Cell, make_experiment
-from benchmarks.records.evidence import DONE, NO_RECORD, NOT_RUN, Evidence
+from benchmarks.records.evidence import DONE, NO_RECORD, NOT_RUN, Evidence, Finding, seeds_text
 from benchmarks.records.record import RunRecord
 from benchmarks.records.selection import RULES
 from benchmarks.report import statistics
-from benchmarks.report.metrics import PLACE, by_rule, cell_metrics
-from benchmarks.report.tables.paper import column_name, load_paper
-from benchmarks.report.tables.verdict import Facts, judge
+from benchmarks.report.metrics import by_rule, cell_metrics
+from benchmarks.report.rules.cell import Judgement
+from benchmarks.report.tables.paper import PAPER_PROFILE, PaperTable, column_name, test_sets
+from benchmarks.report.tables.verdict import NOT_STARTED, Facts, judge
 from benchmarks.report.wording import is_published
 from datasets.tensors.label_noise import OPTION as LABEL_NOISE
 
 NOT_MEASURED = "not measured"
 NOT_STARTED_STATES = (NOT_RUN, NO_RECORD)
-PAPER_PROFILE = "paper"  # the profile that trains as the paper did
+NOT_JUDGED = Judgement(NOT_STARTED)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Entry:
     none is done, such as `diverged`; `reason` says why, also of single runs of a done cell.
     `oracle_gains` says per run how much higher the test accuracy is at the epoch chosen on the test
     data than at the one chosen on the validation data. `departures` says where the training is not
-    the paper's.
+    the paper's. `doubts` says why the runs cannot be trusted. Verdict and tests are made from the
+    `planned` seeds alone, the first ones.
     """
 
     cell: Cell
@@ -51,7 +54,19 @@ class Entry:
     stand_in: bool = False
     mixed: bool = False  # the runs saw different preparations of the data
     departures: tuple[str, ...] = ()
-    verdict: str = ""
+    doubts: tuple[Finding, ...] = ()
+    planned: int = 0
+    judgement: Judgement = NOT_JUDGED
+
+    @property
+    def verdict(self) -> str:
+        """The word that the table shows."""
+        return self.judgement.verdict
+
+    @property
+    def planned_runs(self) -> tuple[RunRecord, ...]:
+        """The runs of the planned seeds."""
+        return tuple(run for run in self.runs if run.experiment.seed < self.planned)
 
     @property
     def row(self) -> str:
@@ -95,8 +110,8 @@ class Entry:
 
     @property
     def started(self) -> bool:
-        """True if a run was made, also if none is done."""
-        return self.state not in NOT_STARTED_STATES
+        """True if a run was made, also if none is done or its record was refused."""
+        return self.state not in NOT_STARTED_STATES or bool(self.doubts)
 
     @property
     def measured(self) -> bool:
@@ -119,65 +134,89 @@ class Entry:
         return is_published(self.runs)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What the entries of a suite are judged by: the printed numbers and the planned seeds."""
+
+    suite: str
+    printed: PaperTable
+    seeds: int
+
+
 def make_entries(
-    config: Config, suite: str, found: Sequence[Evidence], metrics: pd.DataFrame
+    config: Config, by: Judged, found: Sequence[Evidence], metrics: pd.DataFrame
 ) -> dict[str, list[Entry]]:
     """The judged entries of a suite under each selection rule: one per cell and metric.
 
     `found` is the evidence of its cells, `metrics` the tidy frame with the values of their runs.
     Only `done` runs count; `state` and `reason` say what became of the others.
     """
-    values = by_rule(metrics[metrics["suite"] == suite])
-    by_place = dict(list(values.groupby(PLACE)))
-    paper = load_paper(suite)
-    places = [
-        _Place(
-            evidence,
-            metric,
-            paper.get((cell.row.label, column_name(cell.dataset, metric)), math.nan),
-            departures,
-            by_place.get((suite, cell.row.label, cell.dataset, metric), values.iloc[:0]),
-        )
-        for evidence in found
-        for cell, departures in [(evidence.cell, _departures_of(config, evidence.cell))]
-        for metric in cell_metrics(cell, config.datasets[cell.dataset])
-    ]
+    values = _values_by_place(metrics, by.suite)
+    places = []
+    for evidence in found:
+        cell, departures = evidence.cell, _departures_of(config, evidence.cell)
+        for metric in cell_metrics(cell, config.datasets[cell.dataset]):
+            measured = values[by.suite, cell.row.label, cell.dataset, metric]
+            runs = (_Run(r, measured[r.run_id]) for r in evidence.done if r.run_id in measured)
+            place = cell.row.label, column_name(cell.dataset, metric)
+            printed = by.printed.get(place, math.nan)
+            places.append(_Place(evidence, metric, printed, departures, by.seeds, tuple(runs)))
     return {rule: [place.entry(rule) for place in places] for rule in RULES}
 
 
 @dataclass(frozen=True)
-class _Place:
-    """What the entry of a cell and a metric is made from, under every rule.
+class _Run:
+    """A done run, and its value of one metric under every rule; NaN where it has none."""
 
-    `values` has a line per run and a column per rule.
-    """
+    record: RunRecord
+    values: Mapping[str, float]
+
+    @property
+    def seed(self) -> int:
+        return self.record.experiment.seed
+
+    def has(self, rule: str) -> bool:
+        return not math.isnan(self.values[rule])
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What the entry of a cell and a metric is made from, under every rule."""
 
     evidence: Evidence
     metric: str
     paper: float
     departures: tuple[str, ...]
-    values: pd.DataFrame
+    planned: int
+    runs: tuple[_Run, ...]
 
     def entry(self, rule: str) -> Entry:
         """The judged entry at the epochs that `rule` reports."""
-        evidence, has_value = self.evidence, self.values[rule].notna()
-        counted, lacking = self.values[has_value], self.values[~has_value]
-        by_id = {record.run_id: record for record in evidence.done}
-        runs = tuple(by_id[name] for name in counted.index.get_level_values("run_id"))
-        values = tuple(counted[rule].tolist())
+        evidence = self.evidence
+        counted = [run for run in self.runs if run.has(rule)]
+        lacking = [run for run in self.runs if run not in counted]
+        records = tuple(run.record for run in counted)
+        state = NOT_MEASURED if evidence.state == DONE and not counted else evidence.state
         notes = evidence.notes()
-        if len(lacking):
-            seeds = ", ".join(map(str, lacking.index.get_level_values("seed")))
+        if lacking:
+            seeds = ", ".join(str(run.seed) for run in lacking)
             notes.append(f"no {self.metric} in the record (seed {seeds})")
-        state = NOT_MEASURED if evidence.state == DONE and not values else evidence.state
+        notes += self._plan_notes(counted)
+        stand_in, mixed = evidence.stand_in, len(evidence.fingerprints) > 1
+        judged = [run for run in counted if run.seed < self.planned and run.has("test-oracle")]
+        test_samples = _test_samples(records) or 1
         facts = Facts(
-            values=values,
+            values=tuple(run.values[rule] for run in judged),
+            oracle=tuple(run.values["test-oracle"] for run in judged),
             paper=self.paper,
-            test_samples=_test_samples(runs),
+            paper_samples=test_sets().get(evidence.cell.dataset, test_samples),
+            test_samples=test_samples,
+            planned=self.planned,
+            findings=frozenset(finding.kind for finding in evidence.findings),
             started=state not in NOT_STARTED_STATES,
             departs=bool(self.departures),
-            stand_in=evidence.stand_in,
-            mixed=len(evidence.fingerprints) > 1,
+            stand_in=stand_in,
+            mixed=mixed,
             lost=evidence.lost,
         )
         return Entry(
@@ -186,14 +225,39 @@ class _Place:
             paper=self.paper,
             state=state,
             reason="; ".join(notes),
-            runs=runs,
-            values=values,
-            oracle_gains=tuple((counted["test-oracle"] - counted["val-best"]).tolist()),
-            stand_in=facts.stand_in,
-            mixed=facts.mixed,
+            runs=records,
+            values=tuple(run.values[rule] for run in counted),
+            oracle_gains=tuple(
+                run.values["test-oracle"] - run.values["val-best"] for run in counted
+            ),
+            stand_in=stand_in,
+            mixed=mixed,
             departures=self.departures,
-            verdict=judge(facts),
+            doubts=evidence.findings,
+            planned=self.planned,
+            judgement=judge(facts),
         )
+
+    def _plan_notes(self, counted: Sequence[_Run]) -> list[str]:
+        """Planned seeds that are missing, and others that no verdict is made from."""
+        others = [run.seed for run in counted if run.seed >= self.planned]
+        there = len(counted) - len(others)
+        notes = []
+        if 0 < there < self.planned:
+            notes.append(f"{there} of {self.planned} planned seeds")
+        if others:
+            notes.append(f"shown but not judged, as not planned: {seeds_text(others)}")
+        return notes
+
+
+def _values_by_place(metrics: pd.DataFrame, suite: str) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Under (suite, row, dataset, metric): the values under every rule, by run id."""
+    frame = by_rule(metrics[metrics["suite"] == suite])
+    found: dict[tuple[str, ...], dict[str, Any]] = defaultdict(dict)
+    for index, *values in frame.itertuples():
+        *place, _, run_id = index
+        found[tuple(place)][run_id] = dict(zip(frame.columns, values, strict=True))
+    return found
 
 
 def _test_samples(runs: Iterable[RunRecord]) -> int | None:

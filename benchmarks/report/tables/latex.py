@@ -16,7 +16,6 @@ _SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "±": r"$\pm$",
-    "≈": r"$\approx$",
     "≠": r"$\neq$",
     "†": r"$^{\dagger}$",
     "↓": r"$\downarrow$",

@@ -13,7 +13,7 @@ from tabulate import tabulate
 from benchmarks.report import statistics
 from benchmarks.report.tables.paper import short_name
 from benchmarks.report.tables.table import Table
-from benchmarks.report.tables.text import Style, notes, ours, papers, warnings
+from benchmarks.report.tables.text import Style, notes, ours, papers, rank_legend, warnings
 from datasets.errors import counted
 
 
@@ -23,7 +23,7 @@ class Page:
 
     style: Style
     grid: str  # tabulate's name of it
-    best: str  # what marks the best value of a column
+    best: str  # what marks the first rank of a column
     brief: bool  # a dataset without any number takes one line
     warning: Callable[[str], str]
     heading: Callable[[str, int], str]
@@ -74,7 +74,7 @@ def _block(table: Table, dataset: str, page: Page) -> str:
     escape = page.style.escape
     columns = table.columns(dataset)
     if dataset not in _shown(table, page):
-        return f"{table.config.datasets[dataset].label}: {_gaps(table, dataset)}"
+        return f"{table.config.datasets[dataset].label}: {gaps(table, dataset)}"
     lines = [
         [escape(row)]
         + [cell(table, row, column, page.style) for column in columns for cell in (ours, papers)]
@@ -86,7 +86,7 @@ def _block(table: Table, dataset: str, page: Page) -> str:
     return f"{page.heading(escape(table.config.datasets[dataset].label), 2)}\n\n{grid}"
 
 
-def _gaps(table: Table, dataset: str) -> str:
+def gaps(table: Table, dataset: str) -> str:
     """Why a dataset has no numbers: `not run: data missing (3 rows)`."""
     entries = [e for e in table.entries if e.cell.dataset == dataset]
     reasons = {e.row: f"{e.state}: {e.reason}" if e.reason else e.state for e in entries}
@@ -109,7 +109,7 @@ def _below(table: Table, page: Page) -> list[str]:
         for reason, number in table.footnotes.items()
         if reason in present
     ]
-    legend = [f"{page.best}: best of {table.contest}."] * any(map(table.has_best, shown))
+    legend = rank_legend(table, page.best)
     return [*reasons, *(style.escape(text) for text in notes(table, style.interval)), *legend]
 
 

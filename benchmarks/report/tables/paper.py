@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.configs.schema import DatasetConfig
 
 FOLDER = Path(__file__).resolve().parents[3] / "results" / "printed"
+PAPER_PROFILE = "paper"  # the profile that trains as the paper did
 MISSING = ".."  # how the paper prints a cell that it does not have
 
 PaperTable = Mapping[tuple[str, str], float]  # (row, column) -> percent, for printed cells only

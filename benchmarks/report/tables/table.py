@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from benchmarks.configs.schema import Config
-from benchmarks.report.tables.contrast import Contrast
+from benchmarks.report.tables.contrast import Contrast, Ranks
 from benchmarks.report.tables.entry import Entry
 from benchmarks.report.tables.paper import column_name, metrics
 
@@ -19,7 +18,8 @@ class Table:
     """The judged entries of one suite; rows and columns are in the paper's order.
 
     `judged` holds the entries under every selection rule; the table shows those of `selection`.
-    `contrasts` holds, under (row, column), the paired test of that row's reference against it.
+    `contrasts` holds, under (row, column), the paired test of that row's reference against it, and
+    `ranks` the order of the rows of every column.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Table:
     selection: str
     judged: Mapping[str, Sequence[Entry]]
     contrasts: Mapping[tuple[str, str], Contrast] = field(default_factory=dict)
+    ranks: Sequence[Ranks] = ()
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -36,12 +37,14 @@ class Table:
 
     def under(self, rule: str) -> Table:
         """The table under another selection rule, for which nothing was tested."""
-        return replace(self, selection=rule, contrasts={})
+        return replace(self, selection=rule, contrasts={}, ranks=())
 
     def only(self, wanted: Callable[[Entry], bool]) -> Table:
         """The table with the wanted entries only."""
         judged = {rule: [e for e in entries if wanted(e)] for rule, entries in self.judged.items()}
-        return replace(self, judged=judged)
+        columns = {e.column for e in judged[self.selection]}
+        ranks = [each for each in self.ranks if each.column in columns]
+        return replace(self, judged=judged, ranks=ranks)
 
     @property
     def title(self) -> str:
@@ -77,26 +80,30 @@ class Table:
         """The entry at a place; None where the table has no such cell."""
         return self._places.get((row, column))
 
-    def best(self, column: str, value: Callable[[Entry], float]) -> set[str]:
-        """The rows with a column's highest value as printed; none where nothing competes.
+    def rank(self, row: str, column: str) -> int | None:
+        """1 plus the number of rows that are significantly better; None for an unranked row."""
+        return self._ranks.get((row, column))
 
-        Only rows with as many wrong labels compete. Columns with stand-in data have none: which
-        method leads there says nothing.
-        """
-        rivals = [e for e in self.entries if e.column == column]
-        if any(e.stand_in for e in rivals):
-            return set()
-        groups: dict[int, dict[str, float]] = defaultdict(dict)
-        for e in rivals:
-            if not math.isnan(value(e)):
-                groups[e.label_noise][e.row] = round(value(e), 2)
-        contests = [found for found in groups.values() if len(found) > 1]
-        return {row for found in contests for row, v in found.items() if v == max(found.values())}
+    @property
+    def ranked(self) -> bool:
+        """True if some column has ranks."""
+        return bool(self._ranks)
 
-    def has_best(self, dataset: str) -> bool:
-        """True if a number of this dataset is marked as the best of its column."""
-        kinds = (lambda e: e.mean), (lambda e: e.paper)
-        return any(self.best(c, value) for c in self.columns(dataset) for value in kinds)
+    def rank_sentences(self) -> list[str]:
+        """What each column says of the order of its rows, or why nothing."""
+        several = len({e.label_noise for e in self.entries}) > 1
+        said: dict[str, list[str]] = defaultdict(list)
+        for ranks in self.ranks:
+            text = f"no ranks: {ranks.reason}." if ranks.reason else ranks.ranking.sentence
+            if ranks.unranked and not ranks.reason:
+                text += f" Not ranked: {', '.join(ranks.unranked)}."
+            noise = f" ({ranks.label_noise} % wrong labels)" * several
+            said[text].append(ranks.column + noise)
+        return [f"{', '.join(columns)}: {text}" for text, columns in said.items()]
+
+    @cached_property
+    def _ranks(self) -> dict[tuple[str, str], int]:
+        return {(r, each.column): n for each in self.ranks for r, n in each.ranking.ranks.items()}
 
     @property
     def contest(self) -> str:

@@ -7,15 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.report import statistics
+from benchmarks.report.rules.cell import LEVEL, MARGIN
 from benchmarks.report.tables.contrast import FEWEST_SEEDS
 from benchmarks.report.tables.entry import Entry
 from benchmarks.report.tables.paper import MISSING, printed
 from benchmarks.report.tables.table import Table
-from benchmarks.report.tables.verdict import DIFFERS, MARGIN, REPRODUCED, WITHIN_NOISE
+from benchmarks.report.tables.verdict import DIFFERS, INCONCLUSIVE, OBSTACLES, REPRODUCED
 from benchmarks.report.wording import published_warning
 
-MARKS = {REPRODUCED: "=", WITHIN_NOISE: "≈", DIFFERS: "≠"}  # in front of the paper's number
+MARKS = {REPRODUCED: "=", INCONCLUSIVE: "?", DIFFERS: "≠"}  # in front of the paper's number
+VERDICTS = (REPRODUCED, DIFFERS, INCONCLUSIVE, *OBSTACLES)  # in the order that readers see
 DAGGER = "†"  # marks stand-in data where only some of a table is
+NAMED = 6  # places in a note; the CSV files have all of them
 BELOW, ABOVE = "↓", "↑"  # significantly below or above the reference of the column
 
 
@@ -36,7 +39,7 @@ def ours(table: Table, row: str, column: str, style: Style) -> str:
         return style.escape(MISSING)
     marked = table.partly_stand_in and entry.measured and entry.stand_in
     text = style.escape(_number(entry, style.interval) + DAGGER * marked)
-    if row in table.best(column, lambda e: e.mean):
+    if table.rank(row, column) == 1:
         text = style.bold(text)
     text += style.escape(_arrow(table, row, column))
     return text + (style.footnote(table.footnotes[entry.reason]) if entry.reason else "")
@@ -48,8 +51,6 @@ def papers(table: Table, row: str, column: str, style: Style) -> str:
     if entry is None:
         return style.escape(MISSING)
     text = style.escape(printed(entry.paper))
-    if row in table.best(column, lambda e: e.paper):
-        text = style.bold(text)
     mark = MARKS.get(entry.verdict)
     return f"{style.escape(mark)} {text}" if mark else text
 
@@ -88,7 +89,8 @@ _SELECTION_WARNINGS = {
 
 
 def warnings(table: Table) -> list[str]:
-    """What every reader must know: stand-in data, another schedule, selection on test data."""
+    """What every reader must know: stand-in data, doubtful records, another schedule, selection on
+    test data."""
     found = []
     if table.stand_in:
         labels = dict.fromkeys(e.cell.dataset for e in table.stand_in)
@@ -98,6 +100,7 @@ def warnings(table: Table) -> list[str]:
             f"STAND-IN DATA: our numbers{which} come from generated data and say nothing about "
             "the paper."
         )
+    found += _doubts(table)
     if table.departures:
         details = ", ".join(table.departures)
         found.append(f"NOT THE PAPER'S SCHEDULE, hence no verdicts: {details}.")
@@ -106,6 +109,15 @@ def warnings(table: Table) -> list[str]:
     if table.selection in _SELECTION_WARNINGS:
         found.append(_SELECTION_WARNINGS[table.selection])
     return found
+
+
+def _doubts(table: Table) -> list[str]:
+    """Which cells have records that cannot be trusted; nothing where all can."""
+    places: dict[str, list[str]] = {}
+    for e in table.entries:
+        for kind in dict.fromkeys(finding.kind for finding in e.doubts):
+            places.setdefault(kind, []).append(f"{e.row} {e.column}")
+    return [f"{kind.upper()}, hence no verdict: {_listed(p)}." for kind, p in places.items()]
 
 
 def notes(table: Table, intervals: bool = True) -> list[str]:
@@ -120,7 +132,9 @@ def notes(table: Table, intervals: bool = True) -> list[str]:
         f"Reported epoch: {table.selection}. Seeds: {', '.join(map(str, seeds)) or 'none yet'}. "
         f"Profile: {table.profile_name} ({about}).",
         *_clips(table),
+        *_power(table),
         *_significance(table),
+        *table.rank_sentences(),
         *_oracle_gain(table),
         f"Verdicts: {verdict_counts([table])}.",
     ]
@@ -140,8 +154,25 @@ def _papers(table: Table) -> str:
     """How to read the paper's numbers, with the marks that occur."""
     verdicts = {e.verdict for e in table.entries}
     marks = [f"{mark} {verdict}" for verdict, mark in MARKS.items() if verdict in verdicts]
-    rule = f", at a margin of {MARGIN} points and beyond the test set's own error" if marks else ""
+    rule = f" (margin {MARGIN:g} point, tests at {100 * LEVEL:.0f} %)" if marks else ""
     return ", ".join(["Paper: as printed", *marks]) + f"{rule}."
+
+
+def _power(table: Table) -> list[str]:
+    """What the compared cells could have shown, and where the epoch rules disagree."""
+    judged = [e for e in table.entries if e.verdict in (INCONCLUSIVE, DIFFERS)]
+    smallest = [e.judgement.smallest_difference for e in judged if e.verdict == INCONCLUSIVE]
+    told = []
+    if smallest:
+        low, high = min(smallest), max(smallest)
+        told.append(
+            f"Inconclusive cells could have shown a difference of {low:.2f} points"
+            + (f" to {high:.2f} points, depending on the cell." if high > low else " or more.")
+        )
+    noted: dict[str, list[str]] = {}
+    for e in judged:
+        noted.setdefault(e.judgement.note, []).append(f"{e.row} {e.column}")
+    return told + [f"{note}: {', '.join(places)}." for note, places in noted.items() if note]
 
 
 def _clips(table: Table) -> list[str]:
@@ -163,19 +194,32 @@ def _significance(table: Table) -> list[str]:
     """What the arrows mean, or why there are none."""
     if not table.contrasts:
         return []
+    untested: dict[str, list[str]] = {}
+    for (row, column), c in table.contrasts.items():
+        untested.setdefault(c.reason, []).append(f"{row} {column}")
+    untested.pop("", None)
+    gaps = [
+        f"Not tested ({reason}; this does not mean that they are equal): {_listed(places)}."
+        for reason, places in untested.items()
+    ]
     if not table.tested:
-        reasons = dict.fromkeys(c.reason for c in table.contrasts.values())
-        return [f"No differences tested: {next(iter(reasons))}."]
+        return gaps
     references = " or ".join(dict.fromkeys(c.first.row for c in table.contrasts.values()))
     ahead = {c.difference > 0 for c in table.contrasts.values() if c.significant}
     arrows = [f"{BELOW} significantly below"] * (True in ahead)
     arrows += [f"{ABOVE} significantly above"] * (False in ahead)
     said = ", ".join(arrows) or "No row is significantly below or above"
     return [
-        f"{said} {references} in {table.contest}, by the paired bootstrap over seeds and test "
-        f"samples (stored predictions, at least {FEWEST_SEEDS} common seeds), Holm within the "
-        "column, 5 %."
+        f"{said} {references} in {table.contest}, by paired tests over seeds and test samples "
+        f"(stored predictions, at least {FEWEST_SEEDS} common seeds), Holm within the column, 5 %.",
+        *gaps,
     ]
+
+
+def _listed(places: Sequence[str]) -> str:
+    """The first places, and how many more there are."""
+    more = len(places) - NAMED
+    return ", ".join(places[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _oracle_gain(table: Table) -> list[str]:
@@ -195,7 +239,17 @@ def _oracle_gain(table: Table) -> list[str]:
     ]
 
 
+def rank_legend(table: Table, mark: str) -> list[str]:
+    """What the mark of the first rank means; nothing where no row is ranked."""
+    text = (
+        f"{mark}: rank 1 of {table.contest}; no row is significantly better after Holm over all "
+        "pairs. Arrows take fewer tests, so a row may have both."
+    )
+    return [text] * table.ranked
+
+
 def verdict_counts(tables: Sequence[Table]) -> str:
     """How many entries have which verdict, such as `2 reproduced, 89 not run`."""
     counts = Counter(e.verdict for table in tables for e in table.entries)
-    return ", ".join(f"{n} {verdict}" for verdict, n in counts.most_common()) or "none"
+    found = [f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict]]
+    return ", ".join(found) or "none"

@@ -1,24 +1,7 @@
 """The verdict of a cell: does the paper's number reproduce?
 
-First come the obstacles: where one of them applies, the numbers are not compared. Otherwise, with
-d = ours - paper and two intervals: that of the seeds (95 %, Student's t), and the wide one, which
-adds to it, in quadrature, the error of a finite test set (half of Wilson's 95 % interval on our
-test samples):
-
-- `reproduced`: the whole interval of the seeds lies within paper +- margin (so |d| does, too);
-- `differs`: |d| exceeds the margin and even the wide interval excludes the paper's value;
-- `within noise`: anything else. Mostly an interval covers the paper's value but is too wide to call
-  it equal. It is also the verdict where the interval excludes the value while d is within the
-  margin and the interval leaves it: the seeds show some difference, but not that it matters, and
-  more of them would turn the cell into one of the other two.
-
-Why the test set's error counts on one side only. `reproduced` is a statement about a number: the
-same training on the same benchmark gives it again. The test samples belong to the benchmark and are
-shared, so only the runs vary. `differs` blames something other than chance, and the paper's test
-samples may be others than ours: it does not say which part of the test split it used (published
-code of this line takes the first 90 %), nor whether a number is of one run. A difference that other
-test samples would explain is therefore no proof. Where records do not say how large the test set
-is, nothing can be added.
+First come the obstacles: where one of them applies, the numbers are not compared. Otherwise
+`rules/cell.py` compares them: `reproduced`, `inconclusive` or `differs`.
 """
 
 from __future__ import annotations
@@ -26,16 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from benchmarks.report.statistics import mean, t_interval, test_set_interval
+from benchmarks.records.audit import (
+    CONTRADICTED,
+    IDENTICAL,
+    INCOMPLETE,
+    MIXED_CODE,
+    NO_PREDICTIONS,
+    UNREADABLE,
+)
+from benchmarks.report.rules import cell
+from benchmarks.report.rules.cell import DIFFERS, INCONCLUSIVE, REPRODUCED, Comparison, Judgement
 
-MARGIN = 1.0  # percentage points: differences below it do not matter
 FEWEST_RUNS = 2  # one run has no spread
-
-REPRODUCED = "reproduced"
-WITHIN_NOISE = "within noise"
-DIFFERS = "differs"
-COMPARED = {REPRODUCED, WITHIN_NOISE, DIFFERS}
+COMPARED = {REPRODUCED, INCONCLUSIVE, DIFFERS}
 
 TOO_FEW = "too few runs"
 NOT_STARTED = "not run"
@@ -50,13 +38,18 @@ NO_PAPER_VALUE = "no paper value"
 class Facts:
     """What a verdict follows from.
 
-    `values` are ours, one per run, and `paper` is the printed number, all in percent; `paper` is
-    NaN where the paper prints none. `test_samples` is None where the records do not say it.
+    `values` are ours at the reported epoch and `oracle` at the best epoch on test data, both in
+    percent with one number per planned seed. `paper` is the printed number, NaN where there is
+    none. `planned` is the number of seeds that were to run.
     """
 
     values: tuple[float, ...]
+    oracle: tuple[float, ...]
     paper: float
-    test_samples: int | None = None
+    paper_samples: int
+    test_samples: int
+    planned: int
+    findings: frozenset[str] = frozenset()  # kinds of `records/audit.py`
     started: bool = True  # there is a run, also if none is done
     departs: bool = False  # not trained as in the paper
     stand_in: bool = False
@@ -64,32 +57,35 @@ class Facts:
     lost: bool = False  # a run was started and diverged or failed
 
 
+def _found(kind: str, facts: Facts) -> bool:
+    return kind in facts.findings
+
+
+# What makes every number of a cell doubtful, also where nothing is compared.
+UNSOUND = (CONTRADICTED, NO_PREDICTIONS, UNREADABLE, IDENTICAL, INCOMPLETE)
+
 # What forbids a comparison, in order of precedence.
 OBSTACLES: dict[str, Callable[[Facts], bool]] = {
+    **{kind: partial(_found, kind) for kind in UNSOUND},
     STAND_IN: lambda facts: facts.stand_in and facts.started,
     NO_PAPER_VALUE: lambda facts: math.isnan(facts.paper),
     NOT_STARTED: lambda facts: not facts.started,
     OTHER_PROTOCOL: lambda facts: facts.departs,
     MIXED: lambda facts: facts.mixed,
+    MIXED_CODE: partial(_found, MIXED_CODE),
     RUNS_LOST: lambda facts: facts.lost,  # the seeds that ended well may not stand for all
-    TOO_FEW: lambda facts: len(facts.values) < FEWEST_RUNS,
+    # All planned seeds: whoever may stop at any number of them can stop at a fitting mean.
+    TOO_FEW: lambda facts: len(facts.values) < max(FEWEST_RUNS, facts.planned),
 }
 
 
-def judge(facts: Facts) -> str:
+def judge(facts: Facts) -> Judgement:
     """The first obstacle that applies, else the verdict of the numbers."""
     for obstacle, applies in OBSTACLES.items():
         if applies(facts):
-            return obstacle
-    return _compare(facts)
-
-
-def _compare(facts: Facts) -> str:
-    low, high = t_interval(facts.values)
-    if facts.paper - MARGIN <= low and high <= facts.paper + MARGIN:
-        return REPRODUCED
-    test_low, test_high = test_set_interval(facts.values, facts.test_samples)
-    test_error = 0.0 if math.isnan(test_low) else (test_high - test_low) / 2
-    noise = math.hypot((high - low) / 2, test_error)
-    difference = abs(mean(facts.values) - facts.paper)
-    return DIFFERS if difference > MARGIN and difference > noise else WITHIN_NOISE
+            return Judgement(obstacle)
+    compared = (
+        Comparison(values, facts.paper, facts.paper_samples, facts.test_samples)
+        for values in (facts.values, facts.oracle)
+    )
+    return cell.judge(*compared)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 
 import numpy as np
 from scipy.special import stdtrit
@@ -13,7 +12,7 @@ from tabulate import tabulate
 
 from benchmarks.report.rules import cell
 from benchmarks.report.rules.cell import LEVEL, MARGIN
-from benchmarks.report.rules.paired import PairedTest, Sums, paired_test_of_sums
+from benchmarks.report.rules.paired import PairedTest, Sums, pair_sums, paired_test_of_sums
 from benchmarks.report.rules.power import SHIFT, Plan, power
 from benchmarks.studies.calibration.world import DATASETS, Dataset, World
 
@@ -115,31 +114,6 @@ def _simulate(
             sums[n].append(pair_sums(draw.right[:, :n], dataset.segments))
     tests = {n: paired_test_of_sums(_stacked(found)) for n, found in sums.items()}
     return _Column(world, *map(np.stack, (accuracies, expected, printed)), tests)
-
-
-def pair_sums(right: np.ndarray, segments: int) -> Sums:
-    """The sums of all pairs of rows, in the order of `combinations`, from (M, S, N) counts."""
-    rows, seeds, samples = right.shape
-    first, second = np.array(list(combinations(range(rows), 2))).T
-    runs = right.astype(np.float32)  # whole numbers: exact up to 2**24
-    of_seeds = runs.sum(2, dtype=np.float64)
-    of_samples = runs.sum(1)
-    products = sum(runs[:, s] @ runs[:, s].T for s in range(seeds))
-    by_seed = of_seeds[first] - of_seeds[second]
-    return Sums(
-        seeds,
-        samples,
-        total=by_seed.sum(1) / segments,
-        squares=_squared_distance(products, first, second) / segments**2,
-        seed_squares=np.square(by_seed).sum(1) / segments**2,
-        sample_squares=_squared_distance(of_samples @ of_samples.T, first, second) / segments**2,
-    )
-
-
-def _squared_distance(products: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """|a - b|^2 of rows a and b from their inner products."""
-    own = np.diag(products).astype(np.float64)
-    return own[first] + own[second] - 2 * products[first, second]
 
 
 def _stacked(found: Sequence[Sums]) -> Sums:

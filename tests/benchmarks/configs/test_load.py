@@ -99,6 +99,7 @@ PROFILE = "  seeds: 1\n"
         ("suites", "{split: response}", "{pairing: aligned}", "may not change 'pairing'"),
         ("suites", "table2:", "../table2:", r"'../table2' cannot name a table"),
         ("suites", "table2:", "Table 2:", "'Table 2' cannot name a table"),
+        ("suites", "table2:", "claims:", "'claims' cannot name a table: the report writes"),
         ("datasets", ", small: small_cnn", "", "avmnist encoders must name one for each of paper"),
         ("datasets", "label: AV-MNIST", "label: !!python/object/apply:os.getcwd []", "constructor"),
         ("methods", SAM_RHO, "0.05", "msam parameter 'rho' needs a value and its source"),

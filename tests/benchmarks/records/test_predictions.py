@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.records.predictions import Predictions
 from benchmarks.report.tables.contrast import contrast
-from tests.benchmarks.report.builders import READY, cell_of, entry_of, plan, runs, table
+from tests.benchmarks.report.builders import READY, Fitting, cell_of, entry_of, plan, runs, table
 
 CELLS = plan(avmnist=READY)
 MSAM, SAM = cell_of(CELLS, "M-SAM"), cell_of(CELLS, "SAM")
@@ -17,8 +17,8 @@ MSAM, SAM = cell_of(CELLS, "M-SAM"), cell_of(CELLS, "SAM")
 
 def test_another_file_than_the_run_wrote_is_refused(tmp_path) -> None:
     (run,) = runs(MSAM, 70.0)
-    np.savez(tmp_path / f"{run.run_id}.npz", labels=np.zeros(3, np.int16))
-    assert len(Predictions(tmp_path).labels(run)) == 3
+    np.savez(tmp_path / f"{run.run_id}.npz", **Fitting().arrays(run))
+    assert len(Predictions(tmp_path).labels(run)) == 10_000
     with pytest.raises(ValueError, match="do not match the checksum"):
         Predictions(tmp_path).labels(replace(run, predictions_sha256="0" * 64))
 

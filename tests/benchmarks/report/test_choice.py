@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.report.write import Report, Request, narrowed, write_report
-from tests.benchmarks.report.builders import CONFIG, READY, cell_of, plan, runs
+from benchmarks.report.write import Report, narrowed, write_report
+from tests.benchmarks.report.builders import READY, cell_of, plan, request_of, runs
 
 CELLS = plan(avmnist=READY, cremad=READY)
 PAPER = 74.08  # of M-SAM on AV-MNIST
@@ -18,7 +18,7 @@ def report(tmp_path: Path) -> Report:
     """M-SAM differs on CREMA-D alone; SAM has no runs."""
     found = runs(cell_of(CELLS, "M-SAM"), PAPER - 0.1, PAPER, PAPER + 0.1)
     found += runs(cell_of(CELLS, "M-SAM", "cremad"), 10.0, 10.1, 10.2)
-    return write_report(Request(CONFIG, "paper", {"table1": CELLS}, found), tmp_path)
+    return write_report(request_of({"table1": CELLS}, found), tmp_path)
 
 
 def test_texts_are_those_of_the_choice(report: Report) -> None:

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from benchmarks.records.folders import Folders
+from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.report.tables import markdown
 from benchmarks.report.tables.text import warnings
-from benchmarks.report.write import Report, Request, write_report
+from benchmarks.report.write import Report, write_report
 from tests.benchmarks.report.builders import (
-    CONFIG,
     PAPERS,
     READY,
     cell_of,
@@ -23,6 +23,7 @@ from tests.benchmarks.report.builders import (
     epoch,
     plan,
     record,
+    request_of,
     runs,
     table,
 )
@@ -33,7 +34,7 @@ MSAM = cell_of(CELLS, "M-SAM")
 
 
 def written(records: list[RunRecord], out: Path, **words: object) -> Report:
-    return write_report(Request(CONFIG, "paper", {"table1": CELLS}, records, **words), out)
+    return write_report(request_of({"table1": CELLS}, records, **words), out)
 
 
 def test_every_run_of_a_number_is_listed_with_code_data_and_machine(tmp_path: Path) -> None:
@@ -116,7 +117,9 @@ def test_the_size_of_the_test_set_is_that_of_the_records() -> None:
     records = [replace(r, data={**r.data, **sizes}) for r in runs(MSAM, 49.0, 51.0)]
     entry = entry_of(table(CELLS, records), "M-SAM")
     assert entry.test_interval == pytest.approx((40.38315, 59.61685), abs=1e-4)  # 50 of 100
-    unknown = entry_of(table(CELLS, [records[0], *runs(MSAM, 49.0, 51.0)[1:]]), "M-SAM")
+    records[1] = replace(records[1], data={"fingerprint": "print-a"})
+    unknown = entry_of(table(CELLS, records), "M-SAM")
+    assert unknown.verdict == "records contradict predictions"
     assert unknown.test_samples is None and math.isnan(unknown.test_interval[0])
 
 
@@ -126,7 +129,7 @@ def test_two_reports_of_the_same_files_are_equal_bytes(tmp_path: Path) -> None:
     suites = {name: plan(name) for name in PAPERS}
     stored = tmp_path / "results" / "predictions"
     for out, given in (("a", records), ("b", records[::-1])):
-        request = Request(CONFIG, "paper", suites, given, predictions=stored)
+        request = request_of(suites, given, predictions=Predictions(stored))
         found = write_report(request, tmp_path / out)
     assert all(table.tested for table in found.tables)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())

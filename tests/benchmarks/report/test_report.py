@@ -11,9 +11,8 @@ import pytest
 
 from benchmarks.plan.suites import Cell
 from benchmarks.records.record import RunRecord
-from benchmarks.report.write import Report, Request, write_report
+from benchmarks.report.write import Report, write_report
 from tests.benchmarks.report.builders import (
-    CONFIG,
     PAPERS,
     READY,
     cell_of,
@@ -21,6 +20,7 @@ from tests.benchmarks.report.builders import (
     epoch,
     plan,
     record,
+    request_of,
     runs,
 )
 
@@ -31,11 +31,11 @@ SINGLE = cell_of(SUITES["table1"], "Single-audio")  # 39.61 in the paper
 def report(
     cells: list[Cell], records: list[RunRecord], out: Path, profile: str = "paper"
 ) -> Report:
-    return write_report(Request(CONFIG, profile, {"table1": cells}, records), out)
+    return write_report(request_of({"table1": cells}, records, profile), out)
 
 
 def test_every_file_is_written_and_named(tmp_path: Path) -> None:
-    written = write_report(Request(CONFIG, "paper", SUITES, []), tmp_path)
+    written = write_report(request_of(SUITES, []), tmp_path)
     names = {f"table{n}.{suffix}" for n in (1, 2) for suffix in ("csv", "md", "tex")}
     others = ("metrics", "comparison", "significance", "selection", "claims", "runs", "left_out")
     names |= {"claims.md", *(f"{name}.csv" for name in others)}
@@ -45,7 +45,7 @@ def test_every_file_is_written_and_named(tmp_path: Path) -> None:
 
 
 def test_comparison_has_one_line_per_entry(tmp_path: Path) -> None:
-    write_report(Request(CONFIG, "paper", SUITES, runs(SINGLE, 39.0, 40.0)), tmp_path)
+    write_report(request_of(SUITES, runs(SINGLE, 39.0, 40.0)), tmp_path)
     lines = pd.read_csv(tmp_path / "comparison.csv")
     # table 1: ten full rows of 13, three Single rows of 4, 4 and 1; table 2: seven rows of 13
     assert len(lines) == 10 * 13 + 9 + 7 * 13
@@ -57,7 +57,7 @@ def test_comparison_has_one_line_per_entry(tmp_path: Path) -> None:
     )
     assert (line["n"], line["mean"], line["paper"]) == (2, 39.5, 39.61)
     assert line["difference"] == pytest.approx(-0.11)
-    assert line["verdict"] == "within noise"
+    assert line["verdict"] == "too few runs"
     assert (line["profile"], line["selection"], line["seeds"]) == ("paper", "val-best", "0 1")
     assert len(line["run_ids"].split()) == 2
 
@@ -84,7 +84,7 @@ def test_the_tidy_frame_has_a_line_per_run_metric_and_rule(tmp_path: Path) -> No
 
 def test_other_tables_follow_from_the_tidy_frame(tmp_path: Path) -> None:
     records = [*runs(SINGLE, 39.0, 40.0), *runs(cell_of(SUITES["table2"], "SAM"), 70.0, 71.5, 73.0)]
-    write_report(Request(CONFIG, "paper", SUITES, records), tmp_path)
+    write_report(request_of(SUITES, records), tmp_path)
     frame, compared = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("metrics", "comparison"))
     place = ["suite", "row", "dataset", "metric"]
     reported = frame[frame["selection"] == "val-best"].groupby(place)["value"]
@@ -106,7 +106,7 @@ def test_no_difference_is_shown_for_stand_in_data(tmp_path: Path) -> None:
     ("percents", "status"),
     [
         ((39.5, 39.6, 39.7), 0),  # reproduced
-        ((38.0, 39.6, 41.0), 0),  # within noise
+        ((38.0, 39.6, 41.0), 0),  # inconclusive
         ((45.5, 45.6, 45.7), 1),  # differs
         ((39.6,), 2),  # too few runs
         ((), 2),  # not run
@@ -155,4 +155,4 @@ def test_without_cells_there_is_nothing_to_say(tmp_path: Path) -> None:
 
 def test_an_unknown_suite_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no suite 'table3'"):
-        write_report(Request(CONFIG, "paper", {"table3": []}, []), tmp_path)
+        write_report(request_of({"table3": []}, []), tmp_path)

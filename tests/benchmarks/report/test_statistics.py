@@ -9,7 +9,6 @@ import pytest
 from scipy import stats
 
 from benchmarks.report.statistics import (
-    equivalence,
     mean,
     newcombe_interval,
     sd,
@@ -73,26 +72,6 @@ def test_wilson_refuses_what_is_no_accuracy(accuracy: float, samples: int) -> No
 def test_newcombe_interval_is_the_published_example() -> None:
     # Newcombe 1998, table II, example (a): 56 of 70 against 48 of 80, method 10
     assert newcombe_interval(56 / 70, 70, 48 / 80, 80) == pytest.approx((0.0524, 0.3339), abs=5e-5)
-
-
-def test_equivalence_by_hand() -> None:
-    # sd 0.1, error 0.1 / sqrt(3), 1.0 - 0.5 to the nearer bound: t = 8.660254 with 2 degrees
-    p = equivalence([70.4, 70.5, 70.6], 70.0, 1.0)
-    assert p == pytest.approx(stats.t.sf(8.660254, 2))
-    assert equivalence([69.4, 69.5, 69.6], 70.0, 1.0) == pytest.approx(p)
-
-
-def test_equivalence_of_equal_or_single_values() -> None:
-    assert equivalence([70.0, 70.0], 70.5, 1.0) == 0.0
-    assert equivalence([70.0, 70.0], 72.0, 1.0) == 1.0
-    assert math.isnan(equivalence([70.0], 70.0, 1.0))
-    with pytest.raises(ValueError, match="above 0"):
-        equivalence([70.0, 70.1], 70.0, 0.0)
-
-
-def test_equivalence_is_seldom_claimed_at_the_margin() -> None:
-    samples = np.random.default_rng(0).normal(71.0, 0.4, (2000, 4))  # truly 1.0 away
-    assert 0.03 < np.mean([equivalence(v, 70.0, 1.0) < 0.05 for v in samples]) < 0.065
 
 
 def test_the_interval_of_the_test_set_is_wilsons_of_the_mean() -> None:

@@ -29,7 +29,7 @@ CELLS = plan(avmnist=READY)
 METHODS = ("Joint-Train", "SAM", "M-SAM")
 FORMATS = ("csv", "pdf", "png")
 KINDS = ("overfitting_gap", "learning_curves_avmnist", "relative_gain", "seeds_avmnist",
-         "contributions", "cost")  # fmt: skip
+         "seeds_fused", "contributions", "cost")  # fmt: skip
 PAINTERS = ("contributions", "relative_gain", "seeds_avmnist", "cost")  # one figure of each painter
 
 
@@ -165,7 +165,7 @@ def test_stand_in_data_is_marked(kind: str) -> None:
 def test_no_mean_covers_the_mark_of_a_seed(count: int) -> None:
     every = tuple(row.label for row in CONFIG.suites["table1"].rows if not row.modalities)
     (axes, *_) = axes_of(figures(sweep(every, seeds=count))["seeds_avmnist"])
-    marks = [line for line in axes.get_lines() if line.get_marker() != "|"]
+    marks = [line for line in axes.get_lines() if line.get_marker() not in ("|", "None", None)]
     pixels = axes.figure.dpi / 72
     heights = [
         (float(axes.transData.transform((0, y))[1]) / pixels, line.get_markersize() / 2)
@@ -182,9 +182,17 @@ def test_the_gap_is_drawn_with_its_formula() -> None:
     assert axes.get_ylabel() == "τ = |train - test| / test"
 
 
-def test_panels_that_are_compared_have_one_range() -> None:
-    for kind in ("learning_curves_avmnist", "contributions"):
-        assert len({axes.get_ylim() for axes in axes_of(figures(sweep())[kind])}) == 1
+def test_every_output_has_its_own_range_of_learning_curves() -> None:
+    drawn = axes_of(figures(sweep())["learning_curves_avmnist"])
+    assert len({axes.get_ylim() for axes in drawn}) == len(drawn) == 3
+
+
+@pytest.mark.parametrize(("rows", "banded"), [(4, True), (5, False)])
+def test_bands_of_the_gap_are_drawn_for_few_rows_only(rows: int, banded: bool) -> None:
+    every = tuple(row.label for row in CONFIG.suites["table1"].rows if not row.modalities)
+    figure = figures(sweep(every[:rows]))["overfitting_gap"]
+    assert bool(axes_of(figure)[0].collections) is banded
+    assert ("bands" in figure.caption) is banded
 
 
 def test_the_legend_names_rows_in_order_with_their_runs() -> None:
@@ -210,7 +218,7 @@ def test_a_figure_that_has_nothing_to_show_any_more_is_removed(tmp_path: Path) -
     write_figures([figures(sweep())["cost"]], tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
     written = write_figures(every_figure([]), tmp_path)
-    assert written.files == () and len(written.not_drawn) == 12
+    assert written.files == () and len(written.not_drawn) == 13
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.report.figures.write import make_figures, write_figures
 from benchmarks.report.page.write import Contents, StudyTable, write_page
-from benchmarks.report.write import Request, write_report
-from tests.benchmarks.report.builders import CONFIG, READY, cell_of, epoch, plan, record
+from benchmarks.report.write import write_report
+from tests.benchmarks.report.builders import CONFIG, READY, cell_of, epoch, plan, record, request_of
 
 CELLS = plan(avmnist=READY)
 HOSTILE = '</script><img src=x onerror="alert(1)">'
@@ -52,8 +52,7 @@ def page(
 ) -> Path:
     """Writes the report of these runs into `out`, with the figures named; returns the page."""
     suites = {"table1": CELLS}
-    request = Request(CONFIG, "paper", suites, runs, unreadable=unreadable)
-    report = write_report(request, out / "tables")
+    report = write_report(request_of(suites, runs, unreadable=unreadable), out / "tables")
     made = make_figures(CONFIG, "paper", suites, runs)
     drawn = write_figures([f for f in made if f.name in figures], out / "figures")
     contents = Contents(CONFIG, "paper", "val-best", report, runs, drawn, studies)

@@ -39,21 +39,21 @@ ACTIONS = """<script>
 const column = (n) => [...document.querySelector("table.results").tBodies[0].rows]
   .map((row) => row.cells[n]?.querySelector("[data-rule]:not([hidden])")?.dataset.value ?? "");
 const buttons = document.querySelectorAll("table.results button.sort");
-const fused = buttons[5];
+const fused = buttons[1];
 const seen = {};
-seen.before = column(5);
+seen.before = column(1);
 fused.click();
-seen.descending = column(5);
+seen.descending = column(1);
 seen.sorted = fused.closest("th").getAttribute("aria-sort");
 fused.click();
-seen.ascending = column(5);
+seen.ascending = column(1);
 const rule = document.querySelector('input[value="test-oracle"]');
 rule.click();
-seen.oracle = column(5);
+seen.oracle = column(1);
 const shown = [...document.querySelectorAll("[data-rule]:not([hidden])")];
 seen.shown = [...new Set(shown.map((e) => e.dataset.rule))];
 fused.click();
-seen.restored = column(5);
+seen.restored = column(1);
 buttons[0].click();
 const names = [...document.querySelectorAll("table.results tbody th")];
 seen.names = names.slice(0, 3).map((e) => e.textContent);

@@ -16,7 +16,10 @@ from tests.benchmarks.report.builders import READY, cell_of, csv_lines, plan, re
 
 CELLS = plan(avmnist=READY)
 MSAM, SAM = cell_of(CELLS, "M-SAM"), cell_of(CELLS, "SAM")
-FILLED = table(CELLS, [*runs(MSAM, 74.0, 74.1, 74.2), *runs(SAM, 73.0, 73.5)])
+FILLED = table(CELLS, [*runs(MSAM, 74.0, 74.1, 74.2), *runs(SAM, 73.0, 73.5, 73.25)])
+AHEAD = [60.0, 60.1, 60.2, 60.1, 60.0]  # of rows that are ranked: five seeds
+BEHIND = [50.0, 50.1, 50.2, 50.1, 50.0]
+RANKED = table(CELLS, [*runs(MSAM, *AHEAD), *runs(SAM, *BEHIND)], seeds=5)
 
 
 def markdown(filled: Table) -> str:
@@ -51,37 +54,46 @@ def test_stand_in_data_adds_a_column_to_the_csv(tmp_path: Path) -> None:
 
 def test_markdown_shows_ours_beside_the_papers() -> None:
     cells = row(markdown(FILLED), "M-SAM")
-    assert cells[-2:] == [r"**74.10 ± 0.10 \[73.85, 74.35] (3)**", "= **74.08**"]
-    assert row(markdown(FILLED), "SAM")[-2:] == [r"73.25 ± 0.35 \[70.07, 76.43] (2)", "≈ 73.17"]
+    assert cells[-2:] == [r"74.10 ± 0.10 \[73.85, 74.35] (3)", "= 74.08"]
+    assert row(markdown(FILLED), "SAM")[-2:] == [r"73.25 ± 0.25 \[72.63, 73.87] (3) ↓", "= 73.17"]
     assert row(markdown(FILLED), "Single-audio")[-2:] == ["..", ".."]
 
 
-def test_the_best_of_a_column_is_bold_also_when_tied() -> None:
-    page = markdown(table(CELLS, [*runs(MSAM, 74.001), *runs(SAM, 74.0)]))
-    assert [row(page, label)[-2] for label in ("M-SAM", "SAM")] == ["**74.00 (1)**"] * 2
+def bold(page: str, *labels: str) -> list[bool]:
+    """Whether our fused number of each row is bold."""
+    return ["**" in row(page, label)[-2] for label in labels]
 
 
-def test_nothing_is_bold_without_a_competitor() -> None:
-    assert row(markdown(table(CELLS, runs(SAM, 73.0))), "SAM")[-2] == "73.00 (1)"
+def test_the_first_rank_is_bold_also_when_shared() -> None:
+    assert bold(markdown(RANKED), "M-SAM", "SAM") == [True, False]
+    assert "Bold: rank 1 of its column;" in markdown(RANKED)
+    assert "M-SAM is significantly better than 1 of 1 rows" in markdown(RANKED)
+    tied = AHEAD[::-2] + AHEAD[1::2]
+    page = markdown(table(CELLS, [*runs(MSAM, *AHEAD), *runs(SAM, *tied)], seeds=5))
+    assert bold(page, "M-SAM", "SAM") == [True, True]
+    assert "No row is significantly better than another" in page
 
 
-def test_nothing_is_bold_in_a_column_with_stand_in_data() -> None:
-    filled = table(CELLS, [*runs(SAM, 73.0, stand_in=True), *runs(MSAM, 74.0)])
-    page = markdown(filled)
-    assert [row(page, label)[-2] for label in ("M-SAM", "SAM")] == ["74.00 (1)", "73.00 (1)†"]
-    assert filled.best("avmnist:acc_mm", lambda e: e.mean) == set()
+def test_nothing_is_bold_without_a_test() -> None:
+    """With fewer seeds, one row, or generated data."""
+    few = table(CELLS, [*runs(MSAM, *AHEAD[:3]), *runs(SAM, *BEHIND[:3])])
+    alone = table(CELLS, runs(SAM, *AHEAD), seeds=5)
+    generated = [*runs(SAM, *AHEAD, stand_in=True), *runs(MSAM, *BEHIND)]
+    for filled in (few, alone, table(CELLS, generated, seeds=5)):
+        assert "**" not in "".join(row(markdown(filled), "SAM"))
+        assert "Bold" not in markdown(filled)
+    assert "no ranks: ranks need 5 common seeds, not 3" in markdown(few)
 
 
 def test_rows_compete_with_rows_of_as_many_wrong_labels() -> None:
     cells = plan("noise", avmnist=READY)
-    percents = {"SAM": 73.0, "M-SAM": 74.0, "SAM, 40 % wrong": 61.0, "M-SAM, 40 % wrong": 60.0}
-    alone = {"SAM, 60 % wrong": 50.0}
-    made = [r for label, p in {**percents, **alone}.items() for r in runs(cell_of(cells, label), p)]
-    page = markdown(table(cells, made, suite="noise"))
-    shown = {label: row(page, label)[-2] for label in (*percents, *alone)}
-    assert {label for label, cell in shown.items() if "**" in cell} == {"M-SAM", "SAM, 40 % wrong"}
-    assert "Bold: best of its column among rows with as many wrong labels." in page
-    assert "Bold: best of its column." in markdown(FILLED)
+    values = {"SAM": AHEAD, "M-SAM": BEHIND}
+    values |= {"SAM, 40 % wrong": [x - 20 for x in BEHIND]}
+    values |= {"M-SAM, 40 % wrong": [x - 20 for x in AHEAD]}
+    made = [r for label, each in values.items() for r in runs(cell_of(cells, label), *each)]
+    page = markdown(table(cells, made, suite="noise", seeds=5))
+    assert bold(page, *values) == [True, False, False, True]
+    assert "rank 1 of its column among rows with as many wrong labels;" in page
 
 
 def test_reasons_of_missing_cells_are_footnotes() -> None:
@@ -96,7 +108,7 @@ def test_a_diverged_run_is_a_footnote_of_its_number() -> None:
     bad = record(SAM, 1, status="diverged", reason="epoch 3: loss | nan_")
     page = markdown(table(CELLS, [record(SAM, 0, 73.0), bad]))
     assert row(page, "SAM")[-2] == r"73.00 (1) \[1]"
-    assert r"\[1] diverged (seed 1, epoch 3: loss \| nan\_)" in page
+    assert r"\[1] diverged (seed 1, epoch 3: loss \| nan\_); 1 of 3" in page
 
 
 def test_stand_in_data_is_the_first_line() -> None:
@@ -110,7 +122,7 @@ def test_stand_in_data_is_the_first_line() -> None:
 def test_single_stand_in_cells_are_marked() -> None:
     page = markdown(table(CELLS, [*runs(SAM, 73.0, stand_in=True), *runs(MSAM, 74.0)]))
     assert "our numbers marked † (AV-MNIST)" in page
-    assert row(page, "SAM")[-2] == "73.00 (1)†"
+    assert row(page, "SAM")[-2].startswith("73.00 (1)†")
     assert "†" not in row(page, "M-SAM")[-2]
 
 
@@ -118,7 +130,7 @@ def test_the_page_says_rule_seeds_profile_and_counts() -> None:
     page = markdown(FILLED)
     assert "Reported epoch: val-best. Seeds: 0, 1, 2. Profile: paper (real data" in page
     assert "3 reproduced" not in page
-    assert "1 reproduced" in page
+    assert "2 reproduced" in page
     oracle = table(CELLS, runs(MSAM, 74.0), "test-oracle")
     assert markdown(oracle).startswith("> **TEST-ORACLE SELECTION")
 
@@ -126,7 +138,8 @@ def test_the_page_says_rule_seeds_profile_and_counts() -> None:
 def test_the_terminal_keeps_datasets_without_numbers_short() -> None:
     page = text.render(FILLED, text.TERMINAL)
     assert "AVE: not run: data missing (12 rows)" in page
-    assert "74.10 ± 0.10 (3)*" in page
+    assert "74.10 ± 0.10 (3)" in page
+    assert "60.08 ± 0.08 (5)*" in text.render(RANKED, text.TERMINAL)
 
 
 def legend(page: str) -> str:
@@ -137,12 +150,12 @@ def legend(page: str) -> str:
 def test_the_legend_explains_the_marks_that_occur_and_no_others() -> None:
     single = cell_of(CELLS, "Single-audio")  # 39.61 in the paper
     below = legend(markdown(table(CELLS, runs(single, 39.5, 39.6, 39.7))))
-    assert "= reproduced, at a margin" in below and not {"≈", "≠"} & set(below)
-    assert "≠ differs, at a margin" in legend(markdown(FILLED))
+    assert "= reproduced (margin 1 point" in below and not {"?", "≠"} & set(below)
+    assert "≠ differs (margin" in legend(markdown(FILLED))
     assert "± standard deviation" in below and "in brackets the 95 % t interval" in below
-    assert "Bold: best" in below and "significantly" not in below
+    assert "Bold" not in below and "significantly" not in below
     below = legend(markdown(table(CELLS, runs(SAM, 73.0))))
-    assert not {"=", "≈", "≠", "±"} & set(below) and "brackets" not in below
+    assert not {"=", "?", "≠", "±"} & set(below) and "brackets" not in below
     assert "mean over seeds (number of seeds)" in below
     empty = legend(markdown(table(CELLS, [])))
     assert "Ours" not in empty and "Paper: as printed." in empty
@@ -152,7 +165,8 @@ def test_the_legend_explains_the_marks_that_occur_and_no_others() -> None:
 
 def test_the_terminal_explains_what_it_shows_and_no_more() -> None:
     page = text.render(FILLED, text.TERMINAL)
-    assert "brackets" not in page and "*: best of its column." in page
+    assert "brackets" not in page and "*: rank 1" not in page
+    assert "*: rank 1 of its column;" in text.render(RANKED, text.TERMINAL)
     assert "data missing" not in legend(page) and "[1]" not in page, "said in the datasets' lines"
     assert "*" not in text.render(table(CELLS, []), text.TERMINAL)
 
@@ -171,8 +185,9 @@ def test_every_latex_line_has_all_columns() -> None:
     assert len(lines) == 2 * 13 + 2  # two rows have an interval
     assert r"\quad 95\,\% interval" in page and " & [73.85, 74.35] &" in page
     assert {line.count(" & ") for line in lines} == {13}
-    assert r"\textbf{74.10 $\pm$ 0.10 (3)}" in page
-    assert r"= \textbf{74.08}" in page
+    assert r"74.10 $\pm$ 0.10 (3)" in page and r"\textbf" not in page
+    assert r"\textbf{60.08 $\pm$ 0.08 (5)}" in latex.render(RANKED)
+    assert "= 74.08" in page
     assert page.count("{") == page.count("}")
 
 
@@ -181,4 +196,4 @@ def test_latex_prints_special_characters_as_they_are() -> None:
         r"50\% \& a\_b \#1 \{x\} \$ \textasciitilde{} \textasciicircum{} \textbackslash{} "
         r"\textless{}"
     )
-    assert latex.escape("± ≈ ≠ †") == r"$\pm$ $\approx$ $\neq$ $^{\dagger}$"
+    assert latex.escape("± ≠ †") == r"$\pm$ $\neq$ $^{\dagger}$"

@@ -14,9 +14,18 @@ from benchmarks.records.record import RunRecord
 from benchmarks.report.figures.style import typography
 from benchmarks.report.figures.write import make_figures
 from benchmarks.report.wording import published_warning, run_labels
-from benchmarks.report.write import Request, write_report
+from benchmarks.report.write import write_report
 from datasets.spec import THREE_PARTS
-from tests.benchmarks.report.builders import CONFIG, READY, cell_of, epoch, plan, record, runs
+from tests.benchmarks.report.builders import (
+    CONFIG,
+    READY,
+    cell_of,
+    epoch,
+    plan,
+    record,
+    request_of,
+    runs,
+)
 
 
 def under(protocol: str, cell: Cell) -> Cell:
@@ -51,7 +60,7 @@ def protocol(request) -> str:
 @pytest.fixture(scope="module")
 def written(protocol: str, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("report")
-    write_report(Request(CONFIG, "paper", {"table1": cells(protocol)}, sweep(protocol)), out)
+    write_report(request_of({"table1": cells(protocol)}, sweep(protocol)), out)
     return out
 
 
@@ -83,7 +92,7 @@ def test_every_text_is_labelled(name: str, written: Path, protocol: str) -> None
 def test_every_figure_is_labelled_in_drawing_caption_and_numbers(protocol: str) -> None:
     made = make_figures(CONFIG, "paper", {"table1": cells(protocol)}, sweep(protocol))
     drawn = [figure for figure in made if figure.points]
-    assert len(drawn) == 6
+    assert len(drawn) == 7
     for figure in drawn:
         with typography():
             axes = figure.paint(figure).axes

@@ -8,9 +8,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from benchmarks.report.rules.paired import paired_test, paired_test_of_sums
-from benchmarks.studies.calibration import study
-from benchmarks.studies.calibration.study import Rates, markdown, pair_sums, run_study
+from benchmarks.report.rules.paired import pair_sums, paired_test, paired_test_of_sums
+from benchmarks.studies.calibration import collector, study
+from benchmarks.studies.calibration.study import Rates, markdown, run_study
 from benchmarks.studies.calibration.world import DATASETS, Dataset, World
 from tests.syntax import ROOT
 
@@ -68,6 +68,15 @@ def test_the_plan_promises_what_is_found(found: study.Study, verdict: str) -> No
     off = [getattr(r, verdict) - getattr(r, f"{verdict}_planned") for r in found.rates]
     assert abs(np.mean(off)) < 0.01
     assert np.abs(off).max() < 0.03 + 0.03
+
+
+def test_the_collector_gives_the_verdicts_of_the_rules() -> None:
+    passed = collector.pass_through(1, (0.3, 1.5), (3, 5), seed=5)
+    assert [p.others for p in passed] == [0] * 4
+    assert [p.cells for p in passed] == [40] * 4
+    assert [p.tested for p in passed] == [36] * 4
+    assert sum(p.differs for p in passed) <= 16
+    assert "| 0 |" in collector.markdown(passed).replace("  ", "")
 
 
 def test_the_table_has_a_line_per_setting(found: study.Study) -> None:
