@@ -151,11 +151,18 @@ class EarlyFusion(nn.Module):
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; every submodule's own mode comes back afterwards."""
+    """Evaluation mode inside; every submodule's own mode comes back afterwards.
+
+    The way back runs `train(...)` too: a layer that overrides it, such as LoRA layers that merge
+    their weights for evaluation, undoes there what it did.
+    """
     modes = [(child, child.training) for child in module.modules()]
     module.eval()
     try:
         yield
     finally:
-        for child, mode in modes:
+        for child, mode in modes:  # parents first: their `train` reaches the children
+            if child.training != mode:
+                child.train(mode)
+        for child, mode in modes:  # an override of `train` may have set another mode
             child.training = mode

@@ -24,7 +24,7 @@ from msam.shapley import (
     modality_shares,
     response_probabilities,
 )
-from msam.sharpness import Gradient, ascended, set_aside, sharpened
+from msam.sharpness import Gradient, add_gradient, ascended, set_aside, sharpened
 
 Scope = Literal["all", "dominant", "encoders"]
 Coalitions = Literal["first_pass", "agm"]
@@ -137,9 +137,9 @@ class MSAM(Method):
             return
         with ascended(self.model, rho=self.rho, direction=direction) as clean:
             F.cross_entropy(self.model(inputs), labels).backward()
-        sharp = [p.grad for p in clean]
+        sharp = [p.grad for p in self.model.parameters() if p.grad is not None]
         torch._foreach_mul_(sharp, nu_d)
-        torch._foreach_add_(sharp, list(clean.values()))
+        add_gradient(clean)
 
     def _split_gradient(
         self, inputs: Inputs, labels: Tensor, features: Features, nu: dict[str, Tensor]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import combinations
 from math import factorial
+from numbers import Real
 from typing import Literal, get_args
 
 import torch
@@ -38,15 +39,16 @@ def modality_shares(
     (`evaluating`), so that BatchNorm does not record inputs that are not there.
 
     The scores are averaged over the processes of `torch.distributed` first: every rank then has
-    the same shares, and every rank must call this. `negatives`: see `contributions`.
+    the same shares, and every rank must call this. `negatives`: see `contributions`. A score of
+    infinity or NaN gives shares of NaN.
 
-    Raises ValueError if `modalities` is empty, a plain string or names one twice, and if a score
-    is not a single number.
+    Raises ValueError if `modalities` is empty, a plain string or names one twice, if a score is
+    not a single number, and for an unknown `negatives`.
     """
     names = _checked_names(modalities)
     with torch.no_grad():
         scores = {s: _checked_score(s, score(s)) for s in coalitions(names)}
-        scores = _averaged_over_processes(scores)
+        scores = _averaged_over_processes(_on_one_device(scores))
         nu = contributions(shapley_responses(scores, names), negatives)
     # Autocast's copies of weights that were made without gradient would give none later.
     torch.clear_autocast_cache()
@@ -136,8 +138,13 @@ def contributions(
 
     Eq. 20 is undefined when the responses sum to zero and reverses the ranking when the sum is
     negative. `clip` sets negative responses to zero, and all contributions to 1/M where nothing
-    is left; `softmax` uses exp(Phi_m); `raw` is Eq. 20 as printed.
+    is left; `softmax` uses exp(Phi_m); `raw` is Eq. 20 as printed. A NaN among the responses
+    gives NaN. Raises ValueError for another `negatives`.
     """
+    if negatives not in get_args(Negatives):
+        raise ValueError(
+            f"negatives is {negatives!r}; it must be one of {', '.join(get_args(Negatives))}"
+        )
     phi = torch.stack(list(responses.values()))
     if negatives == "softmax":
         nu = phi.softmax(0)
@@ -146,7 +153,7 @@ def contributions(
     else:
         positive = phi.clamp_min(0)
         total = positive.sum(0)
-        nu = torch.where(total > 1e-8, positive / total.clamp_min(1e-8), 1 / len(phi))
+        nu = torch.where(total <= 1e-8, 1 / len(phi), positive / total.clamp_min(1e-8))
     return dict(zip(responses, nu.unbind(), strict=True))
 
 
@@ -167,6 +174,11 @@ def _checked_names(modalities: Sequence[str]) -> tuple[str, ...]:
 
 
 def _checked_score(present: Coalition, score: Tensor | float) -> Tensor:
+    if not isinstance(score, Tensor | Real):
+        raise ValueError(
+            f"modality_shares: score({sorted(present)}) is {score!r}; it must return one real "
+            "number, such as a mean over the batch"
+        )
     value = score if isinstance(score, Tensor) else torch.tensor(float(score))
     if value.ndim or not value.is_floating_point():
         raise ValueError(
@@ -176,12 +188,22 @@ def _checked_score(present: Coalition, score: Tensor | float) -> Tensor:
     return value
 
 
+def _on_one_device(scores: dict[Coalition, Tensor]) -> dict[Coalition, Tensor]:
+    """Numbers and tensors on the CPU go where the others are: a score may be a number for some."""
+    device = next((x.device for x in scores.values() if x.device.type != "cpu"), None)
+    return scores if device is None else {s: x.to(device) for s, x in scores.items()}
+
+
 def _averaged_over_processes(scores: dict[Coalition, Tensor]) -> dict[Coalition, Tensor]:
     """The mean over the ranks of `torch.distributed`, if it runs."""
     distributed = torch.distributed
     if not (distributed.is_available() and distributed.is_initialized()):
         return scores
     stacked = torch.stack(list(scores.values()))
+    # As "cuda:nccl" or "cpu:gloo,cuda:nccl": NCCL alone cannot average scores that are on the CPU.
+    able = [part.split(":")[0] for part in distributed.get_backend_config().split(",")]
+    if stacked.device.type not in able:
+        stacked = stacked.to(able[0])
     distributed.all_reduce(stacked)
     averaged = stacked / distributed.get_world_size()
     return dict(zip(scores, averaged.unbind(), strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -29,31 +30,33 @@ def sharpened(
 
         share * g(theta + eps) + (1 - share) * g(theta).
 
-    `share` is nu_d, the largest of `modality_shares`. `share=1` is SAM, `share=0` leaves the
-    gradient as it was. `rho` is the length of eps, over all parameters jointly. Both are numbers
-    or 0-dimensional tensors. `direction` maps the parameters that are to move to the tensors along
-    which they move, in place of g.
+    `share` is nu_d, the largest of `modality_shares`. The number `share=1` is SAM. `share=0` gives
+    g(theta), as long as the second pass is finite. A tensor is not read, so that nothing waits for
+    the device: at 1, rounding errors of the size of g(theta) stay. `rho` is the length of eps, over
+    all parameters jointly. Both are numbers or 0-dimensional tensors. `direction` maps the
+    parameters that are to move to the tensors along which they move, in place of g.
 
     g is all that stands in `.grad` of the model's parameters. If the optimiser does not hold all of
     them, freeze the others or clear their gradients too (`model.zero_grad()`). Inside, several
     backward passes may add up, as for micro-batches. BatchNorm does not record the second pass. A
-    parameter that only one of the passes reaches has a gradient of zero in the other; with
-    `share=1` the second pass alone decides. Gradients of zero give eps = 0. Infinite or NaN
-    gradients make weights and gradients NaN inside: theta still comes back, and a `GradScaler`
-    finds them and skips the step. Nothing waits for the device.
+    parameter that only one of the passes reaches has a gradient of zero in the other; with the
+    number `share=1` the second pass alone decides. Gradients of zero give eps = 0. So do infinite
+    and NaN gradients; `.grad` is NaN afterwards, and a `GradScaler` finds that and skips the step.
+    If the block raises, `.grad` holds g again. Nothing waits for the device.
 
     Raises ValueError if there is no gradient before or after the second pass, if a gradient is
-    sparse or a parameter sharded (FSDP), and for a `rho` or `share` that is no finite number.
+    sparse or a parameter sharded (FSDP), if a tensor of `direction` has another shape than its
+    parameter, and for a `rho` or `share` that is no finite number.
     """
     check_number("rho", rho, least=0.0)
     check_number("share", share)
     with ascended(model, rho=rho, direction=direction) as clean:
         yield
-    if not _dense_gradients(model):
-        raise ValueError(
-            "sharpened: there is no gradient after the second pass; run the forward pass and "
-            "loss.backward() inside `with sharpened(...)`"
-        )
+        if not _dense_gradients(model):
+            raise ValueError(
+                "sharpened: there is no gradient after the second pass; run the forward pass and "
+                "loss.backward() inside `with sharpened(...)`"
+            )
     if isinstance(share, Tensor) or share != 1:
         _mix(model, clean, share)
 
@@ -68,7 +71,8 @@ def ascended(
     """theta + rho g / ||g|| inside, with `.grad` empty; yields g, {parameter: tensor}.
 
     The part of `sharpened` that all relatives of SAM share. Afterwards `.grad` is what the passes
-    inside have left there. Raises ValueError for gradients that cannot be used.
+    inside have left there; NaN if the direction was not finite; g again if the block raised.
+    Raises ValueError for gradients that cannot be used.
     """
     clean = {p: _kept(g) for p, g in _dense_gradients(model).items()}
     along = clean if direction is None else direction
@@ -76,10 +80,15 @@ def ascended(
         raise ValueError(
             "sharpened: no parameter of the model has a gradient; call loss.backward() before it"
         )
-    for p in clean:
-        p.grad = None
-    with perturbed(list(along), list(along.values()), rho), frozen_batchnorm(model):
-        yield clean
+    with _restored_on_error(model, clean):
+        for p in clean:
+            p.grad = None
+        moved = perturbed(list(along), list(along.values()), rho)
+        with moved as finite, frozen_batchnorm(model):
+            yield clean
+    if not _known(finite):  # nobody may take a step along such a direction unawares
+        found = [p.grad for p in model.parameters() if p.grad is not None]
+        torch._foreach_mul_(found, torch.where(finite, 1.0, math.nan))
 
 
 @contextmanager
@@ -87,46 +96,100 @@ def set_aside(model: nn.Module) -> Iterator[None]:
     """Takes the gradients out of `.grad` inside and adds them to what is there at the end.
 
     For losses per modality: the gradient of the other modalities' losses at theta waits here while
-    `sharpened` works on the loss of the dominant one. Raises ValueError for sparse gradients.
+    `sharpened` works on the loss of the dominant one. If the block raises, `.grad` is what it was
+    before. Raises ValueError for sparse gradients.
     """
     waiting = {p: _kept(g) for p, g in _dense_gradients(model).items()}
-    for p in waiting:
-        p.grad = None
-    yield
-    found = [p for p in waiting if p.grad is not None]
+    with _restored_on_error(model, waiting):
+        for p in waiting:
+            p.grad = None
+        yield
+    add_gradient(waiting)
+
+
+def add_gradient(gradient: Gradient) -> None:
+    """Adds {parameter: tensor} to `.grad`, which may be None."""
+    found = [p for p in gradient if p.grad is not None]
     with torch.no_grad():
         if found:
-            torch._foreach_add_([p.grad for p in found], [waiting[p] for p in found])
-    for p, gradient in waiting.items():
-        p.grad = gradient if p.grad is None else p.grad
+            torch._foreach_add_([p.grad for p in found], [gradient[p] for p in found])
+    for p, g in gradient.items():
+        p.grad = g if p.grad is None else p.grad
+
+
+@contextmanager
+def _restored_on_error(model: nn.Module, gradient: Gradient) -> Iterator[None]:
+    """If the block raises, `.grad` is `gradient` again: a loop may go on as without the block."""
+    try:
+        yield
+    except BaseException:
+        for p in model.parameters():
+            p.grad = gradient.get(p)
+        raise
 
 
 @contextmanager
 def perturbed(
     params: Sequence[nn.Parameter], direction: Sequence[Tensor], rho: float | Tensor
-) -> Iterator[None]:
+) -> Iterator[Tensor]:
     """theta + rho * direction / ||direction|| inside (Eq. 9), theta bit for bit afterwards.
 
     The norm runs over all tensors of `direction` jointly, with a floor of 1e-12 as in
-    davda54/sam@3c3afdb. Weights are copied back: subtracting the perturbation would leave rounding
-    errors. They are copied into the live tensors, so that pointers stay valid. One copy of the
-    weights is held. Nothing waits for the device.
+    davda54/sam@3c3afdb. A direction of zeros and one with infinity or NaN move nothing. Yields
+    whether `direction` is finite, a 0-dimensional tensor. Raises ValueError for unequal shapes.
+
+    Weights are copied back: subtracting the perturbation would leave rounding errors. They are
+    copied into the live tensors, so that pointers stay valid. One copy of the weights is held.
+    Nothing waits for the device.
 
     Autocast keeps copies of the weights in low precision. They are dropped whenever the weights
     move: the second pass would use the old ones, and every relative of SAM would be plain descent.
     """
     params, direction = list(params), list(direction)
+    for p, d in zip(params, direction, strict=True):
+        if p.shape != d.shape:
+            raise ValueError(
+                f"a direction of shape {tuple(d.shape)} cannot move a parameter of shape "
+                f"{tuple(p.shape)}; the shapes must be equal"
+            )
     saved = [p.detach().clone() for p in params]
-    with torch.no_grad():
-        scale = rho / (global_norm(direction) + 1e-12)
-        torch._foreach_add_(params, torch._foreach_mul(direction, scale))
-    torch.clear_autocast_cache()
     try:
-        yield
+        with torch.no_grad():
+            steps, finite = _steps(direction, rho)
+            torch._foreach_add_(params, steps)
+            del steps
+        torch.clear_autocast_cache()
+        yield finite
     finally:
         with torch.no_grad():
             torch._foreach_copy_(params, saved)
         torch.clear_autocast_cache()
+
+
+def _steps(direction: list[Tensor], rho: float | Tensor) -> tuple[list[Tensor], Tensor]:
+    """rho * direction / ||direction||, and whether it is finite; zeros where it is not defined.
+
+    In float32 where `direction` is in half precision: squares of its entries soon leave the range.
+    """
+    half = torch.float16, torch.bfloat16
+    direction = [d.float() if d.dtype in half else d for d in direction]
+    norm = global_norm(direction)
+    if _known((norm > 0) & norm.isfinite()):
+        return torch._foreach_mul(direction, rho / (norm + 1e-12)), norm.isfinite()
+    # Where the squares alone left the range, as with a large loss scale, the norm is taken again in
+    # units of the largest entry. A device cannot be asked: it computes both.
+    largest = torch.stack(torch._foreach_norm(direction, math.inf)).amax()
+    again = largest * global_norm(torch._foreach_div(direction, largest))  # NaN: all zero, infinite
+    norm = torch.where((norm > 0) & norm.isfinite(), norm, again)
+    steps = torch._foreach_mul(direction, torch.where(norm > 0, rho / (norm + 1e-12), 0.0))
+    for step in steps:
+        step.nan_to_num_(0.0, 0.0, 0.0)  # infinity times zero
+    return steps, largest.isfinite()
+
+
+def _known(condition: Tensor) -> bool:
+    """Whether the condition holds, if that can be read without waiting for a device."""
+    return condition.device.type == "cpu" and bool(condition)
 
 
 def global_norm(tensors: Sequence[Tensor]) -> Tensor:
@@ -140,11 +203,13 @@ def frozen_batchnorm(module: nn.Module) -> Iterator[None]:
 
     A second pass over the same batch must not enter the running statistics twice. Switching
     `track_running_stats` off also stops `num_batches_tracked`, which a momentum of zero does not;
-    nested use is safe. InstanceNorm layers that record statistics get their old ones back.
+    nested use is safe. InstanceNorm layers that record statistics get their old ones back, and so
+    do scripted layers, whose flag is compiled in. Layers in evaluation mode count too: they may be
+    switched to training inside.
     """
-    layers = [child for child in module.modules() if _records_statistics(child)]
+    layers = [child for child in module.modules() if _has_statistics(child)]
     switched = [x for x in layers if isinstance(x, nn.modules.batchnorm._BatchNorm)]
-    others = [b for x in layers if x not in switched for b in x.buffers()]
+    others = [b for x in layers if x not in switched for b in x.buffers(recurse=False)]
     saved = [buffer.clone() for buffer in others]
     for layer in switched:
         layer.track_running_stats = False
@@ -158,10 +223,10 @@ def frozen_batchnorm(module: nn.Module) -> Iterator[None]:
                 buffer.copy_(value)
 
 
-def _records_statistics(module: nn.Module) -> bool:
-    if not isinstance(module, nn.modules.batchnorm._NormBase):
-        return False
-    return module.training and module.track_running_stats
+def _has_statistics(module: nn.Module) -> bool:
+    if isinstance(module, torch.jit.ScriptModule):
+        return any(name == "running_mean" for name, _ in module.named_buffers(recurse=False))
+    return isinstance(module, nn.modules.batchnorm._NormBase) and module.track_running_stats
 
 
 def _mix(model: nn.Module, clean: Gradient, share: float | Tensor) -> None:
@@ -208,10 +273,13 @@ def _kept(gradient: Tensor) -> Tensor:
 
 
 def check_number(name: str, value: float | Tensor, least: float = -math.inf) -> None:
-    """Raises ValueError for a tensor of other shape than () and a number that is not finite."""
+    """Raises ValueError for a tensor of other shape than () and what is no finite number."""
     if isinstance(value, Tensor):  # its value stays on the device
         if value.ndim:
             raise ValueError(f"{name} has the shape {tuple(value.shape)}; it must be one number")
+    elif not isinstance(value, Real):
+        hint = ", such as max(nu.values()) of modality_shares" if name == "share" else ""
+        raise ValueError(f"{name} is {value!r}; it must be one number{hint}")
     elif not (math.isfinite(value) and value >= least):
         bound = "" if least == -math.inf else f" of at least {least:g}"
         raise ValueError(f"{name} is {value!r}; it must be a finite number{bound}")
