@@ -16,7 +16,7 @@ from benchmarks.plan.cuda import dotted, why_no_cuda
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.machine import Machine, Place, probe
 from benchmarks.plan.measurements import Figure, Figures
-from benchmarks.plan.networks import Network, networks
+from benchmarks.plan.networks import Network, data_of, networks
 from benchmarks.records.status import pending
 from datasets import registry
 from datasets.errors import counted
@@ -286,13 +286,13 @@ def time_lines(session: Session) -> list[str]:
     """The hours of each table on this machine: a line each, after timing a few steps."""
     session.prepare_stand_in(session.config.datasets)
     missing = {name: _missing(name, session) for name in session.config.suites}
-    needed = {(e.dataset, e.encoder) for runs in missing.values() for e in runs}
+    needed = {(data_of(e), e.encoder) for runs in missing.values() for e in runs}
     published = measurements.load_figures()
     factors = {
-        (network.dataset, network.encoder): _slowness(network, published)
+        (network.data, network.encoder): _slowness(network, published)
         for several in networks().values()
         for network in several
-        if (network.dataset, network.encoder) in needed
+        if (network.data, network.encoder) in needed
     }
     here = Figures(
         {
@@ -321,12 +321,14 @@ def seconds_per_sample(network: Network) -> float:
     """Median time of a step of Joint-Train on this machine, over its batch."""
     from benchmarks.bench.timing import Setting, Workload, interleaved  # imports torch
     from benchmarks.executors.devices import pick_device
+    from benchmarks.training.numerics import cpu_threads
 
     device = pick_device(None)
     batch = loader_of(network.dataset).bench_batch_cpu if device.type == "cpu" else 64
     workload = Workload(**vars(network), batch=batch)
     method, data = workload.method(REFERENCE, "late", device), workload.random_batch(device)
-    times = interleaved({"step": lambda: method.step(*data)}, Setting(device, ROUNDS))
+    with cpu_threads(Experiment.threads):  # as many as a run has
+        times = interleaved({"step": lambda: method.step(*data)}, Setting(device, ROUNDS))
     return median(times["step"]) / batch
 
 

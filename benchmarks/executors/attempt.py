@@ -8,7 +8,7 @@ import traceback
 from dataclasses import dataclass
 
 from baselines.registry import method_class
-from benchmarks.executors.data import OtherData, load_planned
+from benchmarks.executors.planned_data import OtherData, load_planned
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.code import code_of
 from benchmarks.records.files import Unwritable, write_text

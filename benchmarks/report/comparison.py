@@ -10,7 +10,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from benchmarks.report import statistics
-from benchmarks.report.frames import frame_of
+from benchmarks.report.dataframes import frame_of
 from benchmarks.report.rules.cell import differs_in_sum
 from benchmarks.report.tables.entry import Entry
 from benchmarks.report.tables.paper import column_name, printed

@@ -12,7 +12,7 @@ from benchmarks.plan.costs import CountsOf, estimates, sources
 from benchmarks.plan.measurements import Figures, prepared_counts
 from benchmarks.records.evidence import NEVER_STARTED
 from benchmarks.records.record import RunRecord
-from benchmarks.report.frames import frame, write_csv
+from benchmarks.report.dataframes import frame, write_csv
 from datasets.errors import counted
 
 if TYPE_CHECKING:

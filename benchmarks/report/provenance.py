@@ -12,7 +12,7 @@ from benchmarks.plan.suites import Cell
 from benchmarks.records.evidence import fingerprint_of
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.records.selection import RULES, choose
-from benchmarks.report.frames import frame, frame_of
+from benchmarks.report.dataframes import frame, frame_of
 from benchmarks.report.tables.table import Table
 
 NAMED = 3  # records per reason on the terminal; the file has all of them

@@ -32,7 +32,7 @@ from benchmarks.report.comparison import (
     significance_frame,
     wide_frame,
 )
-from benchmarks.report.frames import write_csv
+from benchmarks.report.dataframes import write_csv
 from benchmarks.report.metrics import metrics_frame, selection_frame
 from benchmarks.report.provenance import left_out_frame, left_out_text, runs_frame, unused
 from benchmarks.report.tables import latex, markdown, paper

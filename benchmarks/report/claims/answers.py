@@ -19,7 +19,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from benchmarks.report.claims.sentences import CLAIMS, Claim
-from benchmarks.report.frames import frame_of
+from benchmarks.report.dataframes import frame_of
 from benchmarks.report.rules.cell import LEVEL
 from benchmarks.report.statistics import newcombe_interval
 from benchmarks.report.tables.contrast import Contrast, adjust

@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from benchmarks.executors.data import load_planned
+from benchmarks.executors.planned_data import load_planned
 from benchmarks.plan.experiment import derive_seed
 from benchmarks.records.files import set_aside
 from benchmarks.records.folders import Folders

@@ -183,6 +183,9 @@ def test_time_scales_the_published_figures_to_this_machine(monkeypatch, capsys, 
 
 def _total(runs, figures) -> float:
     found = doctor.costs.estimates(runs, figures)
+    published = doctor.costs.estimates(runs, load_figures())
+    known = [estimate.seconds is not None for estimate in found]
+    assert known == [estimate.seconds is not None for estimate in published]
     return sum(estimate.seconds for estimate in found if estimate.seconds is not None)
 
 

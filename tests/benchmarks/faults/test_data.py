@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.executors import data
+from benchmarks.executors import planned_data
 from benchmarks.executors.stop import Stop
 from benchmarks.plan.workspace import with_fingerprint
 from benchmarks.training.run import run
@@ -83,7 +83,10 @@ def test_data_damaged_between_runs_is_noticed(executor, tiny, own_data, planned)
 def test_damaged_data_of_one_dataset_stops_no_run_on_another(
     executor, tiny, own_data, planned, monkeypatch
 ):
-    load, other = data.registry.load, tiny(seed=1, data={**tiny().data, "pairing": "scrambled"})
+    load, other = (
+        planned_data.registry.load,
+        tiny(seed=1, data={**tiny().data, "pairing": "scrambled"}),
+    )
     other = with_fingerprint(other)
 
     def load_or_fail(name, folder, options):
@@ -91,7 +94,7 @@ def test_damaged_data_of_one_dataset_stops_no_run_on_another(
             raise DataError("audio_train.npy is damaged")
         return load(name, folder, options)
 
-    monkeypatch.setattr(data.registry, "load", load_or_fail)
+    monkeypatch.setattr(planned_data.registry, "load", load_or_fail)
     found = executor.execute(planned([tiny(), other]))
     assert [r.status for r in found] == ["failed", "done"]
     assert found[0].reason == "DataError: audio_train.npy is damaged"

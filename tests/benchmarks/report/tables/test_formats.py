@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.report.comparison import wide_frame
-from benchmarks.report.frames import write_csv
+from benchmarks.report.dataframes import write_csv
 from benchmarks.report.tables import latex
 from benchmarks.report.tables import markdown as text
 from benchmarks.report.tables.paper import FOLDER

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from benchmarks.executors.data import load_planned
+from benchmarks.executors.planned_data import load_planned
 from benchmarks.plan.workspace import with_fingerprint
 
 
