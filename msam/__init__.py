@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # what a type checker sees; a test holds it to the table belo
     from msam.sharpness import set_aside as set_aside
     from msam.sharpness import sharpened as sharpened
 
-__version__ = "0.3.0"
+__version__ = "0.4.0.dev0"
 
 _HOMES = {
     "Method": "msam.method",

@@ -37,11 +37,14 @@ def sharpened(
     parameters that are to move to the tensors along which they move, in place of g.
 
     g is all that stands in `.grad` of the model's parameters. If the optimiser does not hold all of
-    them, freeze the others or clear their gradients too (`model.zero_grad()`). Inside, several
-    backward passes may add up, as for micro-batches. BatchNorm does not record the second pass. A
-    parameter that only one of the passes reaches has a gradient of zero in the other; with the
-    number `share=1` the second pass alone decides. Gradients of zero give eps = 0. So do infinite
-    and NaN gradients; `.grad` is NaN afterwards, and a `GradScaler` finds that and skips the step.
+    them, freeze the others or clear their gradients too (`model.zero_grad()`). If it holds others,
+    such as those of a loss, give one `nn.ModuleList([model, criterion])` as `model`.
+
+    Inside, several backward passes may add up, as for micro-batches. BatchNorm does not record the
+    second pass. A parameter that only one of the passes reaches has a gradient of zero in the
+    other; with the number `share=1` the second pass alone decides. Gradients of zero give eps = 0.
+    So do infinite and NaN gradients; `.grad` is NaN afterwards, and a `GradScaler` finds that and
+    skips the step.
     If the block raises, `.grad` holds g again. Nothing waits for the device.
 
     Raises ValueError if there is no gradient before or after the second pass, if a gradient is

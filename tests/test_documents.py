@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import msam
 from baselines.registry import METHODS
 from msam.parameters import hyperparameters
 
@@ -25,6 +26,13 @@ def test_every_section_that_is_referred_to_exists():
     referred = set(re.findall(r"(?:see |: |\()\*([^*\s][^*]*)\*", " ".join(REPRODUCE.split())))
     assert referred
     assert referred <= headings
+
+
+@pytest.mark.parametrize("name", ["README.md", "CITATION.cff"])
+def test_the_version_is_that_of_the_package(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    found = re.findall(r"State of this version \(`(.+?)`\)|^version: (.+)$", text, re.MULTILINE)
+    assert ["".join(either) for either in found] == [msam.__version__]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -276,6 +276,27 @@ def test_a_score_of_nan_gives_shares_of_nan(bad: set[str], negatives: str) -> No
     assert all(share.isnan() for share in nu.values())
 
 
+def test_scores_that_are_numbers_go_where_the_others_are() -> None:
+    nu = modality_shares(lambda s: 0.5 if s == {"a"} else torch.ones((), device="meta"), ("a", "b"))
+    assert {share.device.type for share in nu.values()} == {"meta"}
+
+
+@pytest.mark.parametrize(
+    ("backends", "place"), [("cpu:gloo,meta:x", "cpu"), ("cpu:gloo", "cpu"), ("meta:x", "meta")]
+)
+def test_scores_are_averaged_on_a_device_that_the_processes_can_reach(
+    backends: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NCCL alone has no CPU. The device `meta` stands for the GPU."""
+    devices = []
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 1)
+    monkeypatch.setattr(torch.distributed, "get_backend_config", lambda: backends)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda x: devices.append(x.device.type))
+    modality_shares(lambda present: 0.5, ("a", "b"))
+    assert devices == [place]
+
+
 @pytest.mark.parametrize("score", [None, "0.5", {"a": 0.5}])
 def test_a_score_that_is_no_number_is_named(score: object) -> None:
     with pytest.raises(ValueError, match=r"score\(\['a'\]\) is"):
