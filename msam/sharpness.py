@@ -89,8 +89,9 @@ def ascended(
         moved = perturbed(list(along), list(along.values()), rho)
         with moved as finite, frozen_batchnorm(model):
             yield clean
-    if not _known(finite):  # nobody may take a step along such a direction unawares
-        found = [p.grad for p in model.parameters() if p.grad is not None]
+    # An infinite direction must not go unseen. The factor is a tensor, so that nobody waits for it.
+    found = [p.grad for p in model.parameters() if p.grad is not None]
+    if found:
         torch._foreach_mul_(found, torch.where(finite, 1.0, math.nan))
 
 
@@ -177,10 +178,8 @@ def _steps(direction: list[Tensor], rho: float | Tensor) -> tuple[list[Tensor], 
     half = torch.float16, torch.bfloat16
     direction = [d.float() if d.dtype in half else d for d in direction]
     norm = global_norm(direction)
-    if _known((norm > 0) & norm.isfinite()):
-        return torch._foreach_mul(direction, rho / (norm + 1e-12)), norm.isfinite()
-    # Where the squares alone left the range, as with a large loss scale, the norm is taken again in
-    # units of the largest entry. A device cannot be asked: it computes both.
+    # Where the squares alone left the range, as with a large loss scale, the norm in units of the
+    # largest entry counts. Both are computed: asking which one to take would wait for the device.
     largest = torch.stack(torch._foreach_norm(direction, math.inf)).amax()
     again = largest * global_norm(torch._foreach_div(direction, largest))  # NaN: all zero, infinite
     norm = torch.where((norm > 0) & norm.isfinite(), norm, again)
@@ -188,11 +187,6 @@ def _steps(direction: list[Tensor], rho: float | Tensor) -> tuple[list[Tensor], 
     for step in steps:
         step.nan_to_num_(0.0, 0.0, 0.0)  # infinity times zero
     return steps, largest.isfinite()
-
-
-def _known(condition: Tensor) -> bool:
-    """Whether the condition holds, if that can be read without waiting for a device."""
-    return condition.device.type == "cpu" and bool(condition)
 
 
 def global_norm(tensors: Sequence[Tensor]) -> Tensor:
