@@ -40,7 +40,7 @@ CONTENTS = {name: content for name, (content, *_) in NO_DATA.items()} | {
 def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MSAM_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.delenv("MSAM_RAW_DIR", raising=False)
-    monkeypatch.setattr("datasets.cremad.prepare.core_count", lambda: 1)
+    monkeypatch.setattr("datasets.store.system.core_count", lambda: 1)
 
 
 def written(folder: Path, dataset: str, content: bytes) -> Path:

@@ -10,6 +10,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,7 +147,8 @@ def _paper(path: Path) -> object:
 
 def _predictions(name: str, save: object) -> Target:
     arrays = {"labels": np.array([0, 1, 2, 3], np.int16)}
-    arrays["epoch1_mm"] = np.array([0, 1, 0, 0], np.int16)
+    arrays |= dict.fromkeys(("epoch1_mm", "epoch2_mm"), np.array([0, 1, 0, 0], np.int16))
+    arrays |= dict.fromkeys(("epoch1_audio", "epoch2_audio"), np.zeros(4, np.int16))
     buffer = io.BytesIO()
     save(buffer, **arrays)
 
@@ -156,9 +158,9 @@ def _predictions(name: str, save: object) -> Target:
     return Target(name, f"{RECORD.run_id}.npz", buffer.getvalue(), read, named=RECORD.run_id)
 
 
-def _array() -> bytes:
+def _array(classes: Sequence[int] = (0, 1, 0, 0)) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, np.array([0, 1, 0, 0], np.int16))
+    np.save(buffer, np.array(classes, np.int16))
     return buffer.getvalue()
 
 
@@ -166,8 +168,11 @@ def _npz(array: bytes) -> bytes:
     """Predictions of which one array is damaged, in an archive that is not."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("labels.npy", _array())
+        archive.writestr("labels.npy", _array([0, 1, 2, 3]))
         archive.writestr("epoch1_mm.npy", array)
+        archive.writestr("epoch2_mm.npy", _array())
+        for epoch in (1, 2):
+            archive.writestr(f"epoch{epoch}_audio.npy", _array([0, 0, 0, 0]))
     return buffer.getvalue()
 
 

@@ -194,7 +194,7 @@ BROKEN += [json.dumps({"rows": [IDLE], "environment": {"device": "A", "threads":
 @pytest.mark.parametrize("content", BROKEN, ids=range(len(BROKEN)))
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / "steps.json").write_text(content)
-    with pytest.raises(ValueError, match=r"steps\.json.*measure again"):
+    with pytest.raises(ValueError, match=r"steps\.json.*bench again"):
         load_figures(tmp_path, tmp_path / "none")
 
 

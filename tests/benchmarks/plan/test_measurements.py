@@ -185,7 +185,7 @@ def test_the_fastest_number_of_runs_side_by_side_is_the_measured_one(
 
 def test_a_broken_measurement_of_packing_is_named(gpu, tmp_path):
     (tmp_path / "packing.json").write_text("{}")
-    with pytest.raises(ValueError, match="measure again"):
+    with pytest.raises(ValueError, match="bench again"):
         best_packing(tmp_path)
 
 

@@ -58,7 +58,7 @@ def test_what_no_table_uses_is_listed_with_the_reason(tmp_path: Path) -> None:
     said = written([*runs(MSAM, 74.0), *foreign, *old], tmp_path, unreadable=broken).left_out
     listed = pd.read_csv(tmp_path / "left_out.csv").set_index("record")["reason"]
     assert set(listed.index) == {"bad", foreign[0].run_id, old[0].run_id}
-    assert "no cell" in listed[foreign[0].run_id]
+    assert "no table" in listed[foreign[0].run_id]
     assert "other data" in listed[old[0].run_id]
     assert "1 left out, not a readable record: it is no JSON object: bad" in said
 

@@ -54,7 +54,7 @@ def test_a_missing_list_is_named_with_its_source(raw: Path, part: str) -> None:
     ("train", "text"),
     [
         ("1001_DFA_ANG_XX,HAP\r\n", r"train\.csv line 1: label HAP, but the file name .* says ANG"),
-        ("1001_DFA_ANG_XX,ANG\n\n1001_DFA_ANG_XX,ANG\n", r"line 2: .* listed already in .*train"),
+        ("1001_DFA_ANG_XX,ANG\n\n1001_DFA_ANG_XX,ANG\n", r"line 2: .* already listed in .*train"),
         ("1091_MTI_SAD_XX,SAD\n", r"test\.csv line 1: .* is already listed in .*train\.csv line 1"),
         ("1001_DFA_ANG_XX\n", r"line 1: '1001_DFA_ANG_XX' is not a clip with its emotion"),
         (

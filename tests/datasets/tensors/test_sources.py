@@ -87,8 +87,8 @@ def test_batch_keeps_inputs_and_labels_together() -> None:
 @pytest.mark.parametrize(
     ("build", "text"),
     [
-        (lambda: Indexed(VALUES, torch.tensor([0, 3])), r"leaves 0\.\.2"),
-        (lambda: Indexed(VALUES, torch.tensor([-1])), r"leaves 0\.\.2"),
+        (lambda: Indexed(VALUES, torch.tensor([0, 3])), r"outside 0\.\.2"),
+        (lambda: Indexed(VALUES, torch.tensor([-1])), r"outside 0\.\.2"),
         (lambda: Indexed(VALUES.float(), INDEX), "need uint8"),
         (lambda: Indexed(VALUES, INDEX.int()), "need int64"),
         (lambda: LowRank(COEFFICIENTS, BASIS, (3,)), r"need \(N, k\) and \(k, 3\)"),

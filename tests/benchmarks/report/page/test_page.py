@@ -168,7 +168,7 @@ def test_records_that_no_table_uses_are_shown_with_the_reason(tmp_path: Path) ->
     text = page(tmp_path, [*records(), stray]).read_text(encoding="utf-8")
     (group,) = (g for g in data_of(text)["groups"] if g["title"] == "In no table")
     assert [c["label"] for c in group["cells"]] == ["gone, AV-MNIST, late fusion"]
-    assert group["cells"][0]["runs"][0]["left_out"].startswith("its experiment is that of no cell")
+    assert group["cells"][0]["runs"][0]["left_out"].startswith("they belong to no table")
     assert f'<a href="#run-{stray.run_id}">' in text
 
 
