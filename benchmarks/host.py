@@ -53,7 +53,7 @@ def user_path(text: str) -> Path:
 def path_in(variable: str) -> Path | None:
     """The path in an environment variable; None if it is unset or empty.
 
-    Files with variables may end in CR LF, which is no part of a path.
+    Files with variables may end in CR LF, which does not belong to the path.
     """
     text = os.environ.get(variable, "").strip()
     return user_path(text) if text else None

@@ -89,7 +89,7 @@ def ascended(
         moved = perturbed(list(along), list(along.values()), rho)
         with moved as finite, frozen_batchnorm(model):
             yield clean
-    # An infinite direction must not go unseen. The factor is a tensor, so that nobody waits for it.
+    # An infinite direction must be seen. The factor is a tensor: the host does not wait.
     found = [p.grad for p in model.parameters() if p.grad is not None]
     if found:
         torch._foreach_mul_(found, torch.where(finite, 1.0, math.nan))

@@ -19,7 +19,7 @@ DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])")
 
 @cache
 def files() -> tuple[Path, ...]:
-    """Every committed file; all files where this is no checkout of git."""
+    """Every committed file; outside a git checkout, all files."""
     words = ["git", "ls-files", "-z", "results"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     listed = [ROOT / name for name in done.stdout.split("\0") if name]

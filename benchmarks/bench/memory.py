@@ -49,7 +49,7 @@ def _row(workload: Workload, name: str, fusion: str, device: torch.device) -> Ro
 
 
 def _allocated(device: torch.device) -> int:
-    """Bytes of what lives on a GPU, which is no part of the step measured next.
+    """Bytes of what lives on a GPU, which does not belong to the step measured next.
 
     What methods before left behind is freed first, also the workspaces that cuBLAS keeps.
     """

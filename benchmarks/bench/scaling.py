@@ -149,7 +149,7 @@ def rate(runs: int, device: torch.device) -> float:
 
 
 def _wait_for(processes: Sequence[SpawnProcess], ready: Barrier) -> None:
-    """Waits for the end of all; if one ends with an error, nobody waits for it at the barrier."""
+    """Waits for the end of all. If one ends with an error, the barrier lets the others go."""
     running = {process.sentinel: process for process in processes}
     while running:
         for sentinel in wait_for_any(list(running)):

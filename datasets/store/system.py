@@ -108,7 +108,7 @@ def lock(stream: IO) -> None:
 
 
 def is_unlocked(path: Path) -> bool:
-    """Whether no process of this machine has locked the file. Raises OSError if nobody can tell."""
+    """Whether no process of this machine has locked the file. Raises OSError if that is unknown."""
     with path.open("r+", encoding="utf-8") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -44,7 +44,7 @@ def tiny_experiments(count: int, epochs: int = 2) -> list[Experiment]:
 
 
 def tiny_session(folders: Folders, say: Callable[[str], None]) -> Session:
-    """What a call of the command line on these folders has at hand."""
+    """The session of a command line call on these folders."""
     return Session(load_config(), "demo", folders, say, out=folders.root)
 
 
