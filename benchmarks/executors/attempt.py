@@ -87,7 +87,7 @@ class Attempt:
         """Deletes what the run has written, as it may come from other data."""
         folders, run_id = self.context.folders, experiment.run_id
         checkpoint = folders.checkpoint(run_id)
-        results = folders.predictions(run_id), folders.weights(run_id)
+        results = folders.predictions(run_id), folders.logits(run_id), folders.weights(run_id)
         for path in (previous(checkpoint), checkpoint, *results):
             path.unlink(missing_ok=True)
 

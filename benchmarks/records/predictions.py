@@ -8,7 +8,7 @@ import re
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,39 @@ _BROKEN = (
 def save_predictions(
     path: Path, labels: np.ndarray, predictions: Mapping[int, Mapping[str, np.ndarray]]
 ) -> str:
-    """Writes the labels and the test predictions of each epoch as a compressed npz.
+    """Writes the labels and the predicted classes of each epoch; returns the file's SHA-256.
 
-    Arrays: `labels` (N,) and `epoch<E>_<output>` (N,), int16; `epoch<E>_<output>_logits` (N, C),
-    float16. Returns the file's SHA-256.
+    Arrays: `labels` (N,) and `epoch<E>_<output>` (N,), int16.
     """
-    arrays = {"labels": labels}
-    for epoch, outputs in sorted(predictions.items()):
-        arrays |= {f"epoch{epoch}_{name}": array for name, array in outputs.items()}
+    return _save(path, {"labels": labels} | _by_epoch(predictions, lambda n: not is_logits(n)))
+
+
+def save_logits(path: Path, predictions: Mapping[int, Mapping[str, np.ndarray]]) -> str:
+    """Writes the logits of each epoch; returns the file's SHA-256.
+
+    Arrays: `epoch<E>_<output>_logits` (N, C), float16. They lie in a file of their own because they
+    take twenty times the room of the classes: results may be passed on without them.
+    """
+    return _save(path, _by_epoch(predictions, is_logits))
+
+
+def is_logits(name: str) -> bool:
+    """Whether an array of this name holds logits."""
+    return name.endswith(LOGITS)
+
+
+def _by_epoch(
+    predictions: Mapping[int, Mapping[str, np.ndarray]], wanted: Callable[[str], bool]
+) -> dict[str, np.ndarray]:
+    return {
+        f"epoch{epoch}_{name}": array
+        for epoch, outputs in sorted(predictions.items())
+        for name, array in outputs.items()
+        if wanted(name)
+    }
+
+
+def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     content = buffer.getvalue()
@@ -89,7 +114,7 @@ class NoPredictions(ValueError):
 
 
 class NoLogits(ValueError):
-    """The file with the predictions of a run does not hold these logits, as in older files."""
+    """There are no logits of this output: an old run, or one that was passed on without them."""
 
 
 class Predictions:
@@ -139,7 +164,7 @@ class Predictions:
     def logits(self, record: RunRecord, epoch: int, output: str) -> np.ndarray:
         """The logits of an output, each row up to a constant: (N, C) float32.
 
-        Reads them now and keeps nothing, because they are large. NoLogits if the file has none of
+        Reads them now and keeps nothing, because they are large. NoLogits if there are none of
         this epoch and output. ValueError as for `stored`, and if they do not have one finite row
         per prediction, or do not give the stored classes.
         """
@@ -160,10 +185,14 @@ class Predictions:
         labels, name = self.labels(record), f"epoch{epoch}_{output}"
         if (epoch, output) not in self.stored(record).right:
             raise NoLogits(f"no {name} among the predictions of {record.run_id}")
-        found = self._arrays(record, {name, f"{name}{LOGITS}"}.__contains__)
-        if f"{name}{LOGITS}" not in found:
-            raise NoLogits(f"no {name}{LOGITS} among the predictions of {record.run_id}")
-        logits, classes = found[f"{name}{LOGITS}"].astype(np.float32), found[name]
+        path = self._path(record, "logits")
+        if path is None:
+            raise NoLogits(f"no logits of {record.run_id}")
+        wanted = f"{name}{LOGITS}"
+        found = _read_file(path, record.logits_sha256, {wanted}, f"logits of {record.run_id}")
+        if wanted not in found:
+            raise NoLogits(f"no {wanted} among the logits of {record.run_id}")
+        logits, classes = found[wanted].astype(np.float32), self.arrays(record)[name]
         try:
             _check_logits(logits, classes, labels)
         except ValueError as error:
@@ -171,21 +200,17 @@ class Predictions:
         return logits, classes
 
     def arrays(self, record: RunRecord) -> Mapping[str, np.ndarray]:
-        """The whole numbers of the run's file, by name; ValueError says what is damaged."""
-        return self._arrays(record, lambda name: not name.endswith(LOGITS))
-
-    def _arrays(self, record: RunRecord, wanted: Callable[[str], bool]) -> Mapping[str, np.ndarray]:
-        path = self.folder / f"{record.run_id}.npz" if self.folder else None
-        if path is None or not path.exists():
+        """The labels and classes of the run, by name; ValueError says what is damaged."""
+        path = self._path(record, "predictions")
+        if path is None:
             raise NoPredictions(f"no predictions of {record.run_id}")
-        try:
-            content = path.read_bytes()
-            digest = hashlib.sha256(content).hexdigest()
-            if record.predictions_sha256 not in ("", digest):
-                raise ValueError("they do not match the checksum in its record")
-            return _read(content, wanted)
-        except _BROKEN as error:
-            raise ValueError(f"the predictions of {record.run_id} are damaged: {error}") from error
+        what = f"predictions of {record.run_id}"
+        return _read_file(path, record.predictions_sha256, None, what)
+
+    def _path(self, record: RunRecord, kind: str) -> Path | None:
+        """The run's file of predictions or logits, which lie side by side; None without one."""
+        path = self.folder.parent / kind / f"{record.run_id}.npz" if self.folder else None
+        return path if path and path.exists() else None
 
     def _checked(self, record: RunRecord) -> Stored:
         arrays = self.arrays(record)
@@ -222,7 +247,20 @@ class Predictions:
         return self._labels.setdefault(key.digest(), labels)
 
 
-def _read(content: bytes, wanted: Callable[[str], bool]) -> dict[str, np.ndarray]:
+def _read_file(
+    path: Path, expected: str, wanted: Collection[str] | None, what: str
+) -> dict[str, np.ndarray]:
+    """The wanted arrays of a file, all for None; ValueError says how `what` is damaged."""
+    try:
+        content = path.read_bytes()
+        if expected not in ("", hashlib.sha256(content).hexdigest()):
+            raise ValueError("they do not match the checksum in its record")
+        return _read(content, wanted)
+    except _BROKEN as error:
+        raise ValueError(f"the {what} are damaged: {error}") from error
+
+
+def _read(content: bytes, wanted: Collection[str] | None) -> dict[str, np.ndarray]:
     """The wanted arrays of an archive.
 
     ValueError for one that is too large, and for numbers of another kind than its name says.
@@ -231,13 +269,15 @@ def _read(content: bytes, wanted: Callable[[str], bool]) -> dict[str, np.ndarray
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         if len(archive.files) > MOST_ARRAYS:
             raise ValueError(f"there are more than {MOST_ARRAYS} arrays")
-        for name in filter(wanted, archive.files):
+        for name in archive.files:
+            if wanted is not None and name not in wanted:
+                continue
             if archive.zip.getinfo(f"{name}.npy").file_size > MOST_BYTES:
                 raise ValueError(f"{name} has more than {MOST_BYTES} bytes")
             found[name] = archive[name]
-            if name.endswith(LOGITS) and found[name].dtype != np.float16:
+            if is_logits(name) and found[name].dtype != np.float16:
                 raise ValueError(f"{name} is {found[name].dtype}, not float16")
-            if not name.endswith(LOGITS) and found[name].dtype.kind not in "iu":
+            if not is_logits(name) and found[name].dtype.kind not in "iu":
                 raise ValueError(f"{name} is {found[name].dtype}, not whole numbers")
     return found
 

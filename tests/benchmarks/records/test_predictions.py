@@ -18,11 +18,18 @@ MSAM, SAM = cell_of(CELLS, "M-SAM"), cell_of(CELLS, "SAM")
 MM = "epoch1_mm_logits"
 
 
-def written(folder: Path, **logits: np.ndarray) -> RunRecord:
-    """A run with 70 % right; its predictions are in `folder`, with these logits."""
+def written(root: Path, **logits: np.ndarray) -> RunRecord:
+    """A run with 70 % right; its predictions lie in a results folder, beside these logits."""
     (run,) = runs(MSAM, 70.0)
-    np.savez(folder / f"{run.run_id}.npz", **Fitting().arrays(run), **logits)
+    for kind, arrays in (("predictions", Fitting().arrays(run)), ("logits", logits)):
+        (root / kind).mkdir()
+        if arrays:
+            np.savez(root / kind / f"{run.run_id}.npz", **arrays)
     return run
+
+
+def reader(root: Path) -> Predictions:
+    return Predictions(root / "predictions")
 
 
 def fitting(lower: float = -1.0) -> np.ndarray:
@@ -34,9 +41,9 @@ def fitting(lower: float = -1.0) -> np.ndarray:
 
 def test_another_file_than_the_run_wrote_is_refused(tmp_path) -> None:
     run = written(tmp_path)
-    assert len(Predictions(tmp_path).labels(run)) == 10_000
+    assert len(reader(tmp_path).labels(run)) == 10_000
     with pytest.raises(ValueError, match="do not match the checksum"):
-        Predictions(tmp_path).labels(replace(run, predictions_sha256="0" * 64))
+        reader(tmp_path).labels(replace(run, predictions_sha256="0" * 64))
 
 
 def test_rows_on_different_data_are_not_compared() -> None:
@@ -49,7 +56,7 @@ def test_rows_on_different_data_are_not_compared() -> None:
 
 def test_logits_come_back_and_give_the_confidence(tmp_path) -> None:
     run = written(tmp_path, **{MM: fitting()})
-    stored = Predictions(tmp_path)
+    stored = reader(tmp_path)
     assert np.array_equal(stored.logits(run, 1, "mm"), fitting())
     found = stored.confidence(run, 1, "mm")
     assert found.confidence == pytest.approx(np.full(10_000, 1 / (1 + 2 * np.exp(-1))))
@@ -59,22 +66,35 @@ def test_logits_come_back_and_give_the_confidence(tmp_path) -> None:
 def test_logits_count_up_to_a_constant_of_each_row(tmp_path) -> None:
     rows = np.linspace(-8, 8, 10_000)[:, None].round()
     run = written(tmp_path, **{MM: (fitting() + rows).astype(np.float16)})
-    found = Predictions(tmp_path).confidence(run, 1, "mm")
+    found = reader(tmp_path).confidence(run, 1, "mm")
     assert found.confidence == pytest.approx(np.full(10_000, 1 / (1 + 2 * np.exp(-1))))
 
 
 def test_old_predictions_without_logits_stay_valid(tmp_path) -> None:
     run = written(tmp_path)
-    stored = Predictions(tmp_path)
+    stored = reader(tmp_path)
     assert stored.correct(run, 1, "mm").mean() == pytest.approx(0.7)
     for epoch, output in ((1, "mm"), (7, "mm"), (1, "touch")):
-        with pytest.raises(NoLogits, match=f"no epoch{epoch}_{output}"):
+        with pytest.raises(NoLogits, match=run.run_id):
             stored.logits(run, epoch, output)
+
+
+def test_logits_of_another_output_are_none_of_this_one(tmp_path) -> None:
+    run = written(tmp_path, epoch1_audio_logits=fitting())
+    with pytest.raises(NoLogits, match="no epoch1_mm_logits"):
+        reader(tmp_path).logits(run, 1, "mm")
+
+
+def test_another_file_of_logits_than_the_run_wrote_is_refused(tmp_path) -> None:
+    run = replace(written(tmp_path, **{MM: fitting()}), logits_sha256="0" * 64)
+    with pytest.raises(ValueError, match=r"logits .* do not match the checksum"):
+        reader(tmp_path).logits(run, 1, "mm")
+    assert reader(tmp_path).correct(run, 1, "mm").mean() == pytest.approx(0.7)
 
 
 def test_accuracies_do_not_read_logits(tmp_path, monkeypatch) -> None:
     run = written(tmp_path, **{MM: fitting() * np.nan})
-    assert Predictions(tmp_path).correct(run, 1, "mm").mean() == pytest.approx(0.7)
+    assert reader(tmp_path).correct(run, 1, "mm").mean() == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +114,7 @@ def test_accuracies_do_not_read_logits(tmp_path, monkeypatch) -> None:
 )
 def test_logits_that_contradict_the_record_are_refused(tmp_path, logits, word) -> None:
     run = written(tmp_path, **{MM: logits})
-    for read in (Predictions(tmp_path).logits, Predictions(tmp_path).confidence):
+    for read in (reader(tmp_path).logits, reader(tmp_path).confidence):
         with pytest.raises(ValueError, match=word) as caught:
             read(run, 1, "mm")
         assert run.run_id in str(caught.value)
@@ -107,7 +127,7 @@ def test_a_tie_of_float16_is_no_contradiction(tmp_path, steps, allowed) -> None:
     logits[0, 1] = logits[0, 0] + steps * np.spacing(logits[0, 0])
     run = written(tmp_path, **{MM: logits})
     if allowed:
-        assert Predictions(tmp_path).logits(run, 1, "mm").shape == (10_000, 3)
+        assert reader(tmp_path).logits(run, 1, "mm").shape == (10_000, 3)
     else:
         with pytest.raises(ValueError, match="in 1 rows"):
-            Predictions(tmp_path).logits(run, 1, "mm")
+            reader(tmp_path).logits(run, 1, "mm")

@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.plan.suites import DataState
 from benchmarks.records.folders import Folders
-from benchmarks.records.predictions import Predictions, save_predictions
+from benchmarks.records.predictions import Predictions, save_logits, save_predictions
 from benchmarks.records.record import RunRecord, load_records, sealed
 from benchmarks.report.write import Report, write_report
 from tests.benchmarks.report.builders import (
@@ -66,8 +66,11 @@ def write(folders: Folders, record: RunRecord, **arrays: np.ndarray) -> None:
     for name, classes in found.items():
         number, output = name.removeprefix("epoch").split("_", 1)
         epochs.setdefault(int(number), {})[output] = classes
-    digest = save_predictions(folders.predictions(record.run_id), labels, epochs)
-    replace(record, predictions_sha256=digest).save(folders.record(record.run_id))
+    digests = {
+        "predictions_sha256": save_predictions(folders.predictions(record.run_id), labels, epochs),
+        "logits_sha256": save_logits(folders.logits(record.run_id), epochs),
+    }
+    replace(record, **digests).save(folders.record(record.run_id))
 
 
 def records(folders: Folders, row: str = "M-SAM") -> list[RunRecord]:
@@ -184,8 +187,8 @@ def one_run_three_times(folders: Folders) -> None:
     for each in others[:2]:
         copied = replace(first, run_id=each.run_id, experiment=each.experiment)
         copied.save(folders.record(each.run_id))
-        content = folders.predictions(first.run_id).read_bytes()
-        folders.predictions(each.run_id).write_bytes(content)
+        for place in (folders.predictions, folders.logits):
+            place(each.run_id).write_bytes(place(first.run_id).read_bytes())
 
 
 def same_losses(folders: Folders) -> None:
