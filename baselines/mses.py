@@ -19,6 +19,8 @@ from msam.optim import OptimConfig
 from msam.parameters import Interval
 from msam.sharpness import frozen_batchnorm
 
+PATIENCE = 10  # AV-MNIST in AGM_ICCV2023@5a65542
+
 
 @dataclass
 class Watch:
@@ -69,7 +71,7 @@ class MSES(Method):
         model: MultimodalModel,
         optim: OptimConfig,
         *,
-        patience: Annotated[int, Interval(0)] = 10,
+        patience: Annotated[int, Interval(0)] = PATIENCE,
         stop: Literal["freeze", "zero_gradient"] = "freeze",
         restore: Literal["modality", "model", "none"] = "modality",
         loss: Literal["fused", "multitask"] = "fused",
@@ -150,4 +152,14 @@ class MSES(Method):
     def unsupported(cls, modalities: tuple[str, ...], fusion: str, **params: Any) -> str | None:
         if fusion == "early":
             return "MSES stops an encoder with its own head, which early fusion does not have"
+        return None
+
+    @classmethod
+    def too_short(cls, epochs: int, *, patience: int = PATIENCE, **params: Any) -> str | None:
+        first = patience + 3  # the earliest epoch that trains with a stopped modality
+        if epochs < first:
+            return (
+                f"MSES cannot stop a modality within {epochs} epochs: with patience {patience} "
+                f"the earliest epoch that it changes is {first}"
+            )
         return None

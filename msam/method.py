@@ -95,6 +95,14 @@ class Method(ABC):
         """
         return None
 
+    @classmethod
+    def too_short(cls, epochs: int, **params: Any) -> str | None:
+        """Why a run of `epochs` epochs ends before the method acts, or None if it acts.
+
+        Such a run would repeat another method's numbers under this one's name; it is not trained.
+        """
+        return None
+
 
 def _refuse_several_processes() -> None:
     distributed = torch.distributed

@@ -12,7 +12,14 @@ from tests.committed import RESULTS, files
 
 RECORDS = [path for path in files() if path.parent.name == "runs"]
 FOLDERS = sorted({path.parents[1].name for path in RECORDS})
-KEPT = ("runs", "predictions", "sharpness", "landscape", "shares.json")  # measured, not derived
+KEPT = (
+    "runs",
+    "predictions",
+    "logits",
+    "sharpness",
+    "landscape",
+    "shares.json",
+)  # measured, not derived
 LIMIT_BYTES = 40e6
 
 

@@ -131,8 +131,10 @@ def open_session(arguments: Namespace, say: Say) -> Session:
     if arguments.protocol is not None:
         _check_protocol(arguments, config)
         config = _with_protocol(config, name, arguments.protocol)
-    if config.profiles[name].params == "tuned":
-        config, which = with_chosen(config, workspace.CHOICES, arguments.protocol)
+    profile = config.profiles[name]
+    if profile.params == "tuned":
+        choices = workspace.choices_file(profile.tuned_by)
+        config, which = with_chosen(config, choices, arguments.protocol)
         say(which)
     threads = getattr(arguments, "threads", None)
     if threads is not None:

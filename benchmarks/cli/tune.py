@@ -114,7 +114,14 @@ def _use(root: Path, session: Session) -> str:
     """Which profiles use the written file, or where it must be for them to use it."""
     if session.profile.stand_in:
         return "stand-in data: no profile uses these choices"
-    names = [name for name, p in session.config.profiles.items() if p.params == "tuned"]
-    text = f"the profiles {' and '.join(names)} use {workspace.CHOICES}"
-    here = (root / "choices.yaml").resolve() == workspace.CHOICES.resolve()
+    names = [
+        name
+        for name, profile in session.config.profiles.items()
+        if profile.params == "tuned" and profile.tuned_by == session.profile_name
+    ]
+    if not names:
+        return f"no profile is tuned by {session.profile_name}: nothing uses these choices"
+    used = workspace.choices_file(session.profile_name)
+    text = f"{' and '.join(names)} use {used}"
+    here = (root / "choices.yaml").resolve() == used.resolve()
     return text if here else f"{text}, which this file must replace to be used"

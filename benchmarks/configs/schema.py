@@ -85,7 +85,8 @@ class SuiteConfig:
 class ProfileConfig:
     """The scale of the experiments. `options` overrides the options of datasets.
 
-    With `params: tuned`, methods get the hyperparameters that were chosen on validation data.
+    With `params: tuned`, methods get the hyperparameters that the profile `tuned_by` has chosen on
+    validation data: those in `results/<tuned_by>/choices.yaml`.
     `threads` is the number of CPU threads of each run.
     """
 
@@ -99,6 +100,7 @@ class ProfileConfig:
     optim: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     params: Literal["published", "tuned"] = "published"
+    tuned_by: str = "tune"
     threads: Count = 1
 
 

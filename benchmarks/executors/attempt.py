@@ -61,8 +61,10 @@ class Attempt:
         """As `run`, but raises every error; DataError if the data changed during the run."""
         planned = load_planned(experiment)
         modalities = experiment.modalities or planned.dataset.spec.modalities
-        unsupported = method_class(experiment.method).unsupported
-        if why := unsupported(modalities, experiment.fusion, **experiment.params):
+        method = method_class(experiment.method)
+        why = method.unsupported(modalities, experiment.fusion, **experiment.params)
+        why = why or method.too_short(experiment.epochs, **experiment.params)
+        if why:
             return self.without_result(experiment, "unsupported", why)
         try:
             with deterministic(self.context.settings.deterministic):
@@ -85,7 +87,7 @@ class Attempt:
         """Deletes what the run has written, as it may come from other data."""
         folders, run_id = self.context.folders, experiment.run_id
         checkpoint = folders.checkpoint(run_id)
-        results = folders.predictions(run_id), folders.weights(run_id)
+        results = folders.predictions(run_id), folders.logits(run_id), folders.weights(run_id)
         for path in (previous(checkpoint), checkpoint, *results):
             path.unlink(missing_ok=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from torch import nn
 
@@ -30,6 +31,7 @@ class Architecture:
 ENCODERS = {
     "resnet18": Architecture(cnn.resnet18_trunk, cnn.WIDTH, (2048, 1024)),
     "small_cnn": Architecture(cnn.small_cnn, cnn.SMALL_WIDTH, (128, 64)),
+    "small_cnn56": Architecture(partial(cnn.small_cnn, side=cnn.HALF), cnn.SMALL_WIDTH, (128, 64)),
     "segment_lstm": Architecture(
         segments.segment_lstm, 2 * segments.HIDDEN, segments.MAXOUT, (2, 4)
     ),

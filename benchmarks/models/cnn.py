@@ -32,6 +32,7 @@ def resnet18_trunk(shape: tuple[int, ...]) -> nn.Module:
 
 GRID = 4
 SIDE = 60
+HALF = 56  # averages the spectrograms of AV-MNIST, which have 112 pixels, by two
 
 
 class GridMeans(nn.Module):
@@ -66,15 +67,15 @@ def cell_weights(size: int) -> Tensor:
     return weights
 
 
-def small_cnn(shape: tuple[int, ...]) -> nn.Module:
+def small_cnn(shape: tuple[int, ...], side: int = SIDE) -> nn.Module:
     """Three strided convolutions, a 4x4 grid of means, a linear layer: (B, *shape) -> (B, 32).
 
     `shape` is (channels, H, W). The grid keeps where things are, which a tone's pitch depends on.
-    Large pictures are averaged first, to sides of about 60 pixels at least.
+    Large pictures are averaged first, to a shorter side of `side` pixels at least.
     """
     widths = (shape[0], 8, 16, 16)
-    factor = max(1, min(shape[1:]) // SIDE)
-    height, width = (ceil(side // factor / 2 ** (len(widths) - 1)) for side in shape[1:])
+    factor = max(1, min(shape[1:]) // side)
+    height, width = (ceil(length // factor / 2 ** (len(widths) - 1)) for length in shape[1:])
     layers: list[nn.Module] = [nn.AvgPool2d(factor)] if factor > 1 else []
     for inner, outer in pairwise(widths):
         conv = nn.Conv2d(inner, outer, kernel_size=3, stride=2, padding=1, bias=False)

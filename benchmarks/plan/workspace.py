@@ -14,7 +14,11 @@ from benchmarks.plan.suites import DataState, data_options
 from datasets import registry
 
 ROOT = Path(__file__).parents[2]
-CHOICES = ROOT / "results" / "tune" / "choices.yaml"
+
+
+def choices_file(tuned_by: str) -> Path:
+    """Where `tune` under this profile writes the hyperparameters that it chose."""
+    return ROOT / "results" / tuned_by / "choices.yaml"
 
 
 def data_folder() -> Path:

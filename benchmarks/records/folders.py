@@ -18,6 +18,9 @@ class Folders:
     def predictions(self, run_id: str) -> Path:
         return self.root / "predictions" / f"{run_id}.npz"
 
+    def logits(self, run_id: str) -> Path:
+        return self.root / "logits" / f"{run_id}.npz"
+
     def checkpoint(self, run_id: str) -> Path:
         return self.root / "checkpoints" / f"{run_id}.pt"
 

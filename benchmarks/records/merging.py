@@ -20,6 +20,7 @@ from datasets.store.system import listed
 
 Keep = Literal["ours", "theirs"]
 _RESULT = ("status", "history", "data", "parameters")
+_KINDS = ("record", "predictions", "logits", "weights")  # files of a run, by folder
 _DIGEST_BYTES = hashlib.sha256().digest_size  # before the weights, see `checkpoint`
 REPLACED = "replaced"  # the folder for files that were replaced
 
@@ -104,7 +105,7 @@ def _plan_run(merge: Merge, chosen: Found, equal: Sequence[Found]) -> None:
     old = target.record(run_id)
     if not there:
         merge.retired += [path for path in _files_of(run_id, target) if path.exists()]
-    for name in ("predictions", "weights"):
+    for name in _KINDS[1:]:
         _plan_file(merge, name, [chosen, *equal])
     failure = chosen.folders.failure(run_id)
     if chosen.record.status == "failed" and not there and failure.is_file():
@@ -120,28 +121,34 @@ def _plan_run(merge: Merge, chosen: Found, equal: Sequence[Found]) -> None:
 def _files_of(run_id: str, folders: Folders) -> list[Path]:
     """Every file that a results folder may have of a run, measurements on its weights included."""
     measured = [listed(folders.root / name, f"{run_id}-*") for name in ("sharpness", "landscape")]
-    files = [getattr(folders, name)(run_id) for name in ("record", "predictions", "weights")]
+    files = [getattr(folders, name)(run_id) for name in _KINDS]
     return [*files, *(path for paths in measured for path in paths)]
 
 
 def _plan_file(merge: Merge, name: str, equal: Sequence[Found]) -> None:
     """Plans to copy the first intact file of a kind unless the target has it; names damaged ones.
 
-    `equal` starts with the run whose record is used: its digest says which predictions are right.
+    `equal` starts with the run whose record is used: its digests say which files are right.
     """
     run_id = equal[0].record.run_id
     to = getattr(merge.target, name)(run_id)
-    sources = dict.fromkeys((each.folders, each.record.predictions_sha256) for each in equal)
+    sources = dict.fromkeys((each.folders, _digest_of(name, each.record)) for each in equal)
     for folders, digest in sources:
         path = getattr(folders, name)(run_id)
         if not path.is_file():
             continue
-        if not _intact(path, digest if name == "predictions" else None):
+        if not _intact(path, digest):
             merge.left_out.append(f"{path} is damaged: its checksum does not fit")
             merge.retired += [path] if path == to else []
-        elif name == "weights" or digest == equal[0].record.predictions_sha256:
+        elif digest == _digest_of(name, equal[0].record):
             merge.copies += [] if path == to else [(path, to)]
             return
+
+
+def _digest_of(name: str, record: RunRecord) -> str | None:
+    """The digest of a file in its run's record, empty in old records; None: in the file itself."""
+    digests = {"predictions": record.predictions_sha256, "logits": record.logits_sha256}
+    return digests.get(name)
 
 
 def _intact(path: Path, digest: str | None) -> bool:

@@ -42,6 +42,7 @@ class RunRecord:
         default_factory=dict
     )  # digests, see records/code.py; old records: none
     predictions_sha256: str = ""  # of the file with the predictions
+    logits_sha256: str = ""  # of the file with the logits
     ended_early: bool = False  # the method itself ended a run that is done
     schema: int = SCHEMA
 

@@ -95,7 +95,12 @@ def set_damaged_aside(
         if status.state == "damaged":
             aside = set_aside(folders.record(run_id))
             say(f"{status.detail}; the record is now {aside.name}, the run is done again")
-        for place in (folders.predictions, folders.checkpoint, folders.weights):
+        for place in (
+            folders.predictions,
+            folders.logits,
+            folders.checkpoint,
+            folders.weights,
+        ):
             if (path := place(run_id)).is_dir():
                 say(f"{path} is a folder, not a file; it is now {set_aside(path).name}")
 

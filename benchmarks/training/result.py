@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +30,12 @@ def make_record(
     training: Training,
     ending: Ending,
     data: dict[str, Any],
-    predictions_sha256: str,
+    digests: Mapping[str, str],
 ) -> RunRecord:
-    """The record of a run that ended; `data` comes from `describe_data`."""
+    """The record of a run that ended.
+
+    `data` comes from `describe_data`; `digests` are those of the files beside the record.
+    """
     model = training.method.model
     device = next(model.parameters()).device
     defaults = {n: a.default for n, a in hyperparameters(method_class(experiment.method)).items()}
@@ -51,7 +55,7 @@ def make_record(
             "epoch_seconds": training.epoch_seconds,
         },
         code=code_of(experiment.method, experiment.dataset),
-        predictions_sha256=predictions_sha256,
+        **digests,
         ended_early=ending.status == "done" and len(training.history) < experiment.epochs,
     )
 

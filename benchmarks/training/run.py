@@ -14,7 +14,7 @@ import torch
 from benchmarks.plan.experiment import Experiment, derive_seed
 from benchmarks.records.code import code_of
 from benchmarks.records.files import set_aside
-from benchmarks.records.predictions import save_predictions
+from benchmarks.records.predictions import save_logits, save_predictions
 from benchmarks.records.record import RunRecord
 from benchmarks.training.checkpoint import keep_checkpoint, load_checkpoint, previous, save_weights
 from benchmarks.training.context import RunContext, Stopped
@@ -39,11 +39,15 @@ def run(experiment: Experiment, dataset: Dataset, context: RunContext) -> RunRec
     training = start_or_resume(experiment, dataset, context)
     ending = _train(training, train, held_out, experiment, context)
     labels = dataset.test.flat_labels.to(torch.int16).cpu().numpy()
-    digest = save_predictions(folders.predictions(run_id), labels, training.numpy_predictions())
+    arrays = training.numpy_predictions()
+    digests = {
+        "predictions_sha256": save_predictions(folders.predictions(run_id), labels, arrays),
+        "logits_sha256": save_logits(folders.logits(run_id), arrays),
+    }
     if context.settings.keep_weights and ending.status == "done":
         save_weights(folders.weights(run_id), training.method.model)
     data = describe_data(dataset, len(train))
-    record = make_record(experiment, training, ending, data, digest)
+    record = make_record(experiment, training, ending, data, digests)
     record.save(folders.record(run_id))
     for path in (previous(checkpoint), checkpoint):
         path.unlink(missing_ok=True)

@@ -233,3 +233,14 @@ def test_weights_are_those_of_joint_training_before_anything_stops() -> None:
     train(MSES(model, OPTIM), tiny_batches(3))
     train(JointTrain(twin, OPTIM), tiny_batches(3))
     assert not changed(weights(twin), weights(model))
+
+
+@pytest.mark.parametrize("patience", [0, 1, 3])
+def test_a_run_that_ends_before_anything_can_stop_is_too_short(patience: int) -> None:
+    """With a loss that never improves, the earliest epoch with a stopped modality is trained."""
+    first = patience + 3
+    assert MSES.too_short(first, patience=patience) is None
+    assert str(first) in (MSES.too_short(first - 1, patience=patience) or "")
+    method = _run(MSES(tiny_model(), OptimConfig(), patience=patience), [1.0] * (first - 2))
+    assert not method.phase
+    assert _run(MSES(tiny_model(), OptimConfig(), patience=patience), [1.0] * (first - 1)).phase

@@ -217,7 +217,7 @@ def _runs(session: Session, seeds: int) -> Iterator[tuple[str, Row, Experiment]]
 def pack_up(archive: Path, results: Path) -> None:
     """Packs records, predictions, failures, states of stopped runs, and what bench measured."""
     with tarfile.open(archive, "w:gz") as tar:
-        for kind in ("runs", "predictions", "failures", "checkpoints"):
+        for kind in ("runs", "predictions", "logits", "failures", "checkpoints"):
             if (results / kind).exists():
                 tar.add(results / kind, f"{results.name}/{kind}")
         if measurements.OWN.exists():

@@ -27,7 +27,8 @@ from benchmarks.report import statistics
 from benchmarks.report.tables.paper import load_paper
 
 DATASET = "avmnist"
-PROFILE = "pilot"
+PROFILE = "forensics"
+ENCODER = "small_cnn"  # of the recorded runs; its spectrograms are not averaged
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ def _drafts(config: Config, case: Case, seed: int) -> dict[str, Experiment]:
     for name, run in case.runs.items():
         names = {"dataset": DATASET, "fusion": "late", "method": "joint_train", "seed": seed}
         names["modalities"] = run.modalities
-        values = experiment_values(config, config.profiles[PROFILE], names, run.options)
+        changes = {"encoder": ENCODER, **run.options}
+        values = experiment_values(config, config.profiles[PROFILE], names, changes)
         made[name] = Experiment.from_dict(values)
     return made
 

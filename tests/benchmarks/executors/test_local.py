@@ -47,6 +47,15 @@ def test_an_unsupported_combination_is_recorded_with_the_methods_own_reason(
     assert pending([what], folders) == [], "nothing would change if it were tried again"
 
 
+def test_a_run_too_short_for_its_method_is_recorded_with_the_reason(
+    executor, experiment, folders, planned
+):
+    what = experiment(method="mses", epochs=2, params={"patience": 10})
+    (record,) = executor.execute(planned([what]))
+    assert record.status == "unsupported" and "patience 10" in record.reason
+    assert pending([what], folders) == []
+
+
 def test_a_plan_made_on_other_data_is_refused(executor, experiment, planned):
     stale = experiment(data={"pairing": "aligned", "stand_in": True, "fingerprint": "old"})
     with pytest.raises(ValueError, match="planned on data old"):

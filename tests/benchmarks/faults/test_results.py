@@ -49,7 +49,7 @@ def test_a_result_that_cannot_be_read_is_damage_of_that_run_alone(
     assert named(lines, path.name, "done again")
 
 
-@pytest.mark.parametrize("what", ["predictions", "checkpoint", "weights"])
+@pytest.mark.parametrize("what", ["predictions", "logits", "checkpoint", "weights"])
 def test_a_folder_in_the_way_of_a_file_is_set_aside(what, executor, tiny, folders, lines, planned):
     plan = [tiny()]
     path = getattr(folders, what)(plan[0].run_id)

@@ -150,10 +150,10 @@ def said(capsys, *words):
 
 
 def test_a_session_says_which_choices_it_uses(capsys, choices, monkeypatch, tmp_path):
-    monkeypatch.setattr(workspace, "CHOICES", tmp_path / "none.yaml")
+    monkeypatch.setattr(workspace, "choices_file", lambda _: tmp_path / "none.yaml")
     (line,) = said(capsys, "status", "--profile", "paper")
     assert "none is chosen" in line and "./reproduce.sh tune" in line
-    monkeypatch.setattr(workspace, "CHOICES", choices)
+    monkeypatch.setattr(workspace, "choices_file", lambda _: choices)
     (line,) = said(capsys, "status", "--profile", "short")
     assert "1 chosen on validation data" in line and "avmnist late msam rho=0.1" in line
     assert said(capsys, "status", "--profile", "quick", "--out", str(tmp_path)) == []
