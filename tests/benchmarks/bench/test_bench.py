@@ -40,6 +40,9 @@ PASSES = {  # through the encoders, as each method's equations ask for
     "sam": (2, 2),
     "msam": (2, 2),
     "mmpareto": (1, 2),
+    "multi_loss": (1, 1),
+    "unimodal_ensemble": (1, 1),
+    "tcmax": (1, 1),
     "masam": (2, 3),
     "reconboost": (0.5 + 1 / 16, 0.5),  # the other modality for its width alone: one of 8 samples
 }
