@@ -104,6 +104,12 @@ class Fitting(Predictions):
         return found
 
 
+def save_arrays(folder: Path, record: RunRecord, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes the arrays as the predictions of a run."""
+    folder.mkdir(exist_ok=True)
+    np.savez(folder / f"{record.run_id}.npz", **arrays)
+
+
 def runs(cell: Cell, *percents: float, **words: Any) -> list[RunRecord]:
     """Runs of seeds 0, 1, ... with these accuracies."""
     return [record(cell, seed, percent, **words) for seed, percent in enumerate(percents)]
