@@ -24,7 +24,9 @@ MOST_BYTES = 1 << 26  # of one array: far more than any test set needs; a header
 MOST_ARRAYS = 100  # of one file: three epochs with a few outputs each
 HALF_STEP = float(np.finfo(np.float16).eps)  # between neighbouring float16, relative, at most
 LOGITS = "_logits"  # ends the names of arrays with logits
+WITHOUT = "without_"  # begins the names of fused outputs with one modality left out
 _NAME = re.compile(r"epoch(\d+)_\w+")  # of an array
+_REDUCED = re.compile(rf"epoch(\d+)_({WITHOUT}\w+)")
 # What numpy raises for damaged files and files of another kind.
 _BROKEN = (
     ValueError,
@@ -47,7 +49,7 @@ def save_predictions(
     """Writes the labels and the test predictions of each epoch as a compressed npz.
 
     Arrays: `labels` (N,) and `epoch<E>_<output>` (N,), int16; `epoch<E>_<output>_logits` (N, C),
-    float16. Returns the file's SHA-256.
+    float16. An output is `mm`, a modality, or `without_<modality>`. Returns the file's SHA-256.
     """
     arrays = {"labels": labels}
     for epoch, outputs in sorted(predictions.items()):
@@ -63,9 +65,10 @@ def save_predictions(
 class Stored:
     """The predictions of a run, checked against its record.
 
-    `right` counts the right segments of each test sample, (N,), by epoch and output. `labels` are
-    those of the test set, (N * segments,), and `digest` names the predicted classes; it is empty
-    where each output is always the same class, which several seeds may share.
+    `right` counts the right segments of each test sample, (N,), by epoch and output, those without
+    a modality included, for which the record has no accuracy. `labels` are those of the test set,
+    (N * segments,). `digest` names the predicted classes; it is empty where each output is always
+    the same class, which several seeds may share.
     """
 
     labels: np.ndarray
@@ -191,7 +194,6 @@ class Predictions:
         arrays = self.arrays(record)
         if "labels" not in arrays:
             raise ValueError(f"no labels among the predictions of {record.run_id}")
-        segments = record.data.get("segments", 1)
         labels = self._shared(arrays["labels"])
         _check_labels(record, labels)
         _check_epochs(record, arrays)
@@ -203,9 +205,7 @@ class Predictions:
                 if name not in arrays:
                     raise ValueError(f"no {name} among the predictions of {record.run_id}")
                 predicted = arrays[name]
-                if predicted.shape != labels.shape:
-                    raise ValueError(f"{name} of {record.run_id} does not fit its labels")
-                counts = (predicted == labels).reshape(-1, segments).sum(1)
+                counts = _right(record, name, predicted, labels)
                 measured = counts.sum() / len(labels)
                 if abs(measured - accuracy) > TOLERANCE:
                     raise ValueError(
@@ -214,7 +214,10 @@ class Predictions:
                     )
                 digest.update(name.encode() + predicted.astype(np.int64).tobytes())
                 varied = varied or bool((predicted != predicted[0]).any())
-                right[entry["epoch"], output] = counts.astype(np.uint16)
+                right[entry["epoch"], output] = counts
+        for name, predicted in arrays.items():
+            if found := _REDUCED.fullmatch(name):
+                right[int(found[1]), found[2]] = _right(record, name, predicted, labels)
         return Stored(labels, right, digest.hexdigest() if varied else "")
 
     def _shared(self, labels: np.ndarray) -> np.ndarray:
@@ -259,6 +262,14 @@ def _check_logits(logits: np.ndarray, classes: np.ndarray, labels: np.ndarray) -
     lower = int((own < highest - HALF_STEP * np.abs(highest)).sum())
     if lower:
         raise ValueError(f"give another class than the stored one in {lower:,} rows")
+
+
+def _right(record: RunRecord, name: str, predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many segments of each test sample are right; ValueError if the shapes differ."""
+    if predicted.shape != labels.shape:
+        raise ValueError(f"{name} of {record.run_id} does not fit its labels")
+    segments = record.data.get("segments", 1)
+    return (predicted == labels).reshape(-1, segments).sum(1).astype(np.uint16)
 
 
 def _check_labels(record: RunRecord, labels: np.ndarray) -> None:

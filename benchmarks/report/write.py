@@ -40,6 +40,7 @@ from benchmarks.report.tables.calibration import calibration_frame, calibration_
 from benchmarks.report.tables.contrast import contrast, contrasts, rankings
 from benchmarks.report.tables.ensembles import ensembles_frame, ensembles_table
 from benchmarks.report.tables.entry import Judged, make_entries
+from benchmarks.report.tables.missing import missing_frame, missing_table
 from benchmarks.report.tables.paper import PaperTable
 from benchmarks.report.tables.study import StudyTable, study_text
 from benchmarks.report.tables.table import Table
@@ -112,6 +113,7 @@ def write_report(request: Request, out: Path) -> Report:
         "left_out": left_out_frame(left_out),
         "calibration": calibration_frame(tables, request.predictions),
         "ensembles": ensembles_frame(tables, request.predictions),
+        "missing": missing_frame(tables, request.predictions),
     }
     files += [write_csv(frame, out / f"{name}.csv") for name, frame in frames.items()]
     files.append(write_csv(runs_frame(tables), out / "runs.csv", numbers=None))
@@ -120,6 +122,7 @@ def write_report(request: Request, out: Path) -> Report:
     studies = [
         *calibration_table(frames["calibration"]),
         *ensembles_table(frames["ensembles"]),
+        *missing_table(frames["missing"]),
     ]
     for study in studies:
         files.append(out / f"{study.name}.md")

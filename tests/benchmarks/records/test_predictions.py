@@ -72,6 +72,20 @@ def test_old_predictions_without_logits_stay_valid(tmp_path) -> None:
             stored.logits(run, epoch, output)
 
 
+def test_an_output_without_a_modality_has_no_accuracy_in_the_record(tmp_path) -> None:
+    wrong = np.ones(10_000, np.int16)
+    wrong[:4000] = 0
+    run = written(tmp_path, epoch1_without_text=wrong)
+    assert Predictions(tmp_path).correct(run, 1, "without_text").mean() == pytest.approx(0.4)
+    assert "without_text" not in str(run.history)
+
+
+def test_an_output_without_a_modality_must_fit_the_labels(tmp_path) -> None:
+    run = written(tmp_path, epoch1_without_text=np.zeros(9000, np.int16))
+    with pytest.raises(ValueError, match="does not fit its labels"):
+        Predictions(tmp_path).correct(run, 1, "mm")
+
+
 def test_accuracies_do_not_read_logits(tmp_path) -> None:
     run = written(tmp_path, **{MM: fitting().astype(np.float32)})  # reading them would fail
     assert Predictions(tmp_path).correct(run, 1, "mm").mean() == pytest.approx(0.7)
