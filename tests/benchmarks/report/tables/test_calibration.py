@@ -72,8 +72,7 @@ def test_the_report_has_a_line_per_run_with_logits(tmp_path: Path) -> None:
     assert lines["confidence"].tolist() == pytest.approx([sure, sure], abs=1e-4)
     assert lines["accuracy"].tolist() == pytest.approx([70, 72])
     assert lines["ece"].tolist() == pytest.approx([sure - 70, sure - 72], abs=1e-4)
-    (study,) = written.studies
-    assert study.name == "calibration"
+    assert "calibration" in {study.name for study in written.studies}
     text = (tmp_path / "tables" / "calibration.md").read_text()
     assert f"{sure - 71:.2f}" in text and "SAM" in text
 
@@ -81,7 +80,8 @@ def test_the_report_has_a_line_per_run_with_logits(tmp_path: Path) -> None:
 def test_runs_without_logits_have_no_line(tmp_path: Path) -> None:
     written = report(tmp_path, [70.0], lower=None)
     assert pd.read_csv(tmp_path / "tables" / "calibration.csv").empty
-    assert not written.studies and not (tmp_path / "tables" / "calibration.md").exists()
+    assert "calibration" not in {study.name for study in written.studies}
+    assert not (tmp_path / "tables" / "calibration.md").exists()
 
 
 def test_a_run_with_contradicting_logits_has_no_line(tmp_path: Path) -> None:
