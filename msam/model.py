@@ -60,6 +60,14 @@ class MultimodalModel(nn.Module):
             return self.fusion.modality_logits(features)
         return {m: self.fusion(present_only(features, absent, {m})) for m in self.modalities}
 
+    def logits_without(self, modality: str, features: Features, absent: Features) -> Tensor:
+        """The fused logits (B, C) when one of several modalities is not there: the fusion of the
+        other heads if the fusion has heads, else the fused logits with that modality absent."""
+        others = {m: phi for m, phi in features.items() if m != modality}
+        if isinstance(self.fusion, LateFusion):
+            return self.fusion(others)
+        return self.fusion(present_only(features, absent, set(others)))
+
     @torch.no_grad()
     def absent_features(self, inputs: Inputs, features: Features, absent: Absent) -> Features:
         """Features {m: (1, D_m)} that stand for a modality that is not there.
@@ -102,8 +110,8 @@ class LateFusion(nn.Module):
         return sum(self.modality_logits(features).values())
 
     def modality_logits(self, features: Features) -> dict[str, Tensor]:
-        """Each head's logits {m: (B, C)}."""
-        return {m: head(features[m]) for m, head in self.heads.items()}
+        """Each head's logits {m: (B, C)}; a modality that `features` lacks is left out."""
+        return {m: head(features[m]) for m, head in self.heads.items() if m in features}
 
 
 class Maxout(nn.Module):

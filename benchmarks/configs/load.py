@@ -45,8 +45,8 @@ def load_config(folder: Path = CONFIGS) -> Config:
 
 # Files of the report beside those of the tables.
 REPORT_FILES = {
-    "claims", "comparison", "compute", "left_out", "metrics", "runs", "selection", "sharpness",
-    "significance",
+    "calibration", "claims", "comparison", "compute", "ensembles", "left_out", "metrics", "missing",
+    "runs", "selection", "sharpness", "significance",
 }  # fmt: skip
 
 

@@ -63,17 +63,19 @@ class Row:
     """A row of a table: a method, on all modalities or on those named.
 
     `changes` are made to the experiment as `--set` makes them: hyperparameters, `label_noise`.
+    `fusion` is only there if it is not the table's.
     """
 
     label: str
     method: str
     modalities: tuple[str, ...] = ()
     changes: Mapping[str, Any] = field(default_factory=dict)
+    fusion: Literal["late", "early"] | None = None
 
 
 @dataclass(frozen=True)
 class SuiteConfig:
-    """One table, of the paper or our own."""
+    """One table, of the paper or our own. `fusion` is that of every row that names no other."""
 
     title: str
     fusion: Literal["late", "early"]

@@ -70,8 +70,9 @@ def run_seconds(experiment: Experiment, figures: Figures, counts: SampleCounts) 
 
 def run_bytes(experiment: Experiment, counts: SampleCounts) -> int:
     """Record and predictions on disk, at most: what is stored is compressed."""
-    outputs = 1 + len(counts.evaluated)
-    classes = min(KEPT_EPOCHS, experiment.epochs) * outputs + 1  # and the labels
+    modalities = len(counts.evaluated)
+    outputs, reduced = 1 + modalities, modalities if modalities > 2 else 0
+    classes = min(KEPT_EPOCHS, experiment.epochs) * (outputs + reduced) + 1  # and the labels
     logits = min(LOGIT_EPOCHS, experiment.epochs) * outputs * counts.classes
     stored = 2 * (classes + logits) * counts.predictions  # 2 bytes each
     return RECORD_BYTES + EPOCH_BYTES * experiment.epochs + stored

@@ -52,7 +52,7 @@ def plan_suite(
     """Every cell of the suite, row by row, datasets in column order."""
     suite = lookup("suite", suite_name, config.suites)
     return [
-        _cell(config, suite.fusion, row, dataset, profile, states[dataset])
+        _cell(config, row.fusion or suite.fusion, row, dataset, profile, states[dataset])
         for row in suite.rows
         for dataset in config.datasets
         if set(row.modalities) <= set(config.datasets[dataset].modalities)

@@ -24,7 +24,9 @@ MOST_BYTES = 1 << 26  # of one array: far more than any test set needs; a header
 MOST_ARRAYS = 100  # of one file: three epochs with a few outputs each
 HALF_STEP = float(np.finfo(np.float16).eps)  # between neighbouring float16, relative, at most
 LOGITS = "_logits"  # ends the names of arrays with logits
+WITHOUT = "without_"  # begins the names of fused outputs with one modality left out
 _NAME = re.compile(r"epoch(\d+)_\w+")  # of an array
+_REDUCED = re.compile(rf"epoch(\d+)_({WITHOUT}\w+)")
 # What numpy raises for damaged files and files of another kind.
 _BROKEN = (
     ValueError,
@@ -46,7 +48,8 @@ def save_predictions(
 ) -> str:
     """Writes the labels and the predicted classes of each epoch; returns the file's SHA-256.
 
-    Arrays: `labels` (N,) and `epoch<E>_<output>` (N,), int16.
+    Arrays: `labels` (N,) and `epoch<E>_<output>` (N,), int16. An output is `mm`, a modality, or
+    `without_<modality>`.
     """
     return _save(path, {"labels": labels} | _by_epoch(predictions, lambda n: not is_logits(n)))
 
@@ -88,9 +91,10 @@ def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
 class Stored:
     """The predictions of a run, checked against its record.
 
-    `right` counts the right segments of each test sample, (N,), by epoch and output. `labels` are
-    those of the test set, (N * segments,), and `digest` names the predicted classes; it is empty
-    where each output is always the same class, which several seeds may share.
+    `right` counts the right segments of each test sample, (N,), by epoch and output, those without
+    a modality included, for which the record has no accuracy. `labels` are those of the test set,
+    (N * segments,). `digest` names the predicted classes; it is empty where each output is always
+    the same class, which several seeds may share.
     """
 
     labels: np.ndarray
@@ -118,7 +122,7 @@ class NoLogits(ValueError):
 
 
 class Predictions:
-    """Reads and checks the `<run_id>.npz` files of one folder, each once.
+    """Reads and checks the `<run_id>.npz` files of one folder, each once, and those in `logits`.
 
     The unit of every statistical test is the test sample. The segments of a clip are not
     independent, so a clip counts as one sample: the part of its segments that is right.
@@ -185,7 +189,7 @@ class Predictions:
         labels, name = self.labels(record), f"epoch{epoch}_{output}"
         if (epoch, output) not in self.stored(record).right:
             raise NoLogits(f"no {name} among the predictions of {record.run_id}")
-        path = self._path(record, "logits")
+        path = self._file(record, self.folder and self.folder.parent / "logits")
         if path is None:
             raise NoLogits(f"no logits of {record.run_id}")
         wanted = f"{name}{LOGITS}"
@@ -201,22 +205,22 @@ class Predictions:
 
     def arrays(self, record: RunRecord) -> Mapping[str, np.ndarray]:
         """The labels and classes of the run, by name; ValueError says what is damaged."""
-        path = self._path(record, "predictions")
+        path = self._file(record, self.folder)
         if path is None:
             raise NoPredictions(f"no predictions of {record.run_id}")
         what = f"predictions of {record.run_id}"
         return _read_file(path, record.predictions_sha256, None, what)
 
-    def _path(self, record: RunRecord, kind: str) -> Path | None:
-        """The run's file of predictions or logits, which lie side by side; None without one."""
-        path = self.folder.parent / kind / f"{record.run_id}.npz" if self.folder else None
+    @staticmethod
+    def _file(record: RunRecord, folder: Path | None) -> Path | None:
+        """The run's file in a folder; None if there is none."""
+        path = folder / f"{record.run_id}.npz" if folder else None
         return path if path and path.exists() else None
 
     def _checked(self, record: RunRecord) -> Stored:
         arrays = self.arrays(record)
         if "labels" not in arrays:
             raise ValueError(f"no labels among the predictions of {record.run_id}")
-        segments = record.data.get("segments", 1)
         labels = self._shared(arrays["labels"])
         _check_labels(record, labels)
         _check_epochs(record, arrays)
@@ -228,9 +232,7 @@ class Predictions:
                 if name not in arrays:
                     raise ValueError(f"no {name} among the predictions of {record.run_id}")
                 predicted = arrays[name]
-                if predicted.shape != labels.shape:
-                    raise ValueError(f"{name} of {record.run_id} does not fit its labels")
-                counts = (predicted == labels).reshape(-1, segments).sum(1)
+                counts = _right(record, name, predicted, labels)
                 measured = counts.sum() / len(labels)
                 if abs(measured - accuracy) > TOLERANCE:
                     raise ValueError(
@@ -239,7 +241,10 @@ class Predictions:
                     )
                 digest.update(name.encode() + predicted.astype(np.int64).tobytes())
                 varied = varied or bool((predicted != predicted[0]).any())
-                right[entry["epoch"], output] = counts.astype(np.uint16)
+                right[entry["epoch"], output] = counts
+        for name, predicted in arrays.items():
+            if found := _REDUCED.fullmatch(name):
+                right[int(found[1]), found[2]] = _right(record, name, predicted, labels)
         return Stored(labels, right, digest.hexdigest() if varied else "")
 
     def _shared(self, labels: np.ndarray) -> np.ndarray:
@@ -299,6 +304,14 @@ def _check_logits(logits: np.ndarray, classes: np.ndarray, labels: np.ndarray) -
     lower = int((own < highest - HALF_STEP * np.abs(highest)).sum())
     if lower:
         raise ValueError(f"give another class than the stored one in {lower:,} rows")
+
+
+def _right(record: RunRecord, name: str, predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many segments of each test sample are right; ValueError if the shapes differ."""
+    if predicted.shape != labels.shape:
+        raise ValueError(f"{name} of {record.run_id} does not fit its labels")
+    segments = record.data.get("segments", 1)
+    return (predicted == labels).reshape(-1, segments).sum(1).astype(np.uint16)
 
 
 def _check_labels(record: RunRecord, labels: np.ndarray) -> None:

@@ -36,9 +36,13 @@ from benchmarks.report.dataframes import write_csv
 from benchmarks.report.metrics import metrics_frame, selection_frame
 from benchmarks.report.provenance import left_out_frame, left_out_text, runs_frame, unused
 from benchmarks.report.tables import latex, markdown, paper
+from benchmarks.report.tables.calibration import calibration_frame, calibration_table
 from benchmarks.report.tables.contrast import contrast, contrasts, rankings
+from benchmarks.report.tables.ensembles import ensembles_frame, ensembles_table
 from benchmarks.report.tables.entry import Judged, make_entries
+from benchmarks.report.tables.missing import missing_frame, missing_table
 from benchmarks.report.tables.paper import PaperTable
+from benchmarks.report.tables.study import StudyTable, study_text
 from benchmarks.report.tables.table import Table
 
 
@@ -72,7 +76,8 @@ class Report:
     """What a report says. `pages` holds each suite's table as text, `comparison` every entry.
 
     `tables` and `claims` are what the files were written from; `unused` are the records that no
-    table uses, `left_out` names them in a few lines (empty if there are none).
+    table uses, `left_out` names them in a few lines (empty if there are none). `studies` are the
+    tables that were computed from the stored outputs.
     """
 
     pages: Mapping[str, str]
@@ -83,6 +88,7 @@ class Report:
     claims: tuple[Answer, ...] = ()
     left_out: str = ""
     unused: tuple[LeftOut, ...] = ()
+    studies: tuple[StudyTable, ...] = ()
 
 
 def write_report(request: Request, out: Path) -> Report:
@@ -105,11 +111,22 @@ def write_report(request: Request, out: Path) -> Report:
         "selection": selection_frame(metrics, comparison, request.selection),
         "claims": claims_frame(found),
         "left_out": left_out_frame(left_out),
+        "calibration": calibration_frame(tables, request.predictions),
+        "ensembles": ensembles_frame(tables, request.predictions),
+        "missing": missing_frame(tables, request.predictions),
     }
     files += [write_csv(frame, out / f"{name}.csv") for name, frame in frames.items()]
     files.append(write_csv(runs_frame(tables), out / "runs.csv", numbers=None))
     files.append(out / "claims.md")
     write_text(files[-1], claims_page(found))
+    studies = [
+        *calibration_table(frames["calibration"]),
+        *ensembles_table(frames["ensembles"]),
+        *missing_table(frames["missing"]),
+    ]
+    for study in studies:
+        files.append(out / f"{study.name}.md")
+        write_text(files[-1], study_text(study))
     return Report(
         pages={table.name: markdown.render(table, markdown.TERMINAL) for table in tables},
         comparison=f"{comparison_text(tables)}\n\nThe paper's claims\n{claims_grid(found)}",
@@ -119,6 +136,7 @@ def write_report(request: Request, out: Path) -> Report:
         claims=tuple(found),
         left_out=left_out_text(left_out),
         unused=tuple(left_out),
+        studies=tuple(studies),
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.records.predictions import WITHOUT
 from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sources import Source
 from msam.model import Features, MultimodalModel, evaluating
@@ -24,7 +25,8 @@ LOWEST = torch.finfo(torch.float16).min
 class Evaluation:
     """`metrics`: `acc_*` and `loss_*` of the fused output (`mm`) and of each modality alone.
 
-    `predictions`: the predicted class of every sample or segment, {output: (N,) int16}.
+    `predictions`: the predicted class of every sample or segment, {output: (N,) int16}; with three
+    modalities or more also `without_<modality>`, the fused output with that modality left out.
     `logits`: {output: (N, C) float16}, each row less its maximum, which changes no probability.
     The output of a single modality is the fused one and is not repeated there.
     """
@@ -39,7 +41,8 @@ def evaluate(model: MultimodalModel, split: SplitTensors) -> Evaluation:
     """Evaluates `model` on `split`, in evaluation mode; modes and random state stay as they are.
 
     The output of one modality is its own head in late fusion; in early fusion it is the joint
-    network with the features of the other modalities at zero. Each distinct sample is encoded once.
+    network with the features of the other modalities at zero. A modality is left out in the same
+    way, see `MultimodalModel.logits_without`. Each distinct sample is encoded once.
     """
     with evaluating(model):
         features = {m: _encode(model, m, split.inputs[m]) for m in model.modalities}
@@ -51,9 +54,10 @@ def evaluate(model: MultimodalModel, split: SplitTensors) -> Evaluation:
             _outputs(model, {m: phi[start : start + rows] for m, phi in features.items()}, absent)
             for start in range(0, len(labels), rows)
         ]
-    logits = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    every = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    logits = {name: z for name, z in every.items() if not name.startswith(WITHOUT)}
     kept = logits if len(features) > 1 else {"mm": logits["mm"]}
-    return Evaluation(_metrics(logits, labels), _predictions(logits), _half(kept))
+    return Evaluation(_metrics(logits, labels), _predictions(every), _half(kept))
 
 
 def _encode(model: MultimodalModel, modality: str, source: Source) -> Tensor:
@@ -74,7 +78,11 @@ def samples_per_pass(shape: tuple[int, ...], device: torch.device) -> int:
 
 
 def _outputs(model: MultimodalModel, features: Features, absent: Features) -> dict[str, Tensor]:
-    return {"mm": model.fusion(features), **model.modality_logits(features, absent)}
+    outputs = {"mm": model.fusion(features), **model.modality_logits(features, absent)}
+    if len(features) > 2:  # with two, the output without one is the other's
+        for m in model.modalities:
+            outputs[f"{WITHOUT}{m}"] = model.logits_without(m, features, absent)
+    return outputs
 
 
 def _metrics(logits: dict[str, Tensor], labels: Tensor) -> dict[str, float]:

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from msam.model import EarlyFusion, LateFusion, Maxout, MultimodalModel, evaluating, present_only
+from msam.model import (
+    EarlyFusion,
+    Features,
+    LateFusion,
+    Maxout,
+    MultimodalModel,
+    evaluating,
+    present_only,
+)
 from tests.tiny import CLASSES, MODALITIES, WIDTHS, ConcatFusion, changed, snapshot, tiny_batches
 from tests.tiny import tiny_model as build
 
@@ -99,6 +107,47 @@ def test_early_modality_logits_are_the_fused_ones_with_the_others_absent() -> No
     for m in model.modalities:
         kept = {n: phi if n == m else torch.zeros_like(phi) for n, phi in features.items()}
         assert torch.equal(alone[m], model.fusion(kept))
+
+
+def test_late_fusion_without_a_modality_is_the_sum_of_the_other_heads() -> None:
+    model = build(3, "late")
+    [(inputs, _)] = tiny_batches(1, 3)
+    features = model.encode(inputs)
+    absent = model.absent_features(inputs, features, "zero_feature")
+    alone = model.modality_logits(features, absent)
+    for m in model.modalities:
+        others = [alone[n] for n in model.modalities if n != m]
+        torch.testing.assert_close(model.logits_without(m, features, absent), sum(others))
+
+
+def test_early_fusion_without_a_modality_has_zeros_for_it() -> None:
+    model = build(3, "early").eval()
+    [(inputs, _)] = tiny_batches(1, 3)
+    features = model.encode(inputs)
+    absent = model.absent_features(inputs, features, "zero_feature")
+    for m in model.modalities:
+        kept = {n: torch.zeros_like(phi) if n == m else phi for n, phi in features.items()}
+        assert torch.equal(model.logits_without(m, features, absent), model.fusion(kept))
+
+
+class Mean(LateFusion):
+    """The mean of the heads, as a method may set it in place of the sum."""
+
+    def forward(self, features: Features) -> torch.Tensor:
+        logits = self.modality_logits(features).values()
+        return torch.stack(list(logits)).mean(0)
+
+
+def test_a_fusion_in_place_of_the_sum_decides_what_is_left() -> None:
+    model = build(3, "late")
+    mean = Mean({}, 0)
+    mean.heads = model.fusion.heads
+    model.fusion = mean
+    [(inputs, _)] = tiny_batches(1, 3)
+    features = model.encode(inputs)
+    alone = mean.modality_logits(features)
+    found = model.logits_without("audio", features, {})
+    torch.testing.assert_close(found, (alone["visual"] + alone["text"]) / 2)
 
 
 def test_present_only_replaces_the_absent_modalities() -> None:

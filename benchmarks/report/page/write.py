@@ -24,6 +24,7 @@ from benchmarks.report.page.claims import COLUMNS, claim_views
 from benchmarks.report.page.ledger import read_ledgers
 from benchmarks.report.page.runs import run_data
 from benchmarks.report.page.tables import rules_of, table_view, verdicts
+from benchmarks.report.tables.study import StudyTable
 from benchmarks.report.tables.text import warnings
 from benchmarks.report.write import Report
 
@@ -33,34 +34,11 @@ LEDGERS = Path(__file__).parents[3] / "REPRODUCE.md"
 
 
 @dataclass(frozen=True)
-class Number:
-    """A number in the table of a study: `text` is shown, `value` sorts it."""
-
-    value: float
-    text: str
-
-
-@dataclass(frozen=True)
-class StudyTable:
-    """The table of a study: `about` says how to read it, `file` is its CSV in `tables`.
-
-    A line has one text or number for each of `columns`; the first names the line.
-    """
-
-    name: str
-    title: str
-    about: str
-    file: str
-    columns: tuple[str, ...]
-    lines: tuple[tuple[str | Number, ...], ...]
-
-
-@dataclass(frozen=True)
 class Contents:
     """Everything that the page shows.
 
-    `selection` is the rule of figures, claims and tests; `compute` says what the records cost,
-    `power` what the plan can show.
+    `selection` is the rule of figures, claims and tests; `studies` are shown behind those of the
+    report; `compute` says what the records cost, `power` what the plan can show.
     """
 
     config: Config
@@ -120,7 +98,7 @@ def _words(contents: Contents) -> dict[str, Any]:
         "tables": [table_view(table) for table in tables],
         "figures": [d for d in drawn if not d.figure.name.startswith(FIRST)],
         "not_drawn": contents.figures.not_drawn,
-        "studies": contents.studies,
+        "studies": [*contents.report.studies, *contents.studies],
         "compute": contents.compute,
         "power": contents.power,
         "first": next((d for d in drawn if d.figure.name.startswith(FIRST)), None),

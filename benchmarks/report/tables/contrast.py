@@ -1,8 +1,8 @@
 """Rows of a column against each other: paired tests on the stored predictions.
 
 In every column with the paper's method, that row is tested against each other row. Every pair of
-rows is tested for the ranks, so that the best row may be chosen on the same data. Rows whose
-training labels are wrong are compared with rows that have as many wrong labels.
+rows is tested for the ranks, so that the best row may be chosen on the same data. Rows are
+compared with rows of the same fusion that have as many wrong training labels.
 """
 
 from __future__ import annotations
@@ -54,13 +54,14 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Ranks:
-    """The ranks of a column's rows among those with as many wrong labels.
+    """The ranks of a column's rows among those with as many wrong labels and the same fusion.
 
     `unranked` are the rows without a rank; `reason` says why there are no ranks at all.
     """
 
     column: str
     label_noise: int
+    fusion: str
     unranked: tuple[str, ...] = ()
     ranking: Ranking = field(default_factory=lambda: Ranking({}, {}))
     reason: str = ""
@@ -106,20 +107,27 @@ def adjust(contrasts: Sequence[Contrast]) -> list[Contrast]:
 
 
 def rankings(entries: Sequence[Entry], predictions: Predictions, selection: str) -> list[Ranks]:
-    """The ranks of every column, for each number of wrong labels that several rows have."""
+    """The ranks of every column, for each contest that several rows are in."""
     found = []
     for column in dict.fromkeys(e.column for e in entries):
         measured = [e for e in entries if e.column == column and e.measured]
-        for noise in dict.fromkeys(e.label_noise for e in measured):
-            peers = [e for e in measured if e.label_noise == noise]
-            if len(peers) > 1:
-                found.append(_ranks(peers, predictions, selection))
+        several = (peers for peers in _contests(measured) if len(peers) > 1)
+        found += [_ranks(peers, predictions, selection) for peers in several]
     return found
+
+
+def _contests(measured: Sequence[Entry]) -> list[list[Entry]]:
+    """The entries of a column in groups that are compared, in order of appearance."""
+    groups: dict[tuple[int, str], list[Entry]] = {}
+    for entry in measured:
+        groups.setdefault(entry.contest, []).append(entry)
+    return list(groups.values())
 
 
 def _ranks(peers: Sequence[Entry], predictions: Predictions, selection: str) -> Ranks:
     ranked = [e for e in peers if not _doubt(e)]
-    place = peers[0].column, peers[0].label_noise, tuple(e.row for e in peers if e not in ranked)
+    unranked = tuple(e.row for e in peers if e not in ranked)
+    place = peers[0].column, *peers[0].contest, unranked
     if len(ranked) < 2:
         return Ranks(*place, reason=_doubt(peers[0]) or _doubt(peers[1]))
     seeds = _common_seeds(ranked)
@@ -135,8 +143,7 @@ def _ranks(peers: Sequence[Entry], predictions: Predictions, selection: str) -> 
 
 def _pairs(measured: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
     """Each row of a column behind its reference; none without the paper's method."""
-    for noise in dict.fromkeys(e.label_noise for e in measured):
-        peers = [e for e in measured if e.label_noise == noise]
+    for peers in _contests(measured):
         for reference in filter(_is_subject, peers):
             yield from ((reference, e) for e in peers if e is not reference)
 

@@ -84,6 +84,11 @@ class Entry:
         return self.cell.template.data.get(LABEL_NOISE, 0)
 
     @property
+    def contest(self) -> tuple[int, str]:
+        """Label noise and fusion: rows of a column are compared only where both are the same."""
+        return self.label_noise, self.cell.template.fusion
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of `values`."""
         return tuple(run.experiment.seed for run in self.runs)

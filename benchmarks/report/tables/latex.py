@@ -18,6 +18,7 @@ _SPECIAL = {
     "±": r"$\pm$",
     "≠": r"$\neq$",
     "†": r"$^{\dagger}$",
+    "≈": r"$\approx$",
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
     **{c: f"\\{c}" for c in "&%$#_{}"},

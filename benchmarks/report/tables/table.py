@@ -89,16 +89,28 @@ class Table:
         """True if some column has ranks."""
         return bool(self._ranks)
 
+    def tied(self, row: str, column: str) -> bool:
+        """True for a row of rank 1 with a lower mean than another: a tie with the best."""
+        if self.rank(row, column) != 1:
+            return False
+        (first,) = (
+            each.ranking.first
+            for each in self.ranks
+            if each.column == column and row in each.ranking.ranks
+        )
+        means = {each: self._places[each, column].mean for each in first}
+        return means[row] < max(means.values()) - 1e-9  # equal means differ by rounding
+
     def rank_sentences(self) -> list[str]:
         """What each column says of the order of its rows, or why nothing."""
-        several = len({e.label_noise for e in self.entries}) > 1
         said: dict[str, list[str]] = defaultdict(list)
         for ranks in self.ranks:
             text = f"no ranks: {ranks.reason}." if ranks.reason else ranks.ranking.sentence
             if ranks.unranked and not ranks.reason:
                 text += f" Not ranked: {', '.join(ranks.unranked)}."
-            noise = f" ({ranks.label_noise} % wrong labels)" * several
-            said[text].append(ranks.column + noise)
+            which = [f"{ranks.label_noise} % wrong labels"] * self._several_noises
+            which += [f"{ranks.fusion} fusion"] * self._several_fusions
+            said[text].append(ranks.column + (f" ({', '.join(which)})" if which else ""))
         return [f"{', '.join(columns)}: {text}" for text, columns in said.items()]
 
     @cached_property
@@ -108,8 +120,17 @@ class Table:
     @property
     def contest(self) -> str:
         """Which rows compete: `its column`, and what else they must share if rows differ in it."""
-        several = len({e.label_noise for e in self.entries}) > 1
-        return "its column" + " among rows with as many wrong labels" * several
+        shared = ["with as many wrong labels"] * self._several_noises
+        shared += ["of the same fusion"] * self._several_fusions
+        return "its column" + (f" among rows {' and '.join(shared)}" if shared else "")
+
+    @property
+    def _several_noises(self) -> bool:
+        return len({e.contest[0] for e in self.entries}) > 1
+
+    @property
+    def _several_fusions(self) -> bool:
+        return len({e.contest[1] for e in self.entries}) > 1
 
     @cached_property
     def footnotes(self) -> dict[str, int]:

@@ -19,6 +19,7 @@ MARKS = {REPRODUCED: "=", INCONCLUSIVE: "?", DIFFERS: "≠"}  # in front of the 
 VERDICTS = (REPRODUCED, DIFFERS, INCONCLUSIVE, *OBSTACLES)  # in the order that readers see
 DAGGER = "†"  # marks stand-in data where only some of a table is
 NAMED = 6  # places in a note; the CSV files have all of them
+TIED = "≈"  # the best of the column is not significantly better
 BELOW, ABOVE = "↓", "↑"  # significantly below or above the reference of the column
 
 
@@ -41,7 +42,7 @@ def ours(table: Table, row: str, column: str, style: Style) -> str:
     text = style.escape(_number(entry, style.interval) + DAGGER * marked)
     if table.rank(row, column) == 1:
         text = style.bold(text)
-    text += style.escape(_arrow(table, row, column))
+    text += style.escape(f" {TIED}" * table.tied(row, column) + _arrow(table, row, column))
     return text + (style.footnote(table.footnotes[entry.reason]) if entry.reason else "")
 
 
@@ -245,7 +246,9 @@ def rank_legend(table: Table, mark: str) -> list[str]:
         f"{mark}: rank 1 of {table.contest}; no row is significantly better after Holm over all "
         "pairs. Arrows take fewer tests, so a row may have both."
     )
-    return [text] * table.ranked
+    places = ((e.row, e.column) for e in table.entries)
+    tie = f"{TIED}: tied with the best mean, which has the same rank."
+    return [text] * table.ranked + [tie] * any(table.tied(*place) for place in places)
 
 
 def verdict_counts(tables: Sequence[Table]) -> str:

@@ -14,7 +14,7 @@ from tabulate import tabulate
 from benchmarks.configs.schema import Config
 from benchmarks.records.files import csv_text, write_text
 from benchmarks.records.record import RunRecord
-from benchmarks.report.page.write import Number, StudyTable
+from benchmarks.report.tables.study import Number, StudyTable
 from benchmarks.report.wording import is_published, run_labels
 from benchmarks.studies.sharpness.sharpness_files import Curvature, CurvatureSettings
 

@@ -60,6 +60,22 @@ def test_rows_change_hyperparameters_and_wrong_labels():
     assert "label_noise" not in clean.template.data
 
 
+def test_a_row_may_name_its_fusion():
+    config = load_config()
+    states = {name: DataState("fingerprint") for name in config.datasets}
+    planned = {
+        suite: plan_suite(config, suite, config.profiles["paper"], states)
+        for suite in ("table1", "table2", "extended")
+    }
+    found = {c.template.run_id: c for c in planned["extended"]}
+    shared = [c for suite in ("table1", "table2") for c in planned[suite]]
+    assert {c.template.run_id for c in shared} <= set(found), "their runs are shared"
+    assert all(c.row.method == found[c.template.run_id].row.method for c in shared)
+    fusions = {(c.row.method, c.template.fusion) for c in planned["extended"]}
+    assert fusions == {(m, fusion) for m in config.methods for fusion in ("late", "early")}
+    assert {c.template.fusion for c in planned["table1"]} == {"late"}
+
+
 def test_colours_of_methods_are_distinct():
     colours = [m.colour for m in load_config().methods.values()]
     assert len(set(colours)) == len(colours)
@@ -96,6 +112,7 @@ PROFILE = "  seeds: 1\n"
         ("suites", "modalities: [audio]", "modalities: [audoi]", "'audio'"),
         ("suites", "method: mses", "method: msse", "row 'MSES': no method 'msse'.*'mses'"),
         ("suites", "label: MSES", "label: SAM", "the row 'SAM' twice"),
+        ("suites", "fusion: early}", "fusion: erly}", "key 'fusion' is 'erly'"),
         ("suites", "{split: response}", "{pairing: aligned}", "may not change 'pairing'"),
         ("suites", "table2:", "../table2:", r"'../table2' cannot name a table"),
         ("suites", "table2:", "Table 2:", "'Table 2' cannot name a table"),

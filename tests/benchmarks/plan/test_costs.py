@@ -117,6 +117,12 @@ def test_disk_is_the_record_with_classes_of_three_epochs_and_logits_of_two(sam):
     assert run_bytes(sam, COUNTS) == RECORD_BYTES + 5 * EPOCH_BYTES + classes + logits
 
 
+def test_three_modalities_store_the_output_without_each_too(sam):
+    counts = replace(COUNTS, evaluated=dict.fromkeys(("audio", "visual", "text"), 100))
+    classes, logits = 2 * 200 * (3 * (4 + 3) + 1), 2 * 200 * 2 * 4 * 10
+    assert run_bytes(sam, counts) == RECORD_BYTES + 5 * EPOCH_BYTES + classes + logits
+
+
 def test_a_folder_is_read_once_for_all_methods_and_seeds(sam):
     read = []
 

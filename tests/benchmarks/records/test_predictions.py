@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.records.predictions import NoLogits, Predictions
+from benchmarks.records.predictions import NoLogits, Predictions, is_logits
 from benchmarks.records.record import RunRecord
 from benchmarks.report.tables.contrast import contrast
 from tests.benchmarks.report.builders import READY, Fitting, cell_of, entry_of, plan, runs, table
@@ -18,10 +18,13 @@ MSAM, SAM = cell_of(CELLS, "M-SAM"), cell_of(CELLS, "SAM")
 MM = "epoch1_mm_logits"
 
 
-def written(root: Path, **logits: np.ndarray) -> RunRecord:
-    """A run with 70 % right; its predictions lie in a results folder, beside these logits."""
+def written(root: Path, **more: np.ndarray) -> RunRecord:
+    """A run with 70 % right, whose files lie in a results folder; `more` arrays go into them."""
     (run,) = runs(MSAM, 70.0)
-    for kind, arrays in (("predictions", Fitting().arrays(run)), ("logits", logits)):
+    logits = {name: array for name, array in more.items() if is_logits(name)}
+    classes = {name: array for name, array in more.items() if not is_logits(name)}
+    files = {"predictions": {**Fitting().arrays(run), **classes}, "logits": logits}
+    for kind, arrays in files.items():
         (root / kind).mkdir()
         if arrays:
             np.savez(root / kind / f"{run.run_id}.npz", **arrays)
@@ -92,8 +95,22 @@ def test_another_file_of_logits_than_the_run_wrote_is_refused(tmp_path) -> None:
     assert reader(tmp_path).correct(run, 1, "mm").mean() == pytest.approx(0.7)
 
 
-def test_accuracies_do_not_read_logits(tmp_path, monkeypatch) -> None:
-    run = written(tmp_path, **{MM: fitting() * np.nan})
+def test_an_output_without_a_modality_has_no_accuracy_in_the_record(tmp_path) -> None:
+    wrong = np.ones(10_000, np.int16)
+    wrong[:4000] = 0
+    run = written(tmp_path, epoch1_without_text=wrong)
+    assert reader(tmp_path).correct(run, 1, "without_text").mean() == pytest.approx(0.4)
+    assert "without_text" not in str(run.history)
+
+
+def test_an_output_without_a_modality_must_fit_the_labels(tmp_path) -> None:
+    run = written(tmp_path, epoch1_without_text=np.zeros(9000, np.int16))
+    with pytest.raises(ValueError, match="does not fit its labels"):
+        reader(tmp_path).correct(run, 1, "mm")
+
+
+def test_accuracies_do_not_read_logits(tmp_path) -> None:
+    run = written(tmp_path, **{MM: fitting().astype(np.float32)})  # reading them would fail
     assert reader(tmp_path).correct(run, 1, "mm").mean() == pytest.approx(0.7)
 
 

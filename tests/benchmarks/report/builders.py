@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.configs.load import load_config
 from benchmarks.configs.schema import Config
 from benchmarks.plan.suites import Cell, DataState, plan_suite
-from benchmarks.records.predictions import Predictions
+from benchmarks.records.predictions import Predictions, is_logits
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.records.selection import candidate_epochs
 from benchmarks.report.tables.entry import Entry
@@ -102,6 +102,15 @@ class Fitting(Predictions):
                     shifted = np.roll(wrong, 97 * record.experiment.seed)
                     found[f"epoch{entry['epoch']}_{name.removeprefix('acc_')}"] = shifted
         return found
+
+
+def save_arrays(folder: Path, record: RunRecord, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes the arrays as the predictions of a run, and its logits into the folder beside it."""
+    logits = {name: array for name, array in arrays.items() if is_logits(name)}
+    classes = {name: array for name, array in arrays.items() if not is_logits(name)}
+    for place, found in ((folder, classes), (folder.parent / "logits", logits)):
+        place.mkdir(exist_ok=True)
+        np.savez(place / f"{record.run_id}.npz", **found)
 
 
 def runs(cell: Cell, *percents: float, **words: Any) -> list[RunRecord]:

@@ -37,7 +37,8 @@ def report(
 def test_every_file_is_written_and_named(tmp_path: Path) -> None:
     written = write_report(request_of(SUITES, []), tmp_path)
     names = {f"table{n}.{suffix}" for n in (1, 2) for suffix in ("csv", "md", "tex")}
-    others = ("metrics", "comparison", "significance", "selection", "claims", "runs", "left_out")
+    others = {"metrics", "comparison", "significance", "selection", "claims", "runs", "left_out"}
+    others |= {"calibration", "ensembles", "missing"}
     names |= {"claims.md", *(f"{name}.csv" for name in others)}
     assert {path.name for path in written.files} == names
     assert {path.name for path in tmp_path.iterdir()} == names

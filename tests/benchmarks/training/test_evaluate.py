@@ -11,7 +11,7 @@ from benchmarks.training import evaluate as module
 from benchmarks.training.evaluate import CHUNK, evaluate, samples_per_pass
 from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sources import Dense, Indexed
-from msam.model import present_only
+from msam.model import EarlyFusion, LateFusion, MultimodalModel, present_only
 
 SHAPES = {"audio": (1, 112, 112), "visual": (1, 28, 28)}
 
@@ -80,6 +80,33 @@ def test_a_single_modality_alone_is_the_whole_model(dataset):
     assert metrics["acc_mm"] == metrics["acc_audio"]
     assert "acc_visual" not in metrics
     assert set(evaluate(model, dataset.val).logits) == {"mm"}
+
+
+@pytest.mark.parametrize("fusion", ["late", "early"])
+@pytest.mark.parametrize("chunk", [500, 3])
+def test_three_modalities_are_evaluated_with_each_left_out(fusion, chunk, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    torch.manual_seed(1)
+    shapes = {"audio": (4,), "visual": (5,), "text": (6,)}
+    widths = {m: 8 for m in shapes}
+    encoders = {m: torch.nn.Linear(*shape, 8) for m, shape in shapes.items()}
+    kind = {"late": LateFusion, "early": EarlyFusion}[fusion]
+    model = MultimodalModel(encoders, kind(widths, 3)).eval()
+    inputs = {m: Dense(torch.rand(7, *shape)) for m, shape in shapes.items()}
+    split = SplitTensors(inputs, torch.arange(7) % 3)
+    result = evaluate(model, split)
+    with torch.no_grad():
+        features = model.encode(split.batch(torch.arange(7))[0])
+        absent = {m: torch.zeros_like(phi[:1]) for m, phi in features.items()}
+        for m in shapes:
+            expected = model.logits_without(m, features, absent).argmax(1)
+            assert result.predictions[f"without_{m}"].tolist() == expected.tolist()
+    assert set(result.logits) == {"mm", *shapes}
+    assert {n.partition("_")[2] for n in result.metrics} == {"mm", *shapes}
+
+
+def test_of_two_modalities_none_is_left_out_as_the_other_says_it(model, dataset):
+    assert set(evaluate(model, dataset.val).predictions) == {"mm", "audio", "visual"}
 
 
 SEGMENTS = 3

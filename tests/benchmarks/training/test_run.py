@@ -334,6 +334,15 @@ def test_logits_are_stored_where_a_rule_without_test_data_reports(
         assert loss == pytest.approx(reported, rel=1e-3)
 
 
+def test_logits_are_dropped_where_the_test_accuracy_alone_would_report():
+    training = Training(None, None, "")
+    for number, (val, test) in enumerate([(0.5, 0.9), (0.7, 0.6), (0.1, 0.1)], 1):
+        entry = {"epoch": number, "val": {"acc_mm": val}, "test": {"acc_mm": test}}
+        training.add(entry, {"mm": torch.zeros(2), "mm_logits": torch.zeros(2, 2)}, 1.0)
+    stored = {number: set(arrays) for number, arrays in training.numpy_predictions().items()}
+    assert stored == {1: {"mm"}, 2: {"mm", "mm_logits"}, 3: {"mm", "mm_logits"}}
+
+
 def test_stand_in_data_is_marked_and_learnable_with_audio_dominant(experiment, dataset, context):
     what = experiment(epochs=5, train_samples=None, optim=OptimConfig(lr=0.05))
     record = run(what, dataset, context)

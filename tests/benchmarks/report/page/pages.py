@@ -11,7 +11,8 @@ from typing import Any
 
 from benchmarks.records.record import LeftOut, RunRecord
 from benchmarks.report.figures.write import make_figures, write_figures
-from benchmarks.report.page.write import Contents, StudyTable, write_page
+from benchmarks.report.page.write import Contents, write_page
+from benchmarks.report.tables.study import StudyTable
 from benchmarks.report.write import write_report
 from tests.benchmarks.report.builders import CONFIG, READY, cell_of, epoch, plan, record, request_of
 

@@ -19,7 +19,7 @@ from benchmarks.plan.workspace import ROOT
 from benchmarks.records.record import LeftOut
 from benchmarks.report.page.ledger import read_ledgers
 from benchmarks.report.page.tables import rules_of
-from benchmarks.report.page.write import Number, StudyTable
+from benchmarks.report.tables.study import Number, StudyTable
 from tests.benchmarks.report.builders import cell_of, entry_of, record, table
 from tests.benchmarks.report.page.pages import CELLS, HOSTILE, MACHINE, data_of, page, records, run
 

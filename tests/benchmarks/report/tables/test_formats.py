@@ -74,6 +74,39 @@ def test_the_first_rank_is_bold_also_when_shared() -> None:
     assert "No row is significantly better than another" in page
 
 
+def test_a_row_that_ties_with_the_best_is_marked() -> None:
+    near = [60.1, 60.0, 60.1, 60.2, 59.9]
+    agm = cell_of(CELLS, "AGM")
+    filled = table(CELLS, [*runs(MSAM, *AHEAD), *runs(SAM, *near), *runs(agm, *BEHIND)], seeds=5)
+    page = markdown(filled)
+    assert bold(page, "M-SAM", "SAM", "AGM") == [True, True, False]
+    marked = {label: "≈" in row(page, label)[-2] for label in ("M-SAM", "SAM", "AGM")}
+    assert marked == {"M-SAM": False, "SAM": True, "AGM": False}
+    assert "≈: tied with the best mean" in page
+    assert r"$\approx$" in latex.render(filled)
+    assert "≈" not in markdown(RANKED)
+
+
+def test_equal_means_are_ties_of_which_none_is_lower() -> None:
+    again = AHEAD[::-2] + AHEAD[1::2]
+    page = markdown(table(CELLS, [*runs(MSAM, *AHEAD), *runs(SAM, *again)], seeds=5))
+    assert bold(page, "M-SAM", "SAM") == [True, True] and "≈" not in page
+
+
+def test_late_and_early_rows_of_a_table_compete_apart() -> None:
+    cells = plan("extended", avmnist=READY)
+    values = {"SAM": AHEAD, "M-SAM": BEHIND}
+    values |= {"SAM, early": [x - 20 for x in BEHIND], "M-SAM, early": [x - 20 for x in AHEAD]}
+    made = [r for label, each in values.items() for r in runs(cell_of(cells, label), *each)]
+    filled = table(cells, made, suite="extended", seeds=5)
+    page = markdown(filled)
+    assert bold(page, *values) == [True, False, False, True]
+    assert "rank 1 of its column among rows of the same fusion;" in page
+    assert "avmnist:acc_mm (early fusion)" in " ".join(filled.rank_sentences())
+    compared = {(c.first.row, c.second.row) for c in filled.contrasts.values()}
+    assert compared == {("M-SAM", "SAM"), ("M-SAM, early", "SAM, early")}
+
+
 def test_nothing_is_bold_without_a_test() -> None:
     """With fewer seeds, one row, or generated data."""
     few = table(CELLS, [*runs(MSAM, *AHEAD[:3]), *runs(SAM, *BEHIND[:3])])
