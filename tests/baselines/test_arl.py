@@ -77,8 +77,9 @@ def test_trajectory_is_the_published_one(case: Case) -> None:
     method.epoch = given["epoch"]
     for batch, expected in zip(given["batches"], case["outputs"]["steps"], strict=True):
         metrics = method.step(*batch_of(batch))
-        for name in ("loss_mm", "loss_0", "loss_1"):
-            assert_golden(metrics[name], expected[name], name)
+        for name, value in expected.items():
+            if name != "params":
+                assert_golden(metrics[name], value, name)
         assert_parameters(named, expected["params"])
 
 
