@@ -12,10 +12,9 @@ from benchmarks.plan.costs import estimates
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.measurements import Figures, SampleCounts, load_figures
 from benchmarks.plan.suites import DataState, plan_suite
+from benchmarks.report.documents.answers import TABLES
 from benchmarks.report.tables.paper import PAPER_PROFILE
 from msam.optim import OptimConfig
-
-TABLES = ("table1", "table2")
 
 PUBLISHED = {
     "avmnist": SampleCounts(55_000, {"audio": 2_000, "visual": 15_000}, 10_000),
