@@ -13,6 +13,7 @@ from datasets.errors import DataError
 
 RECORD_BYTES, EPOCH_BYTES = 2500, 800  # of a record, and of an epoch in it
 KEPT_EPOCHS = 3  # with stored predictions: at most one for each selection rule
+LOGIT_EPOCHS = 2  # with stored logits, see `logit_epochs`
 
 # What the counts do not depend on, so that a folder is read once for all methods and seeds.
 UNRELATED = dict.fromkeys(("method", "fusion", "seed", "params", "optim", "encoder", "epochs"))
@@ -70,8 +71,10 @@ def run_seconds(experiment: Experiment, figures: Figures, counts: SampleCounts) 
 def run_bytes(experiment: Experiment, counts: SampleCounts) -> int:
     """Record and predictions on disk, at most: what is stored is compressed."""
     outputs = 1 + len(counts.evaluated)
-    stored = min(KEPT_EPOCHS, experiment.epochs) * outputs + 1  # and the labels, 2 bytes each
-    return RECORD_BYTES + EPOCH_BYTES * experiment.epochs + 2 * stored * counts.predictions
+    classes = min(KEPT_EPOCHS, experiment.epochs) * outputs + 1  # and the labels
+    logits = min(LOGIT_EPOCHS, experiment.epochs) * outputs * counts.classes
+    stored = 2 * (classes + logits) * counts.predictions  # 2 bytes each
+    return RECORD_BYTES + EPOCH_BYTES * experiment.epochs + stored
 
 
 def sources(found: Iterable[Estimate]) -> str:

@@ -148,12 +148,13 @@ class SampleCounts:
     """How many samples an epoch trains on and evaluates, and how many predictions it makes.
 
     `evaluated` counts for each modality at most the different samples of `val` and `test` together;
-    `predictions` those of one output on `test`, one per segment.
+    `predictions` those of one output on `test`, one per segment, in `classes` classes.
     """
 
     train: int
     evaluated: Mapping[str, int]
     predictions: int
+    classes: int
 
 
 def prepared_counts(experiment: Experiment) -> SampleCounts:
@@ -167,4 +168,4 @@ def prepared_counts(experiment: Experiment) -> SampleCounts:
     }
     train = splits["train"].samples
     train = min(train, experiment.train_samples or train)
-    return SampleCounts(train, evaluated, splits["test"].samples * spec.segments)
+    return SampleCounts(train, evaluated, splits["test"].samples * spec.segments, spec.classes)

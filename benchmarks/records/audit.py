@@ -16,8 +16,9 @@ from dataclasses import replace
 
 from benchmarks.records.code import PARTS, same_numbers
 from benchmarks.records.evidence import Evidence, Finding, fingerprint_of, seeds_text
-from benchmarks.records.predictions import NoPredictions, Predictions
+from benchmarks.records.predictions import NoLogits, NoPredictions, Predictions
 from benchmarks.records.record import LeftOut, RunRecord
+from benchmarks.records.selection import choose
 
 UNREADABLE = "unreadable records"
 CONTRADICTED = "records contradict predictions"
@@ -30,12 +31,15 @@ MIXED_CODE = "mixed code"
 def audit(
     found: Sequence[Evidence],
     predictions: Predictions,
+    selection: str,
     seeds: int,
     unreadable: Sequence[LeftOut] = (),
 ) -> list[Evidence]:
     """The same evidence with its findings.
 
-    `seeds` is the planned number of seeds; `unreadable` are the record files that were refused.
+    `selection` is the rule that chooses the reported epoch. The fused logits of that epoch are
+    checked here, all others where they are used, because reading them takes time. `seeds` is the
+    planned number of seeds; `unreadable` are the record files that were refused.
     Labels are compared between all runs on the same data, so `found` should hold every cell.
     """
     odd = _odd_labels(found, predictions)
@@ -46,7 +50,7 @@ def audit(
                 Finding(kind, text)
                 for kind, texts in {
                     UNREADABLE: _unreadable(each, seeds, unreadable),
-                    CONTRADICTED: _contradictions(each, predictions, odd),
+                    CONTRADICTED: _contradictions(each, predictions, selection, odd),
                     NO_PREDICTIONS: _missing(each, predictions),
                     INCOMPLETE: _incomplete(each),
                     IDENTICAL: _identical(each, predictions),
@@ -69,12 +73,15 @@ def _unreadable(found: Evidence, seeds: int, unreadable: Iterable[LeftOut]) -> I
             yield f"{each.name}.json: {each.reason}"
 
 
-def _contradictions(found: Evidence, predictions: Predictions, odd: set[str]) -> Iterator[str]:
+def _contradictions(
+    found: Evidence, predictions: Predictions, selection: str, odd: set[str]
+) -> Iterator[str]:
     for run in found.done:
         try:
             predictions.stored(run)
-        except NoPredictions:
-            continue
+            predictions.confidence(run, choose(selection, run.history)["epoch"], "mm")
+        except (NoPredictions, NoLogits):
+            pass
         except ValueError as error:
             yield " ".join(str(error).split())
         if run.run_id in odd:

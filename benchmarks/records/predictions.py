@@ -1,4 +1,4 @@
-"""The stored predictions of the runs: which test samples each run got right."""
+"""The stored predictions of the runs: predicted classes of the test samples, and logits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from benchmarks.records.selection import candidate_epochs
 TOLERANCE = 1e-6  # between the accuracy in the record and that of the predictions
 MOST_BYTES = 1 << 26  # of one array: far more than any test set needs; a header may claim more
 MOST_ARRAYS = 100  # of one file: three epochs with a few outputs each
+HALF_STEP = float(np.finfo(np.float16).eps)  # between neighbouring float16, relative, at most
+LOGITS = "_logits"  # ends the names of arrays with logits
 _NAME = re.compile(r"epoch(\d+)_\w+")  # of an array
 # What numpy raises for damaged files and files of another kind.
 _BROKEN = (
@@ -44,11 +46,12 @@ def save_predictions(
 ) -> str:
     """Writes the labels and the test predictions of each epoch as a compressed npz.
 
-    Arrays: `labels` (N,) and `epoch<E>_<output>` (N,), int16. Returns the file's SHA-256.
+    Arrays: `labels` (N,) and `epoch<E>_<output>` (N,), int16; `epoch<E>_<output>_logits` (N, C),
+    float16. Returns the file's SHA-256.
     """
     arrays = {"labels": labels}
     for epoch, outputs in sorted(predictions.items()):
-        arrays |= {f"epoch{epoch}_{name}": classes for name, classes in outputs.items()}
+        arrays |= {f"epoch{epoch}_{name}": array for name, array in outputs.items()}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     content = buffer.getvalue()
@@ -70,8 +73,23 @@ class Stored:
     digest: str
 
 
+@dataclass(frozen=True)
+class Confidence:
+    """How sure a run was of each prediction, and whether it was right.
+
+    `confidence` is the probability of the predicted class, (N,) float32; `right` is (N,) bool.
+    """
+
+    confidence: np.ndarray
+    right: np.ndarray
+
+
 class NoPredictions(ValueError):
     """There is no file with the predictions of a run."""
+
+
+class NoLogits(ValueError):
+    """The file with the predictions of a run does not hold these logits, as in older files."""
 
 
 class Predictions:
@@ -85,6 +103,7 @@ class Predictions:
         self.folder = folder
         self._found: dict[str, Stored | ValueError] = {}
         self._labels: dict[bytes, np.ndarray] = {}  # most runs share them
+        self._confidence: dict[tuple[str, int, str], Confidence] = {}
 
     def stored(self, record: RunRecord) -> Stored:
         """The run's predictions.
@@ -117,8 +136,45 @@ class Predictions:
         """The labels of the test set as this run saw it, samples in order."""
         return self.stored(record).labels
 
+    def logits(self, record: RunRecord, epoch: int, output: str) -> np.ndarray:
+        """The logits of an output, each row up to a constant: (N, C) float32.
+
+        Reads them now and keeps nothing, because they are large. NoLogits if the file has none of
+        this epoch and output. ValueError as for `stored`, and if they do not have one finite row
+        per prediction, or do not give the stored classes.
+        """
+        return self._logits_and_classes(record, epoch, output)[0]
+
+    def confidence(self, record: RunRecord, epoch: int, output: str) -> Confidence:
+        """How sure the run was of each prediction of an output; errors as for `logits`."""
+        key = record.run_id, epoch, output
+        if key not in self._confidence:
+            logits, classes = self._logits_and_classes(record, epoch, output)
+            highest = 1 / np.exp(logits - logits.max(1, keepdims=True)).sum(1)
+            self._confidence[key] = Confidence(highest, classes == self.labels(record))
+        return self._confidence[key]
+
+    def _logits_and_classes(
+        self, record: RunRecord, epoch: int, output: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        labels, name = self.labels(record), f"epoch{epoch}_{output}"
+        if (epoch, output) not in self.stored(record).right:
+            raise NoLogits(f"no {name} among the predictions of {record.run_id}")
+        found = self._arrays(record, {name, f"{name}{LOGITS}"}.__contains__)
+        if f"{name}{LOGITS}" not in found:
+            raise NoLogits(f"no {name}{LOGITS} among the predictions of {record.run_id}")
+        logits, classes = found[f"{name}{LOGITS}"].astype(np.float32), found[name]
+        try:
+            _check_logits(logits, classes, labels)
+        except ValueError as error:
+            raise ValueError(f"{name}{LOGITS} of {record.run_id} {error}") from None
+        return logits, classes
+
     def arrays(self, record: RunRecord) -> Mapping[str, np.ndarray]:
-        """The arrays of the run's file, by name; ValueError says what is damaged."""
+        """The whole numbers of the run's file, by name; ValueError says what is damaged."""
+        return self._arrays(record, lambda name: not name.endswith(LOGITS))
+
+    def _arrays(self, record: RunRecord, wanted: Callable[[str], bool]) -> Mapping[str, np.ndarray]:
         path = self.folder / f"{record.run_id}.npz" if self.folder else None
         if path is None or not path.exists():
             raise NoPredictions(f"no predictions of {record.run_id}")
@@ -127,7 +183,7 @@ class Predictions:
             digest = hashlib.sha256(content).hexdigest()
             if record.predictions_sha256 not in ("", digest):
                 raise ValueError("they do not match the checksum in its record")
-            return _read(content)
+            return _read(content, wanted)
         except _BROKEN as error:
             raise ValueError(f"the predictions of {record.run_id} are damaged: {error}") from error
 
@@ -166,19 +222,43 @@ class Predictions:
         return self._labels.setdefault(key.digest(), labels)
 
 
-def _read(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays of an archive; ValueError for one that is too large or holds no whole numbers."""
+def _read(content: bytes, wanted: Callable[[str], bool]) -> dict[str, np.ndarray]:
+    """The wanted arrays of an archive.
+
+    ValueError for one that is too large, and for numbers of another kind than its name says.
+    """
     found = {}
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        for name in archive.files:
+        if len(archive.files) > MOST_ARRAYS:
+            raise ValueError(f"there are more than {MOST_ARRAYS} arrays")
+        for name in filter(wanted, archive.files):
             if archive.zip.getinfo(f"{name}.npy").file_size > MOST_BYTES:
                 raise ValueError(f"{name} has more than {MOST_BYTES} bytes")
-            if len(found) == MOST_ARRAYS:
-                raise ValueError(f"there are more than {MOST_ARRAYS} arrays")
             found[name] = archive[name]
-            if found[name].dtype.kind not in "iu":
+            if name.endswith(LOGITS) and found[name].dtype != np.float16:
+                raise ValueError(f"{name} is {found[name].dtype}, not float16")
+            if not name.endswith(LOGITS) and found[name].dtype.kind not in "iu":
                 raise ValueError(f"{name} is {found[name].dtype}, not whole numbers")
     return found
+
+
+def _check_logits(logits: np.ndarray, classes: np.ndarray, labels: np.ndarray) -> None:
+    """ValueError if the logits have another shape, are not finite, or contradict the classes.
+
+    The logit of a predicted class is the highest of its row: rounding to float16 keeps the order,
+    but may make a neighbour equal. One step of float16 is allowed.
+    """
+    if logits.ndim != 2 or len(logits) != len(labels):
+        raise ValueError(f"have shape {logits.shape}, and there are {len(labels):,} predictions")
+    if not np.isfinite(logits).all():
+        raise ValueError("are not finite")
+    if not 0 <= classes.min() <= classes.max() < logits.shape[1]:
+        raise ValueError(f"have {logits.shape[1]} classes, and the predictions more")
+    highest = logits.max(1)
+    own = logits[np.arange(len(classes)), classes]
+    lower = int((own < highest - HALF_STEP * np.abs(highest)).sum())
+    if lower:
+        raise ValueError(f"give another class than the stored one in {lower:,} rows")
 
 
 def _check_labels(record: RunRecord, labels: np.ndarray) -> None:
@@ -194,7 +274,7 @@ def _check_labels(record: RunRecord, labels: np.ndarray) -> None:
 
 
 def _check_epochs(record: RunRecord, arrays: Mapping[str, np.ndarray]) -> None:
-    """ValueError if the file holds other epochs than those that some rule reports."""
+    """ValueError if the file holds classes of other epochs than those that some rule reports."""
     names = (_NAME.fullmatch(name) for name in arrays)
     stored = {int(found[1]) for found in names if found}
     reported = candidate_epochs(record.history)

@@ -44,6 +44,15 @@ def candidate_epochs(history: History) -> set[int]:
     return {history[rule(history)]["epoch"] for rule in RULES.values()}
 
 
+def logit_epochs(history: History) -> set[int]:
+    """The numbers of the epochs whose logits are kept: those that an honest rule would report.
+
+    Logits of three epochs would take more than 1 MB of a run on AV-MNIST. Those of the test
+    oracle's epoch are therefore there only if another rule reports that epoch too.
+    """
+    return {history[rule(history)]["epoch"] for rule in (val_best, last)}
+
+
 def _first_best(history: History, split: str) -> int:
     accuracies = [epoch[split]["acc_mm"] for epoch in history]
     return accuracies.index(max(accuracies))

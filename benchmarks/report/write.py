@@ -153,7 +153,9 @@ def _audited(request: Request) -> dict[str, list[Evidence]]:
     """The evidence of the cells of every suite, checked all together."""
     found = {name: evidence_of(cells, request.records) for name, cells in request.suites.items()}
     every = [each for several in found.values() for each in several]
-    checked = iter(audit(every, request.predictions, request.seeds, request.unreadable))
+    checked = iter(
+        audit(every, request.predictions, request.selection, request.seeds, request.unreadable)
+    )
     return {name: [next(checked) for _ in several] for name, several in found.items()}
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.plan.experiment import Experiment, derive_seed
+from benchmarks.records.predictions import LOGITS
 from benchmarks.training.context import Reporter, Stopped
 from benchmarks.training.evaluate import evaluate
 from benchmarks.training.numerics import computing_in
@@ -47,7 +48,8 @@ def run_epoch(
     entry |= {name: result.metrics for name, result in results.items()}
     for part in ("train", *held_out):
         refuse_non_finite(entry[part], f"epoch {epoch}, {part}")
-    predictions: Predictions = results["test"].predictions
+    logits = {f"{name}{LOGITS}": z for name, z in results["test"].logits.items()}
+    predictions: Predictions = {**results["test"].predictions, **logits}
     training.method.end_epoch(dict(entry["val"]))
     training.add(entry, predictions, time.perf_counter() - started)
 

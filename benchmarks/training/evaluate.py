@@ -17,6 +17,7 @@ CHUNK = 500  # samples per forward pass on a CPU, and of the fusion
 # On a GPU a pass takes inputs of 64 MiB at most; ResNet-18 needs about 50 times as much for them.
 # This goes by the samples and not by the free memory, which must not change the last digits.
 MOST_BYTES, MOST_SAMPLES = 2**26, 4096
+LOWEST = torch.finfo(torch.float16).min
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,13 @@ class Evaluation:
     """`metrics`: `acc_*` and `loss_*` of the fused output (`mm`) and of each modality alone.
 
     `predictions`: the predicted class of every sample or segment, {output: (N,) int16}.
+    `logits`: {output: (N, C) float16}, each row less its maximum, which changes no probability.
+    The output of a single modality is the fused one and is not repeated there.
     """
 
     metrics: dict[str, float]
     predictions: dict[str, Tensor]
+    logits: dict[str, Tensor]
 
 
 @torch.inference_mode()
@@ -48,7 +52,8 @@ def evaluate(model: MultimodalModel, split: SplitTensors) -> Evaluation:
             for start in range(0, len(labels), rows)
         ]
     logits = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
-    return Evaluation(_metrics(logits, labels), _predictions(logits))
+    kept = logits if len(features) > 1 else {"mm": logits["mm"]}
+    return Evaluation(_metrics(logits, labels), _predictions(logits), _half(kept))
 
 
 def _encode(model: MultimodalModel, modality: str, source: Source) -> Tensor:
@@ -82,3 +87,9 @@ def _metrics(logits: dict[str, Tensor], labels: Tensor) -> dict[str, float]:
 
 def _predictions(logits: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: z.argmax(1).to(torch.int16).cpu() for name, z in logits.items()}
+
+
+def _half(logits: dict[str, Tensor]) -> dict[str, Tensor]:
+    """float16 has most digits near 0, so rows are shifted there. No entry becomes infinite."""
+    shifted = {name: z - z.amax(1, keepdim=True) for name, z in logits.items()}
+    return {name: z.clamp(min=LOWEST).half().cpu() for name, z in shifted.items()}

@@ -12,7 +12,8 @@ from torch import Tensor
 from baselines.registry import build_method
 from benchmarks.models import build_model
 from benchmarks.plan.experiment import Experiment, derive_seed
-from benchmarks.records.selection import candidate_epochs
+from benchmarks.records.predictions import LOGITS
+from benchmarks.records.selection import candidate_epochs, logit_epochs
 from benchmarks.training.capture import Step, make_step
 from benchmarks.training.context import Capture
 from datasets.spec import DatasetSpec
@@ -22,7 +23,7 @@ MEMORY_FORMATS = {
     "contiguous": torch.preserve_format,
     "channels_last": torch.channels_last,
 }
-Predictions = dict[str, Tensor]  # output -> (N,) int16
+Predictions = dict[str, Tensor]  # output -> (N,) int16, <output>_logits -> (N, C) float16
 
 
 @dataclass
@@ -63,18 +64,26 @@ class Training:
         return cls(method, *make_step(method, device, capture, fixed_shapes))
 
     def add(self, epoch: dict[str, Any], predictions: Predictions, seconds: float) -> None:
-        """Adds a finished epoch and drops predictions that no rule would report any more."""
+        """Adds a finished epoch and drops the arrays that are not to be stored any more."""
         self.history.append(epoch)
         self.epoch_seconds.append(seconds)
         self.partial = {}
         self.predictions[epoch["epoch"]] = predictions
-        kept = candidate_epochs(self.history)
-        self.predictions = {e: p for e, p in self.predictions.items() if e in kept}
+        kept, with_logits = candidate_epochs(self.history), logit_epochs(self.history)
+        self.predictions = {
+            number: {
+                name: array
+                for name, array in outputs.items()
+                if number in with_logits or not name.endswith(LOGITS)
+            }
+            for number, outputs in self.predictions.items()
+            if number in kept
+        }
 
     def numpy_predictions(self) -> dict[int, dict[str, Any]]:
-        """Epoch -> output -> predicted classes, (N,) int16 as numpy arrays."""
+        """Epoch -> name -> array, see `Predictions`."""
         return {
-            epoch: {name: classes.numpy() for name, classes in outputs.items()}
+            epoch: {name: array.numpy() for name, array in outputs.items()}
             for epoch, outputs in self.predictions.items()
         }
 

@@ -34,7 +34,9 @@ FIGURES = Figures(
     {(*KEY, row): Figure(s, CPU) for row, s in (SECONDS | {"evaluation visual": 0.001}).items()},
     {(*KEY, "sam"): Figure(123.4, CPU)},
 )
-COUNTS = SampleCounts(train=1000, evaluated={"audio": 100, "visual": 300}, predictions=200)
+COUNTS = SampleCounts(
+    train=1000, evaluated={"audio": 100, "visual": 300}, predictions=200, classes=10
+)
 EVALUATION = 100 * 0.004 + 300 * 0.001
 
 
@@ -110,9 +112,9 @@ def test_the_committed_figures_give_hours_for_every_row_on_avmnist(suite, tmp_pa
     assert all(e.seconds > 0 for e in found)
 
 
-def test_disk_is_the_record_and_the_predictions_of_three_epochs(sam):
-    predictions = 2 * 200 * (3 * 3 + 1)
-    assert run_bytes(sam, COUNTS) == RECORD_BYTES + 5 * EPOCH_BYTES + predictions
+def test_disk_is_the_record_with_classes_of_three_epochs_and_logits_of_two(sam):
+    classes, logits = 2 * 200 * (3 * 3 + 1), 2 * 200 * 2 * 3 * 10
+    assert run_bytes(sam, COUNTS) == RECORD_BYTES + 5 * EPOCH_BYTES + classes + logits
 
 
 def test_a_folder_is_read_once_for_all_methods_and_seeds(sam):

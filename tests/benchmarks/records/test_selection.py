@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.records.selection import candidate_epochs, choose
+from benchmarks.records.selection import candidate_epochs, choose, logit_epochs
 
 # val peaks first in epoch 2 (and again in 3), test in epoch 1.
 HISTORY = [
@@ -23,6 +23,11 @@ def test_each_rule_picks_its_epoch_the_first_of_equals(rule, epoch):
 def test_candidates_are_what_some_rule_would_report():
     assert candidate_epochs(HISTORY) == {1, 2, 4}
     assert candidate_epochs(HISTORY[:1]) == {1}
+
+
+def test_logits_are_of_the_epochs_that_no_test_accuracy_chose():
+    assert logit_epochs(HISTORY) == {2, 4}
+    assert logit_epochs(HISTORY[:1]) == {1}
 
 
 def test_an_unknown_rule_and_an_empty_history_are_refused():

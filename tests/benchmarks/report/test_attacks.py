@@ -41,7 +41,8 @@ def folders(tmp_path: Path) -> Folders:
     folders = Folders(tmp_path / "results")
     for row, percent in (("M-SAM", 74.0), ("SAM", 60.0)):
         for seed in range(SEEDS):
-            write(folders, run(row, seed, percent + seed / 25))
+            made = run(row, seed, percent + seed / 25)
+            write(folders, made, epoch2_mm_logits=fitting_logits(made))
     return folders
 
 
@@ -51,13 +52,19 @@ def run(row: str, seed: int, percent: float) -> RunRecord:
     return replace(record(cell_of(CELLS, row), seed, history=history))
 
 
+def fitting_logits(record: RunRecord) -> np.ndarray:
+    """Logits of two classes that give the fused predictions of the last epoch."""
+    classes = Fitting().arrays(record)["epoch2_mm"]
+    return np.stack([-classes, classes - 1], 1).astype(np.float16)
+
+
 def write(folders: Folders, record: RunRecord, **arrays: np.ndarray) -> None:
     """Writes record and predictions; `arrays` replace those that fit the record."""
     found = {**Fitting().arrays(record), **arrays}
     labels = found.pop("labels")
     epochs: dict[int, dict[str, np.ndarray]] = {}
     for name, classes in found.items():
-        number, output = name.removeprefix("epoch").split("_")
+        number, output = name.removeprefix("epoch").split("_", 1)
         epochs.setdefault(int(number), {})[output] = classes
     digest = save_predictions(folders.predictions(record.run_id), labels, epochs)
     replace(record, predictions_sha256=digest).save(folders.record(record.run_id))
@@ -133,6 +140,32 @@ def fewer_predictions(folders: Folders) -> None:
     write(folders, replace(half, data=first.data), **Fitting().arrays(half))
 
 
+def with_logits(folders: Folders, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    first = records(folders)[0]
+    write(folders, first, epoch2_mm_logits=change(fitting_logits(first)))
+
+
+def swapped_logits(folders: Folders) -> None:
+    """One row gives another class; its accuracy cannot be seen from the record."""
+    with_logits(folders, lambda z: np.concatenate([z[:1, ::-1], z[1:]]))
+
+
+def infinite_logits(folders: Folders) -> None:
+    with_logits(folders, lambda z: np.where(z < 0, -np.inf, z).astype(np.float16))
+
+
+def fewer_logits(folders: Folders) -> None:
+    with_logits(folders, lambda z: z[:-1])
+
+
+def logits_of_one_class(folders: Folders) -> None:
+    with_logits(folders, lambda z: z[:, :1])
+
+
+def logits_of_another_kind(folders: Folders) -> None:
+    with_logits(folders, lambda z: z.astype(np.float64))
+
+
 def one_epoch(folders: Folders) -> None:
     edit(folders, ended_early=False)
 
@@ -178,6 +211,11 @@ ATTACKS: list[tuple[Callable[[Folders], None], str]] = [
     (swapped, "records contradict predictions"),
     (permuted_labels, "records contradict predictions"),
     (fewer_predictions, "records contradict predictions"),
+    (swapped_logits, "records contradict predictions"),
+    (infinite_logits, "records contradict predictions"),
+    (fewer_logits, "records contradict predictions"),
+    (logits_of_one_class, "records contradict predictions"),
+    (logits_of_another_kind, "records contradict predictions"),
     (one_epoch, "incomplete runs"),
     (three_versions, "mixed code"),
     (unknown_version, "mixed code"),

@@ -45,6 +45,22 @@ def test_encoding_distinct_samples_once_equals_a_plain_pass(model, dataset):
         )
         correct = (result.predictions[name] == labels).double().mean().item()
         assert result.metrics[f"acc_{name}"] == pytest.approx(correct)
+        assert torch.allclose(
+            result.logits[name].float(), z - z.amax(1, keepdim=True), rtol=2**-10, atol=1e-4
+        )
+
+
+def test_logits_are_finite_and_keep_the_predicted_class(dataset):
+    model = build_model(SHAPES, 10, "late", "small_cnn")
+    for head in model.heads.values():
+        torch.nn.init.normal_(head.weight, std=1e5)  # rows spread further than float16 can hold
+    result = evaluate(model, dataset.val)
+    for name, classes in result.predictions.items():
+        logits = result.logits[name]
+        assert logits.dtype == torch.float16 and logits.isfinite().all()
+        assert (logits.amin(1) < -1e4).any()
+        own = logits.gather(1, classes.long()[:, None])
+        assert not own.any() and not logits.amax(1).any()
 
 
 def test_evaluation_leaves_modes_statistics_and_random_state_alone(model, dataset):
@@ -63,6 +79,7 @@ def test_a_single_modality_alone_is_the_whole_model(dataset):
     metrics = evaluate(model, dataset.val).metrics
     assert metrics["acc_mm"] == metrics["acc_audio"]
     assert "acc_visual" not in metrics
+    assert set(evaluate(model, dataset.val).logits) == {"mm"}
 
 
 SEGMENTS = 3
@@ -95,6 +112,7 @@ def test_segments_are_evaluated_one_by_one(segment_model, segments, chunk, monke
         logits = {"mm": segment_model(inputs)} | segment_model.modality_logits(features, absent)
     for name, z in logits.items():
         assert result.predictions[name].tolist() == z.argmax(1).tolist()
+        assert result.logits[name].argmax(1).tolist() == z.argmax(1).tolist()
         assert result.metrics[f"loss_{name}"] == pytest.approx(F.cross_entropy(z, labels).item())
         right = (z.argmax(1) == labels).double().mean().item()
         assert result.metrics[f"acc_{name}"] == pytest.approx(right)

@@ -9,11 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from baselines.joint_train import JointTrain
 from baselines.registry import METHODS
 from benchmarks.records.folders import Folders
+from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import RunRecord
+from benchmarks.records.selection import logit_epochs
 from benchmarks.training import run as harness
 from benchmarks.training.checkpoint import load_checkpoint, save_checkpoint
 from benchmarks.training.context import Reporter
@@ -308,6 +311,26 @@ def test_predictions_are_those_of_the_reported_accuracies(experiment, dataset, f
                 assert accuracy == pytest.approx(entry["test"][f"acc_{output}"])
     assert f"epoch{len(record.history)}_mm" in stored
     assert len([key for key in stored if key.endswith("_mm")]) <= 3
+
+
+@pytest.mark.parametrize("modalities", [(), ("audio",)])
+def test_logits_are_stored_where_a_rule_without_test_data_reports(
+    modalities, experiment, dataset, folders, context
+):
+    what = experiment(epochs=4, modalities=modalities)
+    record = run(what, dataset, context)
+    stored = np.load(folders.predictions(record.run_id), allow_pickle=False)
+    outputs = ["mm"] if modalities else ["mm", "audio", "visual"]
+    expected = {(e, output) for e in logit_epochs(record.history) for output in outputs}
+    assert {f"epoch{e}_{o}_logits" for e, o in expected} == {n for n in stored if "logits" in n}
+    read = Predictions(folders.predictions(record.run_id).parent)
+    labels = torch.from_numpy(stored["labels"]).long()
+    for number, output in expected:
+        logits = read.logits(record, number, output)
+        assert (logits.argmax(1) == stored[f"epoch{number}_{output}"]).mean() > 0.999
+        loss = F.cross_entropy(torch.from_numpy(logits), labels).item()
+        reported = record.history[number - 1]["test"][f"loss_{output}"]
+        assert loss == pytest.approx(reported, rel=1e-3)
 
 
 def test_stand_in_data_is_marked_and_learnable_with_audio_dominant(experiment, dataset, context):
