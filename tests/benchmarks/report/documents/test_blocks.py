@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.configs.load import load_config
+from benchmarks.plan.suites import make_experiment
 from benchmarks.records.files import write_text
 from benchmarks.report.documents import blocks, parts
 from benchmarks.report.documents.blocks import documents, refreshed
-from benchmarks.report.documents.settings import grids, profiles, schedule_hours
+from benchmarks.report.documents.settings import (
+    grids,
+    profiles,
+    published_counts,
+    schedule_hours,
+)
 from tests.benchmarks.report.documents.test_answers import compared, record_tests, write_lines
 from tests.committed import RESULTS
 
@@ -113,6 +120,21 @@ def test_every_profile_and_every_method_has_a_row() -> None:
     config = load_config()
     assert all(f"| `{name}` |" in profiles() for name in config.profiles)
     assert all(f"| {method.label} |" in grids() for method in config.methods.values())
+
+
+def test_a_run_of_one_modality_evaluates_that_alone() -> None:
+    config = load_config()
+    run = make_experiment(
+        config,
+        config.profiles["paper"],
+        dataset="avmnist",
+        fusion="late",
+        method="joint_train",
+        modalities=["audio"],
+    )
+    assert published_counts(run).evaluated == {"audio": 2_000}
+    both = published_counts(replace(run, modalities=()))
+    assert set(both.evaluated) == {"audio", "visual"}
 
 
 def test_hours_are_known_where_the_network_was_timed() -> None:
