@@ -40,7 +40,7 @@ class MSAM(Method):
     With the default `scalar` split, L_d = nu_d L and L_s = (1 - nu_d) L. The update then equals
     nu_d grad L(theta + eps) + (1 - nu_d) grad L(theta): two forward and two backward passes, and
     which modality is dominant makes no difference, only nu_d does. The options are the rows of
-    the spec ledger (REPRODUCE.md); the paper reports no rho.
+    the spec ledger (docs/spec-ledger.md); the paper reports no rho.
 
     `coalitions='first_pass'` reuses the features of the first pass and runs the fusion in
     evaluation mode. `'agm'` takes the full response from the first pass and encodes the inputs

@@ -1,4 +1,4 @@
-"""The ledgers of REPRODUCE.md: what the papers leave open, and what is done here."""
+"""The ledgers of docs/spec-ledger.md: what the papers leave open, and what is done here."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from benchmarks.report.write import Report
 
 FIRST = "seeds_fused_"  # the figure on the first screen
 TEMPLATES = Path(__file__).parent / "templates"
-LEDGERS = Path(__file__).parents[3] / "REPRODUCE.md"
+LEDGERS = Path(__file__).parents[3] / "docs" / "spec-ledger.md"
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ def test_a_report_without_records_is_a_page(tmp_path: Path) -> None:
 
 
 def test_the_ledgers_are_those_of_the_document() -> None:
-    found = {ledger.title: ledger for ledger in read_ledgers(ROOT / "REPRODUCE.md")}
+    found = {ledger.title: ledger for ledger in read_ledgers(ROOT / "docs" / "spec-ledger.md")}
     spec = found["Spec ledger"]
     assert spec.header == ("#", "open question", "default", "options")
     assert [row[0] for row in spec.rows][:2] == ["1", "2"]

@@ -1,0 +1,1 @@
+"""The parts of README, REPRODUCE and docs/ that follow from results and configs."""

@@ -1,0 +1,224 @@
+"""Today's answers to the questions about the paper, from the committed results alone.
+
+Where the results cannot decide a question, its answer is `unknown`, and the sentence says why.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.configs.load import load_config
+from benchmarks.report.rules.cell import DIFFERS, INCONCLUSIVE, LEVEL, REPRODUCED
+from benchmarks.report.tables.paper import FOLDER, load_paper
+
+Line = Mapping[str, str]  # of a CSV file: {column: text}
+
+TABLES = ("table1", "table2")
+PROFILES = ("paper", "short", "pilot")  # whose runs count, the best evidence first
+UNKNOWN, UNDECIDED, YES, NO = "unknown", "undecided", "yes", "no"
+
+WHOLE_TEST_SETS = {
+    "avmnist": {10_000},
+    "cremad": {744},
+    "urfunny": {3_290, 1_058},
+    "ave": {402, 4_020},
+}
+"""Sizes of the published test sets: UR-Funny has two releases, AVE counts clips or seconds."""
+
+ALONE_AND_FUSED = ("audio_alone", "visual_alone", "joint_fused")
+AGREES, DISAGREES = 5.0, 10.0  # points between a rebuilt AV-MNIST and the paper's accuracies
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, and the statement that it asks about."""
+
+    text: str
+    statement: str
+
+
+REPRODUCES = Question("Do Tables 1 and 2 reproduce?", "Tables 1 and 2 reproduce")
+AWARE = Question(
+    "Is Algorithm 1 as printed modality-aware?", "Algorithm 1 as printed is modality-aware"
+)
+BETTER = Question("Is M-SAM better than SAM?", "M-SAM is better than SAM")
+PAIRED = Question(
+    "Are sound and image paired in the public AV-MNIST?",
+    "sound and image of the public AV-MNIST are paired",
+)
+FIT = Question(
+    "Do the printed digits fit the test sets?", "the printed digits fit the published test sets"
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`word` answers the question, `detail` says why; `evidence` is a path from the root."""
+
+    question: Question
+    word: str
+    detail: str
+    evidence: str
+
+
+def answers(results: Path) -> list[Answer]:
+    """Every question with its answer from the results in this folder."""
+    return [
+        tables_reproduce(results),
+        is_modality_aware(),
+        better_than_sam(results),
+        is_paired(results),
+        digits_fit(results),
+    ]
+
+
+def tables_reproduce(results: Path) -> Answer:
+    """`no` as soon as one cell differs after Holm's correction, `yes` if every cell reproduces."""
+    lines = [
+        line
+        for line in read_lines(results / "paper" / "tables" / "comparison.csv")
+        if line["suite"] in TABLES and line["paper"]
+    ]
+    verdicts = Counter(line["verdict"] for line in lines)
+    printed = sum(len(load_paper(suite)) for suite in TABLES)
+    compared = sum(verdicts[each] for each in (REPRODUCED, DIFFERS, INCONCLUSIVE))
+    told = (
+        f"Of {printed} printed numbers {verdicts[REPRODUCED]} are reproduced, {verdicts[DIFFERS]} "
+        f"differ, {verdicts[INCONCLUSIVE]} are inconclusive, {printed - compared} not compared."
+    )
+    if not compared:
+        word = UNKNOWN
+        told = f"None of the {printed} printed numbers is compared: no run has the paper's schedule"
+        told += "." if not lines else ", or records are missing."
+    elif any(line["differs_after_holm"] == "True" for line in lines):
+        word = NO
+    elif verdicts[REPRODUCED] == printed:
+        word = YES
+    else:
+        word = "partly" if verdicts[REPRODUCED] else UNDECIDED
+    return Answer(REPRODUCES, word, told, "REPRODUCE.md#results")
+
+
+def is_modality_aware() -> Answer:
+    """Algebra: no result can change it. `tests/msam/test_msam.py` holds the code to it."""
+    return Answer(
+        AWARE,
+        NO,
+        "Only the size of the largest contribution matters, not which modality it belongs to: a "
+        "step lies between SGD's and SAM's.",
+        "REPRODUCE.md#what-the-printed-algorithm-amounts-to",
+    )
+
+
+def better_than_sam(results: Path) -> Answer:
+    """By the paired tests of fused accuracy of the best evidence that is there."""
+    profile, lines = tests_against_msam(results)
+    lines = [line for line in lines if line["suite"] in TABLES and line["row"] == "SAM"]
+    tested = [line for line in lines if line["p_holm"]]
+    evidence = f"results/{profile}/tables/significance.csv" if lines else "REPRODUCE.md#results"
+    if not tested:
+        reasons = sorted({line["not_tested_because"] for line in lines}) or ["no runs"]
+        told = f"Profile `{profile}`: not tested ({'; '.join(reasons)})."
+        return Answer(BETTER, UNKNOWN, told, evidence)
+    found = [float(line["difference"]) > 0 for line in tested if line["significant"] == "True"]
+    better, worse = found.count(True), found.count(False)
+    if worse:
+        word = "mixed" if better else NO
+    else:
+        word = YES if better == len(tested) else "partly" if better else UNDECIDED
+    told = "; ".join(_difference(line) for line in tested)
+    told = f"M-SAM minus SAM in points, profile `{profile}`: {told}."
+    return Answer(BETTER, word, told, evidence)
+
+
+def _difference(line: Line) -> str:
+    config = load_config()
+    dataset = config.datasets[line["column"].partition(":")[0]].label
+    low, high = float(line["ci_low"]), float(line["ci_high"])
+    return (
+        f"{dataset}, {config.suites[line['suite']].fusion} fusion {float(line['difference']):+.2f} "
+        f"({low:+.2f} to {high:+.2f})"
+    )
+
+
+def tests_against_msam(results: Path) -> tuple[str, list[Line]]:
+    """(profile, lines of `significance.csv` on fused accuracy) of the first profile with any."""
+    for profile in PROFILES:
+        lines = read_lines(results / profile / "tables" / "significance.csv")
+        if lines := [line for line in lines if line["column"].endswith(":acc_mm")]:
+            return profile, lines
+    return PROFILES[-1], []
+
+
+def is_paired(results: Path) -> Answer:
+    """What the archive holds, where someone has looked; else what rebuilt archives say."""
+    folder = results / "forensics"
+    archive = folder / "archive.json"
+    if archive.exists():
+        train = json.loads(archive.read_text(encoding="utf-8"))["answers"]["train"]
+        word = YES if train["right_digit"] > 0.95 else NO
+        told = f"In the archive, {100 * train['right_digit']:.1f} % of the training rows have a "
+        told += "recording of their digit."
+        return Answer(PAIRED, word, told, "results/forensics/archive.md")
+    *cases, paper = read_lines(folder / "forensics.csv") or [{}]  # the last line is the paper's
+    if not cases:
+        told = "Run `./reproduce.sh forensics`."
+        return Answer(PAIRED, UNKNOWN, told, "docs/forensics.md")
+    distance = {line["case"]: _farthest(line, paper) for line in cases}
+    nearest = min(cases, key=lambda line: distance[line["case"]])
+    paired = min(distance[line["case"]] for line in cases if line["in_place"] == "100.00")
+    away = distance[nearest["case"]]
+    word = UNKNOWN
+    if away < AGREES:
+        word = "likely" if paired == away else "unlikely" if paired > DISAGREES else UNKNOWN
+    told = (
+        f"Rebuilt so that {float(nearest['in_place']):.0f} % of the images keep their own "
+        f"recording, small networks come within {away:.1f} points of the paper's accuracies; "
+        f"with all images paired they miss by {paired:.0f}. An inference: the archive itself was "
+        "not available."
+    )
+    return Answer(PAIRED, word, told, "docs/forensics.md")
+
+
+def _farthest(line: Line, paper: Line) -> float:
+    return max(abs(float(line[name]) - float(paper[name])) for name in ALONE_AND_FUSED)
+
+
+def digits_fit(results: Path) -> Answer:
+    """`no` if the digits of a dataset fit a size, beyond chance, that is not its test set's."""
+    lines = read_lines(results / FOLDER.name / "sizes.csv")
+    found = {line["dataset"]: line for line in reversed(lines) if float(line["corrected"]) < LEVEL}
+    told = [_fit(dataset, line, lines) for dataset, line in found.items()]
+    other = [d for d, line in found.items() if int(line["samples"]) not in WHOLE_TEST_SETS[d]]
+    word = NO if other else YES if found else UNKNOWN
+    told.append("Elsewhere no size stands out." if found else "No size stands out.")
+    return Answer(FIT, word, " ".join(told), f"results/{FOLDER.name}/sizes.md")
+
+
+def _fit(dataset: str, best: Line, lines: Sequence[Line]) -> str:
+    """What a dataset's digits fit, and how many of them the published test set would explain."""
+    whole = [
+        f"{line['hits']} of them fits all {line['samples']}"
+        for line in lines
+        if line["dataset"] == dataset and int(line["samples"]) in WHOLE_TEST_SETS[dataset]
+    ]
+    parts = [
+        f"{load_config().datasets[dataset].label}: {best['hits']} of {best['numbers']} numbers are "
+        f"k/{best['samples']} (corrected p = {best['corrected']})",
+        *[best["known"]] * bool(best["known"]),
+        *whole,
+    ]
+    return "; ".join(parts) + "."
+
+
+def read_lines(path: Path) -> list[Line]:
+    """The lines of a CSV file with a header; none without the file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, strict=True))

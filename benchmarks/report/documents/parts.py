@@ -1,0 +1,236 @@
+"""What the generated parts of the documents say, each as Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import yaml
+
+from benchmarks.configs.load import load_config
+from benchmarks.report.claims.answers import FAILS, HOLDS, holds_in_sum
+from benchmarks.report.claims.sentences import CLAIMS
+from benchmarks.report.documents import settings
+from benchmarks.report.documents.answers import (
+    NO,
+    TABLES,
+    UNKNOWN,
+    YES,
+    Answer,
+    answers,
+    read_lines,
+)
+from benchmarks.report.documents.settings import schedule_hours, table
+from benchmarks.report.tables.paper import PAPER_PROFILE
+from datasets.errors import counted
+
+# The folders that are published: what a user trains lies beside them.
+EVIDENCE = ("paper", "short", "pilot", "tune", "pilot_tune", "quick", "forensics")
+
+
+def answer_table(results: Path) -> str:
+    """Question, answer and evidence, a row each."""
+    rows = [
+        [a.question.text, f"**{a.word}**", f"{a.detail} [Evidence]({a.evidence})"]
+        for a in answers(results)
+    ]
+    return table(["Question", "Answer", "Why"], rows)
+
+
+def state(results: Path) -> str:
+    """What fails, what holds, what is unknown and what it would cost to know, a line each."""
+    found = answers(results)
+    fails = [_statement(a) for a in found if a.word in (NO, "unlikely")]
+    holds = [_statement(a) for a in found if a.word in (YES, "likely")]
+    unknown = [_statement(a) for a in found if a.word not in (NO, "unlikely", YES, "likely")]
+    false, true = _claims(results)
+    lines = {
+        "Fails": [*fails, *false],
+        "Holds": [*holds, *true],
+        "Unknown": unknown,
+        "What it would cost to know": [_cost()],
+    }
+    return "\n".join(
+        f"- **{name}:** {'; '.join(parts) or 'nothing'}." for name, parts in lines.items()
+    )
+
+
+def _statement(answer: Answer) -> str:
+    """The statement, with the answer behind it unless that is plain yes, no or unknown."""
+    bare = answer.word in (YES, NO, UNKNOWN)
+    return answer.question.statement + ("" if bare else f" ({answer.word})")
+
+
+def _claims(results: Path) -> tuple[list[str], list[str]]:
+    """What fails and what holds of the claims of the paper's text."""
+    files = [results / profile / "tables" / "claims.csv" for profile in ("paper", "pilot")]
+    lines = next(filter(None, map(read_lines, files)), [])
+    if not lines:
+        return [], []
+    columns = {c.name: [line for line in lines if line["claim"] == c.name] for c in CLAIMS}
+    asked = [claim for claim in CLAIMS if columns[claim.name]]
+    agree = [c for c in asked if holds_in_sum(c, [line["paper"] for line in columns[c.name]])]
+    best = [line for line in lines if line["claim"].startswith("best-")]
+    first = [line for line in best if line["paper"] == HOLDS]
+    beyond = sum(line["beyond_test_error"] == "True" for line in first)
+    of = f"of the {len(asked)} claims of the text"
+    fails = [f"{len(asked) - len(agree)} {of} contradict the paper's own printed numbers"]
+    holds = [
+        f"{len(agree)} {of} agree with the paper's own printed numbers",
+        f"in these numbers M-SAM has the best fused accuracy in {len(first)} of {len(best)} "
+        f"columns, in {beyond} by more than the error of the test set",
+    ]
+    ours = Counter(line["ours"] for line in lines)
+    for told, word in ((fails, FAILS), (holds, HOLDS)):
+        if ours[word]:
+            told.append(f"in {counted(ours[word], 'column')} a claim {word} in our runs")
+    return fails, holds
+
+
+def _cost() -> str:
+    config = load_config()
+    parts = []
+    for name, dataset in config.datasets.items():
+        found = [schedule_hours(name, suite) for suite in TABLES]
+        total = None if None in found else sum(filter(None, found))
+        parts.append(f"{dataset.label} " + ("not measured" if total is None else f"{total:,.0f} h"))
+    seeds = config.profiles["paper"].seeds
+    return (
+        f"the paper's schedule for both tables with {seeds} seeds takes, by estimate on two CPU "
+        f"cores: {', '.join(parts)}; a GPU was not timed"
+    )
+
+
+def trained(results: Path) -> str:
+    """What stands behind the answers: the runs, their machines, and what never ran."""
+    folders = [results / name for name in EVIDENCE]
+    runs = {path.stem for folder in folders for path in folder.glob("runs/*.json")}
+    machines = {
+        machine
+        for folder in folders
+        for path in folder.glob("**/compute.csv")
+        for line in read_lines(path)
+        for machine in line["hardware"].split(" and ")
+        if machine
+    }
+    # The records of a run on processors say how many threads computed.
+    processors = {m.partition(", threads: ")[0] for m in machines if ", threads: " in m}
+    accelerators = {m for m in machines if ", threads: " not in m}
+    where = ", ".join(sorted(processors) + sorted(accelerators))
+    gpu = "Some ran on a GPU." if accelerators else "**Nothing has run on a GPU.**"
+    full = len(list(results.glob(f"{PAPER_PROFILE}/runs/*.json")))
+    schedule = "**The paper's schedule was never trained.**"
+    if full:
+        schedule = f"{counted(full, 'run')} {'has' if full == 1 else 'have'} the paper's schedule."
+    return f"Behind these answers are {counted(len(runs), 'run')} on {where}. {gpu} {schedule}"
+
+
+def try_it(results: Path) -> str:
+    """Five commands with what they cost here, from the cheapest on."""
+    demo = _costs(results, "./reproduce.sh table1")
+    data = _costs(results, "./reproduce.sh data prepare avmnist --raw DIR")
+    pilot, paper = _run_hours(results / "pilot", "table1"), schedule_hours("avmnist", "table1")
+    commands = {
+        "compare --profile pilot": "our results beside the paper's, from the records here: seconds",
+        "table1 --profile demo": f"trains Table 1 on generated stand-in data: {demo[0]}",
+        "data prepare avmnist": f"downloads MNIST and FSDD and rebuilds AV-MNIST: {data[1]}",
+        "table1 --profile pilot": f"Table 1 on it with small networks: {pilot:.1f} h",
+        "table1 --profile paper": f"the paper's schedule, AV-MNIST: {paper or 0:,.0f} h; use a GPU",
+    }
+    width = max(map(len, commands))
+    lines = [f"./reproduce.sh {words:<{width}}  # {about}" for words, about in commands.items()]
+    fenced = "\n".join(["```", *lines, "```"])
+    return f"{fenced}\n\nTimes are those of two CPU cores without a GPU."
+
+
+def _costs(results: Path, command: str) -> list[str]:
+    """The measured times and sizes of a command, in the order of `costs.yaml`."""
+    costs = yaml.safe_load((results / "costs.yaml").read_text(encoding="utf-8"))
+    return [cost["value"] for cost in costs if cost["command"] == command]
+
+
+def _run_hours(folder: Path, suite: str) -> float:
+    """Hours of the recorded runs of a table, one after the other."""
+    seconds = {line["run_id"]: line["seconds"] for line in read_lines(folder / "tables/runs.csv")}
+    lines = read_lines(folder / "tables/metrics.csv")
+    runs = {line["run_id"] for line in lines if line["suite"] == suite}
+    return sum(float(seconds[run] or 0) for run in runs) / 3600
+
+
+def sharpness(results: Path) -> str:
+    """The largest eigenvalue of the Hessian of whole networks, a sentence per kind of fusion."""
+    lines = read_lines(results / "pilot" / "tables" / "sharpness.csv")
+    whole = [line for line in lines if line["block"] == "model"]
+    told = []
+    for fusion in dict.fromkeys(line["fusion"] for line in whole):
+        here = [line for line in whole if line["fusion"] == fusion]
+        values = ", ".join(f"{line['method']} {float(line['eigenvalue']):.1f}" for line in here)
+        first = here[0]
+        told.append(
+            f"Largest eigenvalue of the Hessian, {fusion} fusion, {first['samples']} "
+            f"{first['split']} rows, {first['n']} {'seed' if first['n'] == '1' else 'seeds'}: "
+            f"{values}."
+        )
+    return " ".join(told) or "Not measured for these runs."
+
+
+def paired_tests(results: Path, profile: str, suite: str) -> str:
+    """What the paired tests of fused accuracy against M-SAM say, in one sentence."""
+    lines = [
+        line
+        for line in read_lines(results / profile / "tables" / "significance.csv")
+        if line["suite"] == suite and line["column"].endswith(":acc_mm")
+    ]
+    groups: dict[str, list[str]] = {}
+    for line in lines:
+        kind = line["not_tested_because"]
+        name = line["row"]
+        if line["p_holm"]:
+            significant = line["significant"] == "True"
+            kind = "significant" if significant else "not significant"
+            name += f" ({float(line['difference']):+.2f})"
+        else:
+            kind = f"not tested ({kind})"
+        groups.setdefault(kind, []).append(name)
+    told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in groups.items())
+    return (
+        "M-SAM minus the row, fused accuracy in points, Holm's correction: "
+        f"{told or 'no rows to compare'}."
+    )
+
+
+def spread(results: Path, profile: str, suite: str) -> str:
+    """How far apart the fused accuracies of a table are, beside the error of its test set."""
+    lines = [
+        line
+        for line in read_lines(results / profile / "tables" / "comparison.csv")
+        if line["suite"] == suite and line["metric"] == "acc_mm" and line["mean"]
+    ]
+    told = []
+    for dataset in dict.fromkeys(line["dataset"] for line in lines):
+        here = [line for line in lines if line["dataset"] == dataset]
+        means = [float(line["mean"]) for line in here]
+        widths = [float(line["wilson_high"]) - float(line["wilson_low"]) for line in here]
+        told.append(
+            f"The {len(here)} fused accuracies on {load_config().datasets[dataset].label} lie "
+            f"between {min(means):.2f} % and {max(means):.2f} %. The 95 % interval of the test set "
+            f"around one of them is {max(widths):.2f} points wide."
+        )
+    return " ".join(told) or "Nothing was trained."
+
+
+# name -> the part, from the folder of all results and the words after the name
+GENERATED: Mapping[str, Callable[..., str]] = {
+    "answers": answer_table,
+    "state": state,
+    "trained": trained,
+    "sharpness": sharpness,
+    "tests": paired_tests,
+    "spread": spread,
+    "try": try_it,
+    "profile-names": lambda results: settings.profile_names(),
+    "profiles": lambda results: settings.profiles(),
+    "grids": lambda results: settings.grids(),
+    "hours": lambda results: settings.hours(),
+}

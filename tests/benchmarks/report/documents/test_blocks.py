@@ -1,0 +1,143 @@
+"""Marked parts are written anew, the rest of a document stays, and a wrong marker is named."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.configs.load import load_config
+from benchmarks.plan.suites import make_experiment
+from benchmarks.records.files import write_text
+from benchmarks.report.documents import blocks, parts
+from benchmarks.report.documents.blocks import documents, refreshed
+from benchmarks.report.documents.settings import (
+    grids,
+    profiles,
+    published_counts,
+    schedule_hours,
+)
+from tests.benchmarks.report.documents.test_answers import compared, record_tests, write_lines
+from tests.committed import RESULTS
+
+
+def test_a_quoted_table_is_that_below_its_heading(tmp_path: Path) -> None:
+    text = "# T\n\n## A\n\n| a |\n|---|\n\n## B\n\nwords\n\n| b |\n|---|\n\n| c |\n"
+    write_text(tmp_path / "results" / "t.md", text)
+    before = "x\n<!-- results/t.md#B -->\n\nold\n\n<!-- end -->\ny\n"
+    after = "x\n<!-- results/t.md#B -->\n\n| b |\n|---|\n\n<!-- end -->\ny\n"
+    assert refreshed(before, tmp_path) == after
+    assert refreshed(after, tmp_path) == after
+    whole = refreshed("<!-- results/t.md -->\n<!-- end -->", tmp_path)
+    assert whole == f"<!-- results/t.md -->\n\n{text}\n<!-- end -->"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("<!-- results/none.md -->\n<!-- end -->", "none.md"),
+        ("<!-- results/t.md#C -->\n<!-- end -->", "'C'"),
+        ("<!-- generated: anwers -->\n<!-- end -->", "answers"),
+        ("<!-- generated: answers -->\n", "does not end"),
+        ("<!-- generated: answers -->\n<!-- generated: state -->\n<!-- end -->", "another"),
+        ("<!-- generated: tests pilot -->\n<!-- end -->", "tests pilot"),
+    ],
+)
+def test_a_wrong_marker_is_named(tmp_path: Path, text: str, named: str) -> None:
+    write_text(tmp_path / "results" / "t.md", "## A\n\n| a |\n|---|\n")
+    with pytest.raises(ValueError, match=named):
+        refreshed(text, tmp_path)
+
+
+def test_every_kind_of_part_is_used_in_a_document() -> None:
+    texts = "".join(path.read_text(encoding="utf-8") for path in documents())
+    assert all(f"<!-- generated: {name}" in texts for name in parts.GENERATED)
+
+
+def test_the_command_writes_what_has_changed_and_names_it(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(blocks, "ROOT", tmp_path)
+    monkeypatch.setattr(blocks, "documents", lambda: [tmp_path / "a.md", tmp_path / "b.md"])
+    write_text(tmp_path / "a.md", "<!-- generated: profiles -->\n<!-- end -->\n")
+    write_text(tmp_path / "b.md", "no part\n")
+    assert blocks.main() == 0
+    assert "| `paper` |" in (tmp_path / "a.md").read_text(encoding="utf-8")
+    assert capsys.readouterr().out.split() == ["written:", "a.md"]
+    assert blocks.main() == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_the_state_says_what_fails_holds_and_is_unknown(tmp_path: Path) -> None:
+    compared(tmp_path, {"reproduced": 226})
+    record_tests(tmp_path, "paper", (0.1, False), (0.1, False))
+    fails, holds, unknown, cost = parts.state(tmp_path).splitlines()
+    assert fails.startswith("- **Fails:** Algorithm 1")
+    assert holds.startswith("- **Holds:** Tables 1 and 2 reproduce")
+    assert "M-SAM is better than SAM" in unknown
+    assert "AVE 22 h" in cost and "UR-Funny not measured" in cost
+
+
+def test_what_was_trained_is_read_from_the_records(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_text(tmp_path / "pilot" / "runs" / f"{name}.json", "{}")
+    write_text(tmp_path / "forensics" / "runs" / "a.json", "{}")
+    tables = tmp_path / "pilot" / "tables" / "compute.csv"
+    write_lines(tables, [{"hardware": "One CPU, threads: 1"}])
+    told = parts.trained(tmp_path)
+    assert "2 runs on One CPU." in told and "Nothing has run on a GPU" in told
+    assert "never trained" in told
+    write_lines(tables, [{"hardware": "One CPU, threads: 1 and NVIDIA X"}])
+    write_text(tmp_path / "paper" / "runs" / "c.json", "{}")
+    told = parts.trained(tmp_path)
+    assert "Some ran on a GPU" in told and "1 run has the paper's schedule" in told
+
+
+def test_paired_tests_are_told_by_their_outcome(tmp_path: Path) -> None:
+    record_tests(tmp_path, "pilot", (0.9, True), (-0.1, False))
+    assert "significant: SAM (+0.90)." in parts.paired_tests(tmp_path, "pilot", "table1")
+    assert "not significant: SAM (-0.10)." in parts.paired_tests(tmp_path, "pilot", "table2")
+    assert "no rows" in parts.paired_tests(tmp_path, "pilot", "controls")
+
+
+def test_the_spread_is_that_of_the_fused_accuracies(tmp_path: Path) -> None:
+    line = {"suite": "controls", "metric": "acc_mm", "dataset": "avmnist", "mean": 70.0}
+    line |= {"wilson_low": 69.0, "wilson_high": 71.0}
+    lines = [line, line | {"mean": 70.5}, line | {"metric": "acc_audio", "mean": 20.0}]
+    write_lines(tmp_path / "pilot" / "tables" / "comparison.csv", lines)
+    told = parts.spread(tmp_path, "pilot", "controls")
+    assert "2 fused accuracies on AV-MNIST lie between 70.00 % and 70.50 %" in told
+    assert "2.00 points wide" in told
+
+
+def test_five_commands_have_a_price() -> None:
+    lines = [line for line in parts.try_it(RESULTS).splitlines() if "./reproduce.sh" in line]
+    assert len(lines) == 5
+    assert all(re.search(r"#.*: (seconds|[\d,.]+ (h|min|MB))", line) for line in lines)
+
+
+def test_every_profile_and_every_method_has_a_row() -> None:
+    config = load_config()
+    assert all(f"| `{name}` |" in profiles() for name in config.profiles)
+    assert all(f"| {method.label} |" in grids() for method in config.methods.values())
+
+
+def test_a_run_of_one_modality_evaluates_that_alone() -> None:
+    config = load_config()
+    run = make_experiment(
+        config,
+        config.profiles["paper"],
+        dataset="avmnist",
+        fusion="late",
+        method="joint_train",
+        modalities=["audio"],
+    )
+    assert published_counts(run).evaluated == {"audio": 2_000}
+    both = published_counts(replace(run, modalities=()))
+    assert set(both.evaluated) == {"audio", "visual"}
+
+
+def test_hours_are_known_where_the_network_was_timed() -> None:
+    assert schedule_hours("urfunny", "table1") is None
+    late, early = (schedule_hours("ave", suite) for suite in ("table1", "table2"))
+    assert late > early > 0
