@@ -14,6 +14,8 @@ from msam.model import Features, Inputs, MultimodalModel, evaluating
 from msam.optim import OptimConfig
 from msam.parameters import Fraction, Interval, NonNegative
 
+START = 5  # default of ICCV2025-ARL@358af4f6
+
 
 @register("arl")
 class ARL(Method):
@@ -50,7 +52,7 @@ class ARL(Method):
         gamma: NonNegative = 4.0,
         weights: Literal["asymmetric", "equal", "none"] = "asymmetric",
         T: NonNegative = 8.0,
-        start: Annotated[int, Interval(-1)] = 5,
+        start: Annotated[int, Interval(-1)] = START,
         floor: Fraction = 0.3,
         clip: NonNegative | None = 40.0,
     ) -> None:
@@ -102,6 +104,16 @@ class ARL(Method):
     @classmethod
     def unsupported(cls, modalities: tuple[str, ...], fusion: str, **params: Any) -> str | None:
         return None if len(modalities) > 1 else "one modality alone has no other to compare with"
+
+    @classmethod
+    def too_short(cls, epochs: int, *, start: int = START, **params: Any) -> str | None:
+        first = start + 2  # epochs count from 0 in `start`
+        if epochs < first:
+            return (
+                f"ARL does not leave its warm-up within {epochs} epochs and trains as Multi-loss: "
+                f"with start {start} the earliest epoch that it changes is {first}"
+            )
+        return None
 
 
 def asymmetric_weights(logits: Tensor, T: float, floor: float) -> Tensor:

@@ -185,3 +185,16 @@ def test_no_weights_wait_for_the_host(fusion: str, weights: str) -> None:
 def test_one_modality_is_not_supported() -> None:
     assert ARL.unsupported(("audio",), "late") is not None
     assert ARL.unsupported(("audio", "visual"), "early") is None
+
+
+@pytest.mark.parametrize("start", [-1, 0, 5])
+def test_a_run_that_never_leaves_the_warm_up_is_too_short(start: int) -> None:
+    method = ARL(tiny_model(), OPTIM, start=start)
+    needed = start + 2
+    assert ARL.too_short(needed, start=start) is None
+    assert str(needed) in (ARL.too_short(needed - 1, start=start) or "")
+    phases = []
+    for epoch in range(needed):
+        method.epoch = epoch
+        phases.append(method.phase)
+    assert phases == [False] * (needed - 1) + [True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ AVERAGES: tuple[Average, ...] = ("logits", "probabilities")
 TYPES = {
     "dataset": "str",
     "fusion": "str",
-    "method": "str",
+    "models": "str",
     "seed": "int64",
     "average": "str",
     "selection": "str",
@@ -59,8 +59,8 @@ def ensemble(logits: Sequence[np.ndarray], average: Average) -> np.ndarray:
 def ensembles_frame(tables: Sequence[Table], predictions: Predictions) -> pd.DataFrame:
     """The lines of `ensembles.csv`: one per seed and average, accuracy in percent.
 
-    `epochs` and `run_ids` have those of the models, in the order of the dataset's modalities. Where
-    a seed has no number, `reason` says why.
+    `models` names their rows; `epochs` and `run_ids` have those of the models, all in the order of
+    the dataset's modalities. Where a seed has no number, `reason` says why.
     """
     lines = [
         line
@@ -72,17 +72,17 @@ def ensembles_frame(tables: Sequence[Table], predictions: Predictions) -> pd.Dat
 
 def ensembles_table(frame: pd.DataFrame) -> list[StudyTable]:
     """What the page shows: a line for each kind of ensemble; no table without single runs."""
-    places = ["dataset", "fusion", "method", "average", "stand_in", "published_protocol"]
+    places = ["dataset", "fusion", "models", "average", "stand_in", "published_protocol"]
     lines = [
         (
-            line_label(f"{method}, mean of {average}", stand_in, published),
+            line_label(f"{models}, mean of {average}", stand_in, published),
             dataset,
             fusion,
             count(int(seeds["accuracy"].count())),
             *mean_and_sd(seeds["accuracy"].dropna()),
             "; ".join(filter(None, dict.fromkeys(seeds["reason"]))),
         )
-        for (dataset, fusion, method, average, stand_in, published), seeds in frame.groupby(
+        for (dataset, fusion, models, average, stand_in, published), seeds in frame.groupby(
             places, sort=False
         )
     ]
@@ -92,31 +92,41 @@ def ensembles_table(frame: pd.DataFrame) -> list[StudyTable]:
     return [made] if lines else []
 
 
-def _members(tables: Sequence[Table]) -> Mapping[str, dict[str, RunRecord]]:
+@dataclass(frozen=True)
+class _Member:
+    """A run on one modality, and the label of its row."""
+
+    run: RunRecord
+    row: str
+
+
+def _members(tables: Sequence[Table]) -> Mapping[str, dict[str, _Member]]:
     """The runs on one modality, by modality, of each experiment that differs in nothing else."""
-    found: dict[str, dict[str, RunRecord]] = defaultdict(dict)
+    found: dict[str, dict[str, _Member]] = defaultdict(dict)
     for table in tables:
         for entry in one_per_cell(table):
             for run in entry.runs:
                 if len(run.experiment.modalities) == 1:
                     together = replace(run.experiment, modalities=())
-                    found[together.run_id][run.experiment.modalities[0]] = run
+                    member = _Member(run, entry.row)
+                    found[together.run_id].setdefault(run.experiment.modalities[0], member)
     return found
 
 
 def _lines(
-    table: Table, members: Mapping[str, RunRecord], predictions: Predictions
+    table: Table, members: Mapping[str, _Member], predictions: Predictions
 ) -> list[dict[str, Any]]:
     """A line per average; `table` gives the configuration and the rule of the reported epoch."""
     config = table.config
-    first = next(iter(members.values()))
+    first = next(iter(members.values())).run
     wanted = config.datasets[first.experiment.dataset].modalities
-    runs = [members[m] for m in wanted if m in members]
+    found = [members[m] for m in wanted if m in members]
+    runs = [member.run for member in found]
     epochs = [choose(table.selection, run.history)["epoch"] for run in runs]
     shared = {
         "dataset": first.experiment.dataset,
         "fusion": first.experiment.fusion,
-        "method": config.methods[first.experiment.method].label,
+        "models": " + ".join(member.row for member in found),
         "seed": first.experiment.seed,
         "selection": table.selection,
         "epochs": " ".join(map(str, epochs)),

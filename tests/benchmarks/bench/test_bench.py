@@ -43,6 +43,9 @@ PASSES = {  # through the encoders, as each method's equations ask for
     "multi_loss": (1, 1),
     "unimodal_ensemble": (1, 1),
     "tcmax": (1, 1),
+    "mcr": (1, 1),
+    "mlb": (1, 1),
+    "arl": (1, 1),
     "masam": (2, 3),
     "reconboost": (0.5 + 1 / 16, 0.5),  # the other modality for its width alone: one of 8 samples
 }

@@ -92,6 +92,7 @@ def test_models_of_one_seed_are_averaged_at_their_own_epochs(tmp_path: Path) -> 
             values.append(100 * (classes == LABELS).mean())
     written = report(tmp_path, runs)
     lines = pd.read_csv(tmp_path / "tables" / "ensembles.csv")
+    assert (lines["models"] == "Single-audio + Single-visual").all()
     assert (lines["epochs"] == "2 2").all() and lines["reason"].isna().all()
     assert lines["run_ids"].str.match(r"avmnist-late-joint_train-audio\S+ \S+-visual-\S+").all()
     for average, values in expected.items():
