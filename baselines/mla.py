@@ -25,7 +25,7 @@ class EntropyFusion(LateFusion):
     """sum_m w_m z_m of the heads' logits, w = softmax_m(-H(softmax z_m)), sample by sample."""
 
     def __init__(self, heads: nn.ModuleDict) -> None:
-        nn.Module.__init__(self)  # LateFusion's own makes new heads
+        super().__init__({}, 0)  # no heads of its own
         self.heads = heads
 
     def forward(self, features: Features) -> Tensor:
@@ -38,7 +38,7 @@ class FixedFusion(LateFusion):
     """sum_m w_m z_m of the heads' logits, with one number w_m per modality."""
 
     def __init__(self, heads: nn.ModuleDict, weights: Mapping[str, float]) -> None:
-        nn.Module.__init__(self)
+        super().__init__({}, 0)
         self.heads, self.weights = heads, dict(weights)
 
     def forward(self, features: Features) -> Tensor:

@@ -40,6 +40,8 @@ PASSES = {  # through the encoders, as each method's equations ask for
     "sam": (2, 2),
     "msam": (2, 2),
     "mmpareto": (1, 2),
+    "pmr": (1.1, 1),  # a tenth of the batches is encoded once more, before the epoch
+    "mla": (1, 1),
     "masam": (2, 3),
     "reconboost": (0.5 + 1 / 16, 0.5),  # the other modality for its width alone: one of 8 samples
 }

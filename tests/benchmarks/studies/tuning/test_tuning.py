@@ -41,7 +41,7 @@ def test_every_method_with_a_grid_has_the_same_budget_everywhere():
     planned = searches(CONFIG, TUNE, PREPARED)
     assert {len(search.experiments) for search in planned} == {4}
     with_a_grid = {name for name, method in CONFIG.methods.items() if method.grid}
-    assert with_a_grid == set(CONFIG.methods) - {"joint_train", "sam_scaled", "msam_random"}
+    assert with_a_grid == set(CONFIG.methods) - {"joint_train", "mla", "sam_scaled", "msam_random"}
     assert len(planned) == 2 * len(CONFIG.datasets) * len(with_a_grid)
     kept = {(e.epochs, e.batch_size, e.seed, e.optim) for s in planned for e in s.experiments}
     assert len(kept) == 1
