@@ -118,8 +118,8 @@ def show_features(method: Method, batches: Iterable[tuple[Inputs, Tensor]]) -> N
         for inputs, targets in batches:
             encoded.append(method.model.encode(inputs))
             labels.append(targets)
-    features = {m: torch.cat([part[m] for part in encoded]) for m in method.model.modalities}
-    method.observe(features, torch.cat(labels))
+        features = {m: torch.cat([part[m] for part in encoded]) for m in method.model.modalities}
+        method.observe(features, torch.cat(labels))
 
 
 @dataclass(frozen=True)
