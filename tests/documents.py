@@ -31,7 +31,7 @@ def commands(block: str) -> list[list[str]]:
 def copy_of_suite(place: Path) -> Path:
     """What is needed to train and to test, without data and results."""
     for folder in (*PACKAGES, "tests", "docs", "results/printed"):
-        ignored = shutil.ignore_patterns("__pycache__", "golden")
+        ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, place / folder, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", place)
     return place
