@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from msam.model import Inputs, MultimodalModel
+from msam.model import Features, Inputs, MultimodalModel
 from msam.optim import OptimConfig
 from msam.parameters import parameter_problems
 
@@ -25,6 +25,8 @@ class Method(ABC):
     finished = False  # set True to end the run early
     neutral: ClassVar[dict[str, Any] | None] = None  # hyperparameters that make it Joint-Train
     uncapturable: str | None = None  # why a step cannot be recorded once and replayed
+    survey: float = 0.0  # share of the training rows that `observe` gets before each epoch
+    steps_per_epoch = 0  # set by the harness before an epoch's first step
 
     def __new__(cls, *model_and_optim: Any, **params: Any) -> Method:
         if problems := parameter_problems(cls, params):
@@ -54,6 +56,16 @@ class Method(ABC):
 
         Returns 0-dimensional tensors for the epoch's means, `loss_mm` and `acc_mm` (see
         `batch_metrics`) among them. Must not wait for the host.
+        """
+
+    def observe(self, features: Features, labels: Tensor) -> None:  # noqa: B027  most need none
+        """Called before the first step of every epoch in which `survey` is not 0.
+
+        Gets the features {m: (K, D_m)} and the labels (K,) of random training rows: without
+        augmentation, in evaluation mode, without gradient. `survey` = 1 shows as many rows as the
+        epoch trains on. A resumed run does not call it again for an epoch that it stopped in, so
+        `state_dict` must hold what later steps need. Write tensors in place: a recorded step
+        reads the old ones.
         """
 
     @property

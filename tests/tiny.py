@@ -30,13 +30,14 @@ def tiny_model(
     dropout: float = 0.0,
     dtype: torch.dtype = torch.float64,
     seed: int = 0,
+    widths: Mapping[str, int] = WIDTHS,
 ) -> MultimodalModel:
     """`count` encoders (two convolutional with BatchNorm, one linear) under `fusion`."""
     names = MODALITIES[:count]
-    widths = {m: WIDTHS[m] for m in names}
+    widths = {m: widths[m] for m in names}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoders = {m: _encoder(m) for m in names}
+        encoders = {m: _encoder(m, width) for m, width in widths.items()}
         head = (
             LateFusion(widths, CLASSES)
             if fusion == "late"
@@ -45,8 +46,7 @@ def tiny_model(
         return MultimodalModel(encoders, head).to(dtype)
 
 
-def _encoder(modality: str) -> nn.Module:
-    width = WIDTHS[modality]
+def _encoder(modality: str, width: int) -> nn.Module:
     if modality == "text":
         return nn.Sequential(nn.Linear(*SHAPES["text"], width), nn.LayerNorm(width), nn.ReLU())
     return nn.Sequential(
@@ -126,8 +126,9 @@ def snapshot(module: nn.Module) -> dict[str, Tensor]:
 
 
 def weights(module: nn.Module) -> dict[str, Tensor]:
-    """A copy of every parameter."""
-    return {name: value.detach().clone() for name, value in module.named_parameters()}
+    """A copy of every parameter, under each name of one that several modules share."""
+    named = module.named_parameters(remove_duplicate=False)
+    return {name: value.detach().clone() for name, value in named}
 
 
 def changed(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> set[str]:

@@ -22,6 +22,7 @@ from benchmarks.bench.timing import (
 )
 from benchmarks.configs.load import load_config
 from benchmarks.plan.networks import ALONE, networks
+from benchmarks.training.epoch import show_features
 from benchmarks.training.numerics import rounding_to_tf32
 from datasets.registry import loader_of
 from msam.method import Method
@@ -163,7 +164,7 @@ class Passes:
 
 
 def count_passes(method: Method, batch: Batch) -> Passes:
-    """Takes one step and counts its passes through the encoders."""
+    """Takes one step and counts its passes through the encoders, its share of a survey's too."""
     inputs, labels = batch
     seen = {"forward": 0.0, "backward": 0.0}
 
@@ -180,7 +181,7 @@ def count_passes(method: Method, batch: Batch) -> Passes:
     method.step(inputs, labels)
     for hook in hooks:
         hook.remove()
-    return Passes(**seen)
+    return Passes(seen["forward"] + method.survey, seen["backward"])
 
 
 PHASES = 2  # per modality, an epoch each: boosting and rectification of Recon-Boost
@@ -196,7 +197,11 @@ class Step:
 
 
 def step_of(method: Method, batch: Batch) -> Step:
-    """One step if all epochs are alike; else one in each epoch of the method's cycle of phases."""
+    """One step if all epochs are alike; else one in each epoch of the method's cycle of phases.
+
+    What a survey costs is in the passes, a step's share of it, but not in the time of `run`.
+    """
+    _begin_epoch(method, batch)
     passes = count_passes(method, batch)
     epochs = PHASES * len(method.model.modalities)
     phases = set()
@@ -207,6 +212,7 @@ def step_of(method: Method, batch: Batch) -> Step:
         return Step(partial(method.step, *batch), 1, passes)
     counted = []
     for _ in range(epochs):
+        _begin_epoch(method, batch)
         counted.append(count_passes(method, batch))
         _end_epoch(method)
     mean = Passes(
@@ -219,6 +225,13 @@ def _step_each_epoch(method: Method, batch: Batch, epochs: int) -> None:
     for _ in range(epochs):
         method.step(*batch)
         _end_epoch(method)
+
+
+def _begin_epoch(method: Method, batch: Batch) -> None:
+    """Begins an epoch of one step."""
+    method.steps_per_epoch = 1
+    if method.survey:
+        show_features(method, [batch])
 
 
 def _end_epoch(method: Method) -> None:

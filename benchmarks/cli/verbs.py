@@ -276,6 +276,11 @@ CALIBRATE = (
     option("--out", type=path, help="folder (default: results/calibration)"),
 )  # fmt: skip
 METHOD_NAME = option("name", help="lower-case words joined by _, such as my_method")
+HOOK = option(
+    "--with", dest="hook", choices=("survey", "fusion", "end_epoch"),
+    help="a skeleton that sees a share of the training features before each epoch (survey), "
+    "fuses in its own way (fusion), or acts on validation metrics (end_epoch)",
+)  # fmt: skip
 
 TABLES = "tables of benchmarks/configs/suites.yaml: train what is missing, then write the tables"
 READING = "results that are there"
@@ -316,7 +321,7 @@ BUILT_IN = (
     Verb("list", "methods, datasets, tables and profiles", PARTS,
          "benchmarks.cli.methods:listing"),
     Verb("new-method", "writes baselines/NAME.py, a working skeleton, and its entry in "
-         "methods.yaml", PARTS, "benchmarks.cli.methods:new_method", (METHOD_NAME,)),
+         "methods.yaml", PARTS, "benchmarks.cli.methods:new_method", (METHOD_NAME, HOOK)),
     Verb("check-method", "the contract tests on one method", PARTS,
          "benchmarks.cli.methods:check_method", (METHOD_NAME,)),
     Verb("bench", "step times, memory and what the harness costs, as ratios measured in one run",

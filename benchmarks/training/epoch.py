@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ from benchmarks.training.evaluate import evaluate
 from benchmarks.training.numerics import computing_in
 from benchmarks.training.state import Predictions, Training
 from datasets.tensors.dataset import SplitTensors
+from msam.method import Method
+from msam.model import Features, Inputs, evaluating
 
 
 class Diverged(Exception):
@@ -70,6 +73,7 @@ def train_epoch(
     """
     device, method = split.labels.device, training.method
     batches = batch_order(len(split), experiment, epoch).to(device)
+    method.steps_per_epoch = len(batches)
     random = Randomness.of_epoch(experiment, epoch, method.generator, device)
     partial = training.partial
     done, totals = partial.get("steps", 0), dict(partial.get("totals", {}))
@@ -78,6 +82,10 @@ def train_epoch(
         random.load_state_dict(partial["random"])
     method.model.train()
     with computing_in(method.model, experiment.precision):
+        if method.survey and not partial:
+            rows = batch_order(len(split), experiment, epoch, "survey").to(device)
+            shown = rows[: surveyed_batches(method.survey, len(rows))]
+            show_features(method, (split.batch(index) for index in shown))
         for index in reporter.track(batches[done:], f"{experiment.run_id} epoch {epoch}"):
             for name, value in training.step(*split.batch(index, random.augmentation)).items():
                 totals[name] = totals[name] + value if name in totals else value
@@ -90,11 +98,30 @@ def train_epoch(
     return dict(zip(totals, means, strict=True))
 
 
-def batch_order(rows: int, experiment: Experiment, epoch: int) -> Tensor:
-    """The rows of every full batch of an epoch, (steps, B)."""
+def batch_order(rows: int, experiment: Experiment, epoch: int, stream: str = "order") -> Tensor:
+    """The rows of every full batch of an epoch, (steps, B), at random. `stream` names the random
+    numbers: another name, another order."""
     size = experiment.batch_size
-    generator = torch.Generator().manual_seed(derive_seed(experiment.seed, "order", epoch))
+    generator = torch.Generator().manual_seed(derive_seed(experiment.seed, stream, epoch))
     return torch.randperm(rows, generator=generator)[: rows // size * size].view(-1, size)
+
+
+def surveyed_batches(share: float, steps: int) -> int:
+    """How many of an epoch's `steps` batches a survey of this share takes: one at least."""
+    return max(1, math.floor(share * steps))
+
+
+@torch.no_grad()
+def show_features(method: Method, batches: Iterable[tuple[Inputs, Tensor]]) -> None:
+    """Encodes the batches in evaluation mode; `method.observe` gets all features and labels."""
+    encoded: list[Features] = []
+    labels: list[Tensor] = []
+    with evaluating(method.model):
+        for inputs, targets in batches:
+            encoded.append(method.model.encode(inputs))
+            labels.append(targets)
+        features = {m: torch.cat([part[m] for part in encoded]) for m in method.model.modalities}
+        method.observe(features, torch.cat(labels))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -10,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from baselines.registry import METHODS, build_method
+from benchmarks.training.epoch import show_features
 from msam.method import Method
 from msam.model import MultimodalModel
 from msam.optim import OptimConfig
-from tests.tiny import MODALITIES, OPTIM, Batch, tiny_batches, tiny_model, val_metrics
+from tests.tiny import MODALITIES, OPTIM, WIDTHS, Batch, tiny_batches, tiny_model, val_metrics
 
 SEGMENTS = 2
 
@@ -27,6 +30,20 @@ class PerSegment(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.encoder(x.flatten(0, 1))
+
+
+def model_for(method: str, count: int, fusion: str, **options: Any) -> MultimodalModel:
+    """`tiny_model`, with features of one width if the method refuses features of several."""
+    return tiny_model(count, fusion, widths=_widths(method, count, fusion), **options)
+
+
+@cache
+def _widths(method: str, count: int, fusion: str) -> Mapping[str, int]:
+    try:
+        build_method(method, tiny_model(count, fusion), OPTIM)
+    except ValueError:
+        return dict.fromkeys(MODALITIES, WIDTHS["visual"])
+    return WIDTHS
 
 
 @dataclass(frozen=True)
@@ -47,7 +64,7 @@ class Case:
         return MODALITIES[: self.count]
 
     def model(self, dtype: torch.dtype = torch.float64) -> MultimodalModel:
-        model = tiny_model(self.count, self.fusion, dtype=dtype)
+        model = model_for(self.method, self.count, self.fusion, dtype=dtype)
         if not self.segmented:
             return model
         encoders = {m: PerSegment(encoder) for m, encoder in model.encoders.items()}
@@ -81,11 +98,19 @@ with_and_without_segments = pytest.mark.parametrize(
 )
 
 
+def begin_epoch(method: Method, batches: list[Batch]) -> None:
+    """What the harness does before an epoch's first step; a survey gets the first batch."""
+    method.steps_per_epoch = len(batches)
+    if method.survey and batches:
+        show_features(method, batches[:1])
+
+
 def train_epochs(method: Method, batches: list[Batch], first: int, last: int) -> None:
     """Epochs `first` to `last` - 1 over the batches, each ended with its validation metrics."""
     for epoch in range(first, last):
         if method.finished:
             return
+        begin_epoch(method, batches)
         for inputs, labels in batches:
             method.step(inputs, labels)
         method.end_epoch(val_metrics(method.model.modalities, epoch))

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from baselines.registry import METHODS, build_method
 from msam.method import Method
-from tests.baselines.cases import Case, every_case, train_epochs
+from tests.baselines.cases import Case, every_case, model_for, train_epochs
 from tests.tiny import (
     MODALITIES,
     OPTIM,
@@ -53,24 +53,18 @@ def test_default_setting_is_not_joint_training(case: Case) -> None:
         pytest.skip("it is Joint-Train")
     model = case.model()
     train_epochs(case.build(model), case.batches(2), 0, EPOCHS)
-    assert deviation(_jointly_trained(case.fusion, case.count), weights(model)) > 1e-9
-
-
-@cache
-def _jointly_trained(fusion: str, count: int) -> dict[str, Tensor]:
-    """The weights that Joint-Train ends with."""
-    case = Case("joint_train", fusion, count)
-    model = case.model()
-    train_epochs(case.build(model), case.batches(2), 0, EPOCHS)
-    return weights(model)
+    twin = model_for(case.method, case.count, case.fusion)
+    train_epochs(build_method("joint_train", twin, OPTIM), case.batches(2), 0, EPOCHS)
+    assert deviation(weights(twin), weights(model)) > 1e-9
 
 
 @every_case
 def test_step_gives_the_training_modes_back(case: Case) -> None:
     model = case.model()
+    method = case.build(model)  # it may put another fusion in place of the model's
     model.encoders["audio"].eval()
     before = {name: child.training for name, child in model.named_modules()}
-    train(case.build(model), case.batches(1))
+    train(method, case.batches(1))
     assert {name: child.training for name, child in model.named_modules()} == before
 
 
@@ -110,8 +104,9 @@ def test_batchnorm_records_the_first_pass_once(case: Case) -> None:
 def test_only_the_optimiser_moves_the_weights(case: Case) -> None:
     """With learning rate and weight decay zero nothing is left of any perturbation."""
     model = case.model(torch.float32)
+    method = case.build(model, STILL)  # it may put one head in place of several
     before = weights(model)
-    train(case.build(model, STILL), case.batches(3, torch.float32))
+    train_epochs(method, case.batches(3, torch.float32), 0, 1)
     assert not changed(before, weights(model))
 
 

@@ -15,7 +15,7 @@ import torch
 from baselines.joint_train import JointTrain
 from msam.method import Method
 from msam.msam import MSAM
-from tests.baselines.cases import Case, every_case
+from tests.baselines.cases import Case, begin_epoch, every_case
 from tests.baselines.host_state import changed_names, host_state
 from tests.baselines.test_host_sync import OPTIONS
 from tests.tiny import OPTIM, Batch, tiny_batches, tiny_model, val_metrics
@@ -23,6 +23,7 @@ from tests.tiny import OPTIM, Batch, tiny_batches, tiny_model, val_metrics
 
 def changes_of_a_step(method: Method, batch: Batch) -> list[str]:
     """What the second step of an epoch changes on the host; the first may make buffers."""
+    begin_epoch(method, [batch])
     method.step(*batch)
     before = host_state(method)
     method.step(*batch)

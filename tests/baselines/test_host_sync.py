@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from msam.msam import MSAM
-from tests.baselines.cases import Case, every_case, with_and_without_segments
+from tests.baselines.cases import Case, begin_epoch, every_case, with_and_without_segments
 from tests.baselines.host_sync import HostSyncError, forbidden_host_sync
 from tests.tiny import OPTIM, Batch, tiny_batches, tiny_model
 
@@ -64,8 +64,9 @@ def test_guard_catches_a_method_that_looks_at_its_loss() -> None:
 
 @with_and_without_segments
 def test_step_does_not_wait_for_the_host(case: Case) -> None:
-    method = case.build(case.model())
-    for inputs, labels in case.batches(2):
+    method, batches = case.build(case.model()), case.batches(2)
+    begin_epoch(method, batches)
+    for inputs, labels in batches:
         with forbidden_host_sync():
             method.step(inputs, labels)
 
@@ -109,6 +110,7 @@ def _on_cuda(batches: list[Batch]) -> list[Batch]:
 def test_step_does_not_wait_for_the_host_on_a_gpu(case: Case) -> None:
     method = case.build(case.model(torch.float32).cuda())
     warm_up, *batches = _on_cuda(case.batches(3, torch.float32))
+    begin_epoch(method, [warm_up])
     method.step(*warm_up)
     with _cuda_errors_on_sync():
         for inputs, labels in batches:

@@ -46,6 +46,8 @@ PASSES = {  # through the encoders, as each method's equations ask for
     "mcr": (1, 1),
     "mlb": (1, 1),
     "arl": (1, 1),
+    "pmr": (1.1, 1),  # a tenth of the batches is encoded once more, before the epoch
+    "mla": (1, 1),
     "masam": (2, 3),
     "reconboost": (0.5 + 1 / 16, 0.5),  # the other modality for its width alone: one of 8 samples
 }

@@ -30,10 +30,10 @@ def place(tmp_path, monkeypatch):
     return folder
 
 
-def new(name):
+def new(name, hook=None):
     """The lines that new-method says."""
     said = []
-    assert methods.new_method(Namespace(name=name), said.append) == 0
+    assert methods.new_method(Namespace(name=name, hook=hook), said.append) == 0
     return said
 
 
@@ -140,9 +140,21 @@ def test_a_write_that_fails_leaves_nothing_behind(place, monkeypatch, error):
     assert (place / "methods.yaml").read_text() == before
 
 
-@pytest.mark.parametrize("name", ["method", "tensor", "non_negative", "multimodal_model"])
-def test_a_class_never_hides_what_the_skeleton_imports(place, name):
-    new(name)
+@pytest.mark.parametrize(
+    ("name", "hook"),
+    [
+        ("method", None),
+        ("tensor", None),
+        ("non_negative", None),
+        ("multimodal_model", None),
+        ("late_fusion", "fusion"),
+        ("confident_fusion", "fusion"),
+        ("features", "survey"),
+        ("mapping", "end_epoch"),
+    ],
+)
+def test_a_class_never_hides_what_the_skeleton_imports(place, name, hook):
+    new(name, hook)
     text = (place.parent / "baselines" / f"{name}.py").read_text()
     assert "Method(Method):" in text
     assert "class Method(" not in text
@@ -194,6 +206,32 @@ def test_the_skeleton_keeps_the_contract_and_a_broken_one_does_not(tmp_path):
     broken = _call(tmp_path, "check-method", "my_method")
     assert broken.returncode == 1
     assert "does not keep the contract" in broken.stdout
+
+
+def test_the_skeleton_of_every_hook_keeps_the_contract(tmp_path):
+    """With one method for each of them; `check-method` of one collects the tests of all."""
+    copy_of_suite(tmp_path)
+    hooks = [hook for hook in methods.SKELETONS if hook]
+    for hook in hooks:
+        assert _call(tmp_path, "new-method", f"my_{hook}", "--with", hook).returncode == 0
+    written = {hook: (tmp_path / "baselines" / f"my_{hook}.py").read_text() for hook in hooks}
+    for word, hook in (
+        ("observe(", "survey"),
+        ("model.fusion =", "fusion"),
+        ("end_epoch(", "end_epoch"),
+    ):
+        assert [h for h, text in written.items() if f"{word}" in text] == [hook]
+    for hook in hooks:
+        checked = _call(tmp_path, "check-method", f"my_{hook}")
+        assert checked.returncode == 0, checked.stdout
+    words = ["-m", "ruff", "check", *(f"baselines/my_{hook}.py" for hook in hooks)]
+    linted = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert linted.returncode == 0, linted.stdout
+
+
+def test_an_unknown_hook_is_refused(capsys):
+    assert main(["new-method", "mine", "--with", "telepathy"]) == 2
+    assert "survey" in capsys.readouterr().err
 
 
 def test_the_entry_needs_nothing_more(place):

@@ -22,8 +22,9 @@ from benchmarks.training.run import run
 from benchmarks.training.state import Training
 from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sources import Source
+from tests.baselines.cases import model_for
 from tests.benchmarks.training.test_run import without_timing
-from tests.tiny import MODALITIES, OPTIM, changed, snapshot, tiny_batches, tiny_model, val_metrics
+from tests.tiny import MODALITIES, OPTIM, changed, snapshot, tiny_batches, val_metrics
 
 ROOT = Path(__file__).parents[3]
 STEPS = 6
@@ -68,7 +69,8 @@ def stopping_after(step):
 
 
 def training_of(name, fusion):
-    model = tiny_model(2, fusion, dropout=0.3 if fusion == "early" else 0, dtype=torch.float32)
+    dropout = 0.3 if fusion == "early" else 0
+    model = model_for(name, 2, fusion, dropout=dropout, dtype=torch.float32)
     method = build_method(name, model, OPTIM)
     return Training(method, method.step, "off")
 

@@ -12,7 +12,7 @@ from benchmarks.training.capture import CapturedStep, make_step, record_cuda_gra
 from benchmarks.training.context import RunSettings
 from benchmarks.training.numerics import deterministic, rounding_to_tf32
 from msam.msam import MSAM
-from tests.baselines.cases import every_case
+from tests.baselines.cases import begin_epoch, every_case
 from tests.benchmarks.training.replaying import Recorder
 from tests.tiny import (
     OPTIM,
@@ -35,6 +35,7 @@ def epochs(method, step, batches, count, seen=None):
             break
         method.generator.manual_seed(epoch)
         torch.manual_seed(epoch)
+        begin_epoch(method, batches)
         reported += [step(inputs, labels) for inputs, labels in batches]
         method.end_epoch(val_metrics(method.model.modalities, epoch))
     return reported
@@ -73,6 +74,8 @@ STEADY = replace(OPTIM, decay_epochs=100)  # no decay hides a phase that is miss
         ("mses", {"patience": 1}),
         ("mses", {"patience": 1, "restore": "model", "stop": "zero_gradient"}),
         ("mslr", {"window": 1}),
+        ("pmr", {"modulation_starts": 1, "modulation_ends": 2}),
+        ("pmr", {"prototypes": "running"}),
         ("reconboost", {"boosting_epochs": 1, "rectification_epochs": 2}),
     ],
     ids=str,

@@ -6,12 +6,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from baselines.registry import build_method
 from benchmarks.models import build_model
 from benchmarks.training import evaluate as module
 from benchmarks.training.evaluate import CHUNK, evaluate, samples_per_pass
 from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sources import Dense, Indexed
 from msam.model import EarlyFusion, LateFusion, MultimodalModel, present_only
+from msam.model import present_only
+from msam.optim import OptimConfig
 
 SHAPES = {"audio": (1, 112, 112), "visual": (1, 28, 28)}
 
@@ -72,6 +75,29 @@ def test_evaluation_leaves_modes_statistics_and_random_state_alone(model, datase
     assert torch.equal(torch.get_rng_state(), random_state)
     after = model.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_a_method_that_swaps_the_fusion_is_evaluated_with_its_own(dataset):
+    """Metrics and predictions, more rows than a chunk; each row is fused alone."""
+    model = build_model(SHAPES, 10, "late", "small_cnn")
+    method = build_method("mla", model, OptimConfig(lr=0.1))
+    inputs, labels = dataset.train.batch(torch.arange(64))
+    for _ in range(5):
+        method.step(inputs, labels)
+    split = dataset.test.subset(torch.arange(CHUNK + 20))
+    result = evaluate(model, split)
+    model.eval()
+    with torch.no_grad():
+        features = model.encode(split.batch(torch.arange(len(split)))[0])
+        logits = [model.heads[m](phi) for m, phi in features.items()]
+    entropies = [torch.distributions.Categorical(logits=z).entropy() for z in logits]
+    weights = (-torch.stack(entropies)).softmax(0)[..., None]
+    fused = (weights * torch.stack(logits)).sum(0)
+    assert (result.predictions["mm"] == fused.argmax(1)).float().mean() > 0.98
+    loss = F.cross_entropy(fused, split.flat_labels).item()
+    assert result.metrics["loss_mm"] == pytest.approx(loss, rel=1e-4)
+    plain = F.cross_entropy(sum(logits), split.flat_labels).item()
+    assert result.metrics["loss_mm"] != pytest.approx(plain, rel=1e-3)
 
 
 def test_a_single_modality_alone_is_the_whole_model(dataset):

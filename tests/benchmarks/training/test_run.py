@@ -18,6 +18,7 @@ from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import RunRecord
 from benchmarks.records.selection import logit_epochs
 from benchmarks.training import run as harness
+from benchmarks.training import state
 from benchmarks.training.checkpoint import load_checkpoint, save_checkpoint
 from benchmarks.training.context import Reporter
 from benchmarks.training.run import patience, run
@@ -131,12 +132,16 @@ def test_a_checkpoint_cannot_execute_code(tmp_path):
 def test_every_method_sees_the_same_batches_and_initial_weights(
     experiment, little, monkeypatch, context
 ):
-    seen = {}
-    start = Training.start
+    seen, initial = {}, []
+    start, build = Training.start, state.build_method
+
+    def built(name, model, *words, **params):
+        initial.append(weights_of(model))  # before a method may share some of them
+        return build(name, model, *words, **params)
 
     def spied(*words):
         training = start(*words)
-        batches = seen[words[0].method] = [weights_of(training.method.model)]
+        batches = seen[words[0].method] = [initial.pop()]
         step = training.method.step
 
         def spy(inputs, labels):
@@ -146,6 +151,7 @@ def test_every_method_sees_the_same_batches_and_initial_weights(
         training.step = spy
         return training
 
+    monkeypatch.setattr(state, "build_method", built)
     monkeypatch.setattr(Training, "start", spied)
     for name in METHODS:
         run(experiment(method=name, **SMALL), little, context)

@@ -13,8 +13,8 @@ from torch.utils._pytree import tree_map
 from baselines.registry import METHODS, build_method
 from benchmarks.training.capture import CapturedStep, Step, record_cuda_graph
 from msam.method import Method
-from tests.baselines.cases import Case
-from tests.tiny import OPTIM, Batch, tiny_batches, tiny_model, val_metrics
+from tests.baselines.cases import Case, begin_epoch, model_for
+from tests.tiny import OPTIM, Batch, tiny_batches, val_metrics
 
 CUDA = torch.device("cuda")
 CASES = [
@@ -33,7 +33,8 @@ def cuda_batches(number: int, count: int) -> list[Batch]:
 
 
 def cuda_method(case: Case, params: dict[str, Any]) -> Method:
-    model = tiny_model(case.count, case.fusion, dtype=torch.float32, dropout=0.3).to(CUDA)
+    options = {"dtype": torch.float32, "dropout": 0.3}
+    model = model_for(case.method, case.count, case.fusion, **options).to(CUDA)
     return build_method(case.method, model, OPTIM, **params)
 
 
@@ -71,6 +72,7 @@ def _epochs(method: Method, step: Step, epochs: Sequence[int], guarded: bool = T
             return
         method.generator.manual_seed(epoch)
         method.model.train()
+        begin_epoch(method, batches)
         for number, (inputs, labels) in enumerate(batches):
             # The first step of a phase may make buffers.
             with no_waiting() if guarded and number else nullcontext():

@@ -41,7 +41,7 @@ def test_every_method_with_a_grid_has_the_same_budget_everywhere():
     planned = searches(CONFIG, TUNE, PREPARED)
     assert {len(search.experiments) for search in planned} == {4}
     with_a_grid = {name for name, method in CONFIG.methods.items() if method.grid}
-    nothing_to_choose = {"joint_train", "tcmax", "unimodal_ensemble"}
+    nothing_to_choose = {"joint_train", "mla", "tcmax", "unimodal_ensemble"}
     followers = {"sam_scaled", "msam_random"}
     assert with_a_grid == set(CONFIG.methods) - nothing_to_choose - followers
     assert len(planned) == 2 * len(CONFIG.datasets) * len(with_a_grid)
