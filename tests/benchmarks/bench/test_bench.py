@@ -208,7 +208,7 @@ def test_the_tables_networks_are_timed_on_the_published_shapes():
     assert parts["steps_ave"][0].segments == 10
     assert dict(parts["steps"][0].shapes) == AVMNIST
     encoders = {part: [n.encoder for n in found] for part, found in parts.items()}
-    assert encoders["steps"] == ["resnet18", "small_cnn"]
+    assert encoders["steps"] == ["resnet18", "small_cnn56"]
     assert encoders["steps_urfunny"] == ["transformer"]
     assert encoders["steps_ave"] == ["segment_lstm"]
     assert encoders["steps_small"] == ["small_cnn", "small_transformer", "small_segment_lstm"]

@@ -13,7 +13,6 @@ from benchmarks.training.evaluate import CHUNK, evaluate, samples_per_pass
 from datasets.tensors.dataset import SplitTensors
 from datasets.tensors.sources import Dense, Indexed
 from msam.model import EarlyFusion, LateFusion, MultimodalModel, present_only
-from msam.model import present_only
 from msam.optim import OptimConfig
 
 SHAPES = {"audio": (1, 112, 112), "visual": (1, 28, 28)}
