@@ -46,12 +46,22 @@ def wrapped(text: str, indent: str = "", further: str | None = None) -> str:
     )
 
 
+def fitted(text: str) -> str:
+    """The text with its long lines wrapped, each below its own beginning; coloured lines stay."""
+    lines = []
+    for line in text.splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        fits = len(line) <= columns() or "\x1b" in line
+        lines.append(line if fits else wrapped(line.strip(), indent, f"{indent}  "))
+    return "\n".join(lines)
+
+
 def definitions(entries: Mapping[str, str], indent: str = "  ", width: int = 0) -> list[str]:
     """A name and its text per entry, all texts in one column of at least `width`; long ones wrap.
 
     A name that is too long for the column has a line of its own.
     """
-    width = max([width, *(len(name) + 2 for name in entries if len(name) <= 24)])
+    width = max([width, *(len(name) + 2 for name in entries if len(name) <= 30)])
     lines = []
     for name, text in entries.items():
         start = f"{indent}{name:<{width}}"
@@ -73,6 +83,16 @@ def styled(text: str, styles: Mapping[str, str]) -> str:
     for pattern, style in styles.items():
         shown.highlight_regex(re.compile(pattern, re.MULTILINE), style)
     return _printed(_console(len(text) + 1), shown)
+
+
+def bold(text: str) -> str:
+    """The text as a heading."""
+    return styled(text, {".+": "bold"})
+
+
+def loud(text: str) -> str:
+    """The text as a warning."""
+    return styled(text, {".+": "bold red"})
 
 
 HEADINGS = {r"^\S.*:$": "bold", r"^usage:": "bold"}
