@@ -135,7 +135,8 @@ def grid(
 def _printed(console: Console, what: object) -> str:
     with console.capture() as captured:
         console.print(what)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    # Spaces at the end of a line, also those before the end of a colour.
+    return "\n".join(re.sub(r" +((\x1b\[\d*m)*)$", r"\1", x) for x in captured.get().splitlines())
 
 
 def _console(width: int) -> Console:
