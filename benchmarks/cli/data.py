@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.cli.session import Say
 from benchmarks.configs.load import load_config, lookup
+from benchmarks.exit_status import Exit
 from benchmarks.host import path_in
 from benchmarks.plan import workspace
 from benchmarks.records.files import write_json
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from datasets.audit.findings import Finding
 
 
-def data(arguments: Namespace, say: Say) -> int:
+def data(arguments: Namespace, say: Say) -> Exit:
     """data status [NAME ...], data prepare NAME, data audit [NAME ...], data sources [NAME ...]."""
     actions = {"status": _status, "prepare": _prepare, "audit": _audit, "sources": _sources}
     if arguments.action not in actions:
@@ -44,7 +45,7 @@ def data(arguments: Namespace, say: Say) -> int:
             f"{arguments.action} downloads nothing"
         )
     actions[arguments.action](arguments, say)
-    return 0
+    return Exit.FINE
 
 
 def _status(arguments: Namespace, say: Say) -> None:

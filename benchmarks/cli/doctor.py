@@ -11,6 +11,7 @@ from statistics import median
 
 from benchmarks.cli.session import Say, Session, open_session
 from benchmarks.executors.devices import job_count
+from benchmarks.exit_status import Exit
 from benchmarks.plan import costs, measurements, workspace
 from benchmarks.plan.cuda import dotted, why_no_cuda
 from benchmarks.plan.experiment import Experiment
@@ -40,8 +41,8 @@ class Obstacle:
         return f"  {self.what}\n    remedy: {self.remedy}"
 
 
-def doctor(arguments: Namespace, say: Say) -> int:
-    """Prints one screen about this machine; exit status 1 if something stands in the way."""
+def doctor(arguments: Namespace, say: Say) -> Exit:
+    """Prints one screen about this machine; DIFFERS if something stands in the way."""
     machine = probe(arguments.out)
     prepared = {
         name: registry.prepared_state(name, workspace.prepared_folder(name, stand_in=False))
@@ -59,9 +60,9 @@ def doctor(arguments: Namespace, say: Say) -> int:
             say("  other programs keep this machine busy: on an idle one it takes less")
     if not found:
         say("\nnothing stands in the way")
-        return 0
+        return Exit.FINE
     say("\n".join(["", "in the way", *map(str, found)]))
-    return 1
+    return Exit.DIFFERS
 
 
 # What there is

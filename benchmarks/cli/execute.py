@@ -12,7 +12,8 @@ from benchmarks.cli.session import Say, Session, open_session
 from benchmarks.executors.devices import job_count
 from benchmarks.executors.pool import execute_here
 from benchmarks.executors.slurm import Request, SlurmJob, slurm_request, submit_array
-from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.executors.stop import Stop
+from benchmarks.exit_status import Exit
 from benchmarks.plan import costs, measurements
 from benchmarks.plan.costs import Estimate, sources
 from benchmarks.plan.experiment import Experiment
@@ -69,7 +70,7 @@ def stop_after(hours: float | None) -> Stop:
     return Stop(time.monotonic() + 3600 * hours)
 
 
-def fill(command: Command, experiments: Sequence[Experiment]) -> int | None:
+def fill(command: Command, experiments: Sequence[Experiment]) -> Exit | None:
     """Trains what is missing of a plan, or shows it, or hands it to Slurm.
 
     The exit status of `execute`; None if nothing was trained here.
@@ -88,7 +89,7 @@ def fill(command: Command, experiments: Sequence[Experiment]) -> int | None:
     if missing and command.slurm:
         submit(command, command.slurm, missing)
         return None
-    exit_status = execute(command, missing) if missing else 0
+    exit_status = execute(command, missing) if missing else Exit.FINE
     ended = [session.folders.record(e.run_id) for e in missing]
     records = [RunRecord.load(path) for path in ended if path.exists()]
     if compared := compute.reality(records):
@@ -96,10 +97,10 @@ def fill(command: Command, experiments: Sequence[Experiment]) -> int | None:
     return exit_status
 
 
-def execute(command: Command, experiments: Sequence[Experiment]) -> int:
+def execute(command: Command, experiments: Sequence[Experiment]) -> Exit:
     """Runs the experiments on this machine.
 
-    Exit status 0, 1 if a run failed, 75 if some are left: the same command goes on with them.
+    DIFFERS if a run failed, UNFINISHED if some are left: the same command goes on with them.
     """
     session = command.session
     check_writable(session.folders.root)
@@ -126,7 +127,7 @@ def submit(command: Command, request: Request, experiments: Sequence[Experiment]
     )
 
 
-def _ending(command: Command, sweep: Sweep) -> int:
+def _ending(command: Command, sweep: Sweep) -> Exit:
     """Says what is left and why; the exit status of `execute`."""
     session, stop = command.session, command.stop
     left, leases = sweep.left(), Leases(session.folders.leases)
@@ -138,9 +139,10 @@ def _ending(command: Command, sweep: Sweep) -> int:
     if left:
         why = f"stopped ({stop.reason}): " if stop.reason else ""
         session.say(f"{why}{counted(len(left), 'run')} left; resume with the same command")
-        return EXIT_UNFINISHED
+        return Exit.UNFINISHED
     found = statuses(sweep.experiments, session.folders).values()
-    return 1 if any(status.state == "failed" for status in found) else 0
+    failed = any(status.state == "failed" for status in found)
+    return Exit.DIFFERS if failed else Exit.FINE
 
 
 def _power(planned: Sequence[Experiment], session: Session) -> list[str]:

@@ -13,7 +13,7 @@ from benchmarks.cli.execute import Command, asked_settings, execute, stop_after
 from benchmarks.cli.session import Say, Session, with_threads
 from benchmarks.cli.studies import printed
 from benchmarks.configs.load import load_config
-from benchmarks.executors.stop import EXIT_UNFINISHED
+from benchmarks.exit_status import Exit
 from benchmarks.plan import workspace
 from benchmarks.records import status
 from benchmarks.records.files import csv_text, write_json, write_text
@@ -34,7 +34,7 @@ from datasets.errors import counted
 SHARES = "shares.json"  # beside the table: facts about the data, for those without the data
 
 
-def forensics(arguments: Namespace, say: Say) -> int:
+def forensics(arguments: Namespace, say: Say) -> Exit:
     """The study that is named: `archive`, `printed`, or `pairings` without a name."""
     if arguments.study == "printed":
         return printed(arguments, say)
@@ -48,7 +48,7 @@ def forensics(arguments: Namespace, say: Say) -> int:
     return _pairings(arguments, say)
 
 
-def _archive(arguments: Namespace, say: Say) -> int:
+def _archive(arguments: Namespace, say: Say) -> Exit:
     """Says what the published archive holds, and stores it for `--set source=archive`."""
     loader, folder = AvMnist(), workspace.prepared_folder(cases.DATASET, stand_in=False)
     if arguments.raw is None and not arguments.accept_licence:
@@ -72,13 +72,13 @@ def _archive(arguments: Namespace, say: Say) -> int:
     names = [root / name for name in ("archive.md", "archive.json", "archive_rows.csv")]
     say("\n  ".join(["written:", *map(str, (*names, *figures.files))]))
     say("to train on the archive: ./reproduce.sh run --dataset avmnist ... --set source=archive")
-    return 0
+    return Exit.FINE
 
 
-def _pairings(arguments: Namespace, say: Say) -> int:
-    """Trains what is missing and writes `forensics.csv` and `.md`; 1 if a run failed.
+def _pairings(arguments: Namespace, say: Say) -> Exit:
+    """Trains what is missing and writes `forensics.csv` and `.md`; DIFFERS if a run failed.
 
-    If the data is not prepared, the table is made from the recorded runs alone; exit status 1 and
+    If the data is not prepared, the table is made from the recorded runs alone; DIFFERS and
     no table if one of them is damaged.
     """
     if arguments.seeds is not None and arguments.seeds < 1:
@@ -102,16 +102,16 @@ def _pairings(arguments: Namespace, say: Say) -> int:
     missing = status.pending(planned, folders, arguments.rerun_stale)
     runs = counted(len({e.run_id for e in planned}), "run")
     say(f"{runs} planned, {len(missing)} of them to do")
-    exit_status = execute(Command(session, settings, stop), missing) if missing else 0
-    if exit_status == EXIT_UNFINISHED:
+    exit_status = execute(Command(session, settings, stop), missing) if missing else Exit.FINE
+    if exit_status == Exit.UNFINISHED:
         return exit_status
     write_json(folders.root / SHARES, cases.shares(config))
     _write(session, [RunRecord.load(folders.record(e.run_id)) for e in planned], seeds)
     return exit_status
 
 
-def _write_recorded(session: Session, seeds: int) -> int:
-    """The table of the recorded runs; exit status 1 and no table if a record of it is lost."""
+def _write_recorded(session: Session, seeds: int) -> Exit:
+    """The table of the recorded runs; DIFFERS and no table if a record of it is lost."""
     records, left_out = session.archive()
     for each in left_out:
         session.say(f"left out: {each.name}.json: {each.reason}")
@@ -119,12 +119,12 @@ def _write_recorded(session: Session, seeds: int) -> int:
     if lost := cases.lost(planned, records, left_out):
         count = counted(len(lost), "record")
         session.say(f"nothing is written: {count} of the table lost; restore or delete the files")
-        return 1
+        return Exit.DIFFERS
     if not cases.chosen(records, planned):
         session.say("nothing is written: there is no record of the table")
-        return 1
+        return Exit.DIFFERS
     _write(session, records, seeds)
-    return 0
+    return Exit.FINE
 
 
 def _write(session: Session, records: Sequence[RunRecord], seeds: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from benchmarks.cli.session import Say, Session, open_session, seeds_problems
 from benchmarks.cli.verbs import DEFAULT_SELECTION
 from benchmarks.configs.load import load_config, lookup, refuse
+from benchmarks.exit_status import Exit
 from benchmarks.plan import workspace
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.files import check_writable
@@ -34,7 +35,7 @@ PROCESSES = min(2, os.cpu_count() or 1)  # each takes as much memory as the verb
 NAMED = ("running", "failed", "unsupported", "damaged")  # `status` lists these runs one by one
 
 
-def report(arguments: Namespace, say: Say) -> int:
+def report(arguments: Namespace, say: Say) -> Exit:
     """Writes tables, figures and page from the recorded runs; prints the tables."""
     refuse(seeds_problems(arguments))
     session = open_session(arguments, say)
@@ -43,7 +44,7 @@ def report(arguments: Namespace, say: Say) -> int:
     _say_tables(session, written, list(written.pages))
     more = _write_page(session, arguments.selection, archive[0], written)
     say("\n  ".join(["Written:", *map(str, [*written.files, *more])]))
-    return 0
+    return Exit.FINE
 
 
 def write_tables(session: Session, shown: Sequence[str], selection: str) -> None:
@@ -55,8 +56,8 @@ def write_tables(session: Session, shown: Sequence[str], selection: str) -> None
     session.say(f"Figures and page: ./reproduce.sh report {session.words}{chosen}")
 
 
-def compare(arguments: Namespace, say: Say) -> int:
-    """One row per cell; exit status 1 if a cell differs, 2 if cells have too few runs."""
+def compare(arguments: Namespace, say: Say) -> Exit:
+    """One row per cell; DIFFERS if a cell does, UNDECIDED if cells have too few runs."""
     refuse(seeds_problems(arguments))
     session = open_session(arguments, say)
     written = _report(session, arguments.selection, session.archive())
@@ -66,7 +67,7 @@ def compare(arguments: Namespace, say: Say) -> int:
     return written.exit_status
 
 
-def status(arguments: Namespace, say: Say) -> int:
+def status(arguments: Namespace, say: Say) -> Exit:
     """How many runs of each table are in which state, and why the others cannot run.
 
     The profile `tune` shows the grids instead, as its runs fill no table.
@@ -91,7 +92,7 @@ def status(arguments: Namespace, say: Say) -> int:
             if status.state in NAMED and run_id not in named:
                 say(f"  {run_id}  {status}")
                 named.add(run_id)
-    return 0
+    return Exit.FINE
 
 
 def _kind(status: Status) -> str:
@@ -179,7 +180,7 @@ def _say_left_out(session: Session, written: Report) -> None:
         session.say(written.left_out)
 
 
-def figures(arguments: Namespace, say: Say) -> int:
+def figures(arguments: Namespace, say: Say) -> Exit:
     """Draws every figure from the recorded runs; says which have nothing to show, and why."""
     session = open_session(arguments, say)
     written = draw(session, session.records(), arguments.selection)
@@ -187,7 +188,7 @@ def figures(arguments: Namespace, say: Say) -> int:
         say(f"not drawn: {name}: {reason}")
     head = "Written:" if written.files else "Nothing to draw."
     say("\n  ".join([head, *map(str, written.files)]))
-    return 0
+    return Exit.FINE
 
 
 def draw(session: Session, records: Sequence[RunRecord], selection: str) -> Figures:
@@ -205,8 +206,8 @@ def draw(session: Session, records: Sequence[RunRecord], selection: str) -> Figu
     return write_figures(made, root / "figures", PROCESSES)
 
 
-def merge(arguments: Namespace, say: Say) -> int:
-    """Copies what the results folder lacks; exit status 1 if something was damaged and left out.
+def merge(arguments: Namespace, say: Say) -> Exit:
+    """Copies what the results folder lacks; DIFFERS if something was damaged and left out.
 
     ValueError, and nothing copied, for runs with different numbers unless `--keep` says which.
     """
@@ -224,7 +225,7 @@ def merge(arguments: Namespace, say: Say) -> int:
         check_writable(target.root)
         planned.carry_out()
     say(_summary(planned, arguments.dry_run))
-    return 1 if planned.left_out else 0
+    return Exit.DIFFERS if planned.left_out else Exit.FINE
 
 
 def _root(arguments: Namespace) -> Path:

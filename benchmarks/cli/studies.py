@@ -5,13 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 
 from benchmarks.cli.session import Say
+from benchmarks.exit_status import Exit
 from benchmarks.plan import workspace
 from benchmarks.records.files import csv_text, write_text
 from benchmarks.report.tables.paper import FOLDER
 
 
-def calibrate(arguments: Namespace, say: Say) -> int:
-    """How often the verdicts are wrong, on simulated runs; exit status 1 if the collector gives
+def calibrate(arguments: Namespace, say: Say) -> Exit:
+    """How often the verdicts are wrong, on simulated runs; DIFFERS if the collector gives
     other verdicts than the rules."""
     from benchmarks.studies.calibration import collector
     from benchmarks.studies.calibration.study import SEEDS, SPREADS, csv_lines, markdown, run_study
@@ -25,10 +26,10 @@ def calibrate(arguments: Namespace, say: Say) -> int:
     write_text(out / "calibration.md", f"# How often the verdicts are wrong\n\n{text}")
     write_text(out / "calibration.csv", csv_text(csv_lines(study.rates)))
     say(f"{text}\nWritten: {out / 'calibration.md'} and .csv")
-    return 1 if any(each.others for each in passed) else 0
+    return Exit.DIFFERS if any(each.others for each in passed) else Exit.FINE
 
 
-def printed(arguments: Namespace, say: Say) -> int:
+def printed(arguments: Namespace, say: Say) -> Exit:
     """Which test-set sizes the paper's printed numbers fit."""
     from benchmarks.studies.forensics.printed import csv_lines, fits, markdown, printed_numbers
 
@@ -39,4 +40,4 @@ def printed(arguments: Namespace, say: Say) -> int:
     write_text(out / "sizes.md", text)
     write_text(out / "sizes.csv", csv_text(csv_lines(found)))
     say(f"{text}\nWritten: {out / 'sizes.md'} and .csv")
-    return 0
+    return Exit.FINE

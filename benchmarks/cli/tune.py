@@ -10,7 +10,7 @@ from benchmarks.cli.execute import fill, open_command
 from benchmarks.cli.session import Say, Session
 from benchmarks.cli.train import planned_runs
 from benchmarks.configs.load import refuse, unknown_words
-from benchmarks.executors.stop import EXIT_UNFINISHED
+from benchmarks.exit_status import Exit
 from benchmarks.plan import workspace
 from benchmarks.plan.suites import data_options
 from benchmarks.records import code
@@ -21,11 +21,11 @@ from benchmarks.studies.tuning.outcomes import Outcome, csv_lines, markdown, ope
 from datasets.spec import PROTOCOLS
 
 
-def tune(arguments: Namespace, say: Say) -> int:
+def tune(arguments: Namespace, say: Say) -> Exit:
     """Trains what is missing of the grids, then writes choices.yaml, .csv and .md from all records.
 
-    Exit status 1 if a run failed, or if there is neither anything to run nor a record; 75 if some
-    runs are left, and then no file is written. ValueError instead of losing choices.
+    DIFFERS if a run failed, or if there is neither anything to run nor a record; UNFINISHED if
+    some runs are left, and then no file is written. ValueError instead of losing choices.
     """
     command = open_command(arguments, say)
     session = command.session
@@ -37,14 +37,14 @@ def tune(arguments: Namespace, say: Say) -> int:
     cells = [cell for search in asked for cell in search.cells]
     experiments = planned_runs(cells, session.profile.seeds, session)
     if experiments is None:
-        return 1
+        return Exit.DIFFERS
     exit_status = fill(command, experiments)
-    if exit_status in (None, EXIT_UNFINISHED):
-        return exit_status or 0
+    if exit_status in (None, Exit.UNFINISHED):
+        return exit_status or Exit.FINE
     found = outcomes(planned, session.records())
     if not found:
         say("no run of a grid has ended: nothing to choose from, nothing written")
-        return 1
+        return Exit.DIFFERS
     _write(found, session)
     return exit_status
 

@@ -289,7 +289,7 @@ BUILT_IN = (
     Verb("figures", "figures alone, without training", READING,
          "benchmarks.cli.report:figures", (*RESULTS, SELECTION)),
     Verb("compare", "every cell: paper, ours, difference, verdict; "
-         "exit status 1 or 2 if not all agree", READING,
+         "exit status 1 if some differ, 3 if some are undecided", READING,
          "benchmarks.cli.report:compare", (*RESULTS, *ROWS, SEEDS, SELECTION)),
     Verb("status", "done, running, failed, stale and missing runs of every table, "
          "and what cannot run", READING,

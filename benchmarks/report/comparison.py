@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 from tabulate import tabulate
 
+from benchmarks.exit_status import Exit
 from benchmarks.report import statistics
 from benchmarks.report.dataframes import frame_of
 from benchmarks.report.rules.cell import differs_in_sum
@@ -73,17 +74,18 @@ def comparison_text(tables: Sequence[Table]) -> str:
     return "\n\n".join([*loud, grid, summary])
 
 
-def exit_status(tables: Sequence[Table]) -> int:
-    """1 if an entry differs after Holm over all; else 2 if one was not compared; else 0.
+def exit_status(tables: Sequence[Table]) -> Exit:
+    """DIFFERS if an entry does after Holm over all; else UNDECIDED if one was not compared.
 
-    Every obstacle gives 2, except where the paper prints no number: nothing reproduces silently.
-    Where nothing was compared at all, 2 as well.
+    Every obstacle gives UNDECIDED, except where the paper prints no number: nothing reproduces
+    silently. Where nothing was compared at all, UNDECIDED as well.
     """
     entries = [entry for table in tables for entry in table.entries]
     if any(differs_in_sum([entry.judgement for entry in entries])):
-        return 1
+        return Exit.DIFFERS
     verdicts = {entry.verdict for entry in entries}
-    return 2 if verdicts - COMPARED - {NO_PAPER_VALUE} or not _compared(tables) else 0
+    undecided = verdicts - COMPARED - {NO_PAPER_VALUE} or not _compared(tables)
+    return Exit.UNDECIDED if undecided else Exit.FINE
 
 
 def _in_sum(tables: Sequence[Table]) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmarks.configs.load import lookup
 from benchmarks.configs.schema import Config
+from benchmarks.exit_status import Exit
 from benchmarks.plan.suites import Cell, chosen
 from benchmarks.records.audit import audit
 from benchmarks.records.evidence import Evidence, evidence_of
@@ -77,7 +78,7 @@ class Report:
 
     pages: Mapping[str, str]
     comparison: str
-    exit_status: int
+    exit_status: Exit
     files: tuple[Path, ...]
     tables: tuple[Table, ...] = ()
     claims: tuple[Answer, ...] = ()
