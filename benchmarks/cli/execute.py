@@ -31,14 +31,13 @@ from datasets.errors import counted
 class Command:
     """A training command: where results go, how to train, and when to stop.
 
-    With `slurm`, jobs of a cluster train instead of this process. `dry_run` only shows the plan.
+    With `slurm`, jobs of a cluster train instead of this process.
     """
 
     session: Session
     settings: RunSettings
     stop: Stop = field(default_factory=Stop)
     slurm: Request | None = None
-    dry_run: bool = False
     rerun_stale: bool = False
 
 
@@ -47,7 +46,7 @@ def open_command(arguments: Namespace, say: Say) -> Command:
     slurm, settings = slurm_request(arguments), asked_settings(arguments)
     stop = stop_after(arguments.max_hours)
     session = open_session(arguments, say)
-    return Command(session, settings, stop, slurm, arguments.dry_run, arguments.rerun_stale)
+    return Command(session, settings, stop, slurm, arguments.rerun_stale)
 
 
 def asked_settings(arguments: Namespace) -> RunSettings:
@@ -76,13 +75,13 @@ def fill(command: Command, experiments: Sequence[Experiment]) -> Exit | None:
     The exit status of `execute`; None if nothing was trained here.
     """
     session = command.session
-    if not command.dry_run:
+    if not session.dry_run:
         set_damaged_aside(experiments, session.folders, session.say)
     options = command.rerun_stale, command.settings.keep_weights
     missing = pending(experiments, session.folders, *options)
     done = len(experiments) - len(missing)
     session.say(f"{counted(len(experiments), 'run')} planned, {done} of them done before")
-    if command.dry_run:
+    if session.dry_run:
         _show(missing, session)
         session.say("\n".join(_power(experiments, session)))
         return None
@@ -169,7 +168,7 @@ def run_lines(
 ) -> list[str]:
     """A line per run, or with many runs per dataset, fusion and method, dataset by dataset."""
     if len(missing) <= MOST_LINES:
-        return [f"  {e.run_id}  {found[e.run_id]}" for e in missing]
+        return [f"  {_name(e)}  {found[e.run_id]}" for e in missing]
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     datasets = list(dict.fromkeys(e.dataset for e in missing))
     for number, e in sorted(enumerate(missing), key=lambda pair: datasets.index(pair[1].dataset)):
@@ -182,6 +181,12 @@ def run_lines(
         text = ", ".join(f"{count} {state}" for state, count in states.items())
         lines.append(f"  {padded}  {_duration([expected[i] for i in members]):>9}  {text}")
     return lines
+
+
+def _name(experiment: Experiment) -> str:
+    """The run's name; without its hash if its data is not generated yet, which the hash is of."""
+    known = experiment.data.get("fingerprint") is not None
+    return experiment.run_id if known else experiment.run_id.rpartition("-")[0]
 
 
 def cost_lines(expected: Sequence[Estimate]) -> list[str]:

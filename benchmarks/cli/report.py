@@ -28,7 +28,7 @@ from datasets.store.system import listed
 
 if TYPE_CHECKING:
     from benchmarks.report.figures.write import Figures
-    from benchmarks.report.write import Report
+    from benchmarks.report.write import Report, Request
 
 Archive = tuple[list[RunRecord], list[LeftOut]]
 PROCESSES = min(2, os.cpu_count() or 1)  # each takes as much memory as the verb itself
@@ -57,14 +57,19 @@ def write_tables(session: Session, shown: Sequence[str], selection: str) -> None
 
 
 def compare(arguments: Namespace, say: Say) -> Exit:
-    """One row per cell; DIFFERS if a cell does, UNDECIDED if cells have too few runs."""
+    """Prints a row per cell and writes nothing.
+
+    DIFFERS if a cell does, UNDECIDED if cells have too few runs.
+    """
     refuse(seeds_problems(arguments))
     session = open_session(arguments, say)
-    written = _report(session, arguments.selection, session.archive())
-    written = _asked_for(arguments, written)
-    say(written.comparison)
-    _say_left_out(session, written)
-    return written.exit_status
+    from benchmarks.report.write import make_report
+
+    made = make_report(_request(session, arguments.selection, session.archive()))
+    made = _asked_for(arguments, made)
+    say(made.comparison)
+    _say_left_out(session, made)
+    return made.exit_status
 
 
 def status(arguments: Namespace, say: Say) -> Exit:
@@ -103,13 +108,21 @@ def _kind(status: Status) -> str:
 def _report(
     session: Session, selection: str, archive: Archive, asked: Sequence[str] = ()
 ) -> Report:
+    from benchmarks.report.write import write_report
+
+    return write_report(_request(session, selection, archive, asked), session.folders.tables)
+
+
+def _request(
+    session: Session, selection: str, archive: Archive, asked: Sequence[str] = ()
+) -> Request:
     # scipy takes half a second to import: status and list should not wait for it.
     from benchmarks.records.predictions import Predictions
-    from benchmarks.report.write import Request, write_report
+    from benchmarks.report.write import Request
 
     records, unreadable = archive
     cells = session.tables(records, asked)
-    request = Request(
+    return Request(
         session.config,
         session.profile_name,
         cells,
@@ -118,7 +131,6 @@ def _report(
         predictions=Predictions(session.folders.root / "predictions"),
         unreadable=unreadable,
     )
-    return write_report(request, session.folders.tables)
 
 
 def _asked_for(arguments: Namespace, written: Report) -> Report:

@@ -93,7 +93,11 @@ def run(arguments: Namespace, say: Say) -> Exit:
     settings, session = asked_settings(arguments), open_session(arguments, say)
     experiment = _experiment(arguments, session)
     session.prepare_stand_in([experiment.dataset])
-    experiment = workspace.with_fingerprint(experiment)
+    if not (session.dry_run and session.ungenerated([experiment.dataset])):
+        experiment = workspace.with_fingerprint(experiment)
+    if session.dry_run:
+        fill(Command(session, settings), [experiment])
+        return Exit.FINE
     path = session.folders.record(experiment.run_id)
     status.set_damaged_aside([experiment], session.folders, say)
     if not status.pending([experiment], session.folders, keep_weights=arguments.keep_weights):

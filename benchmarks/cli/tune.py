@@ -16,7 +16,7 @@ from benchmarks.plan.suites import data_options
 from benchmarks.records import code
 from benchmarks.records.files import csv_text, write_text
 from benchmarks.studies.tuning.chosen import ChosenValue, chosen_keys, chosen_text
-from benchmarks.studies.tuning.grid import FUSIONS, Search, searches
+from benchmarks.studies.tuning.grid import FUSIONS, Search
 from benchmarks.studies.tuning.outcomes import Outcome, csv_lines, markdown, open_line, outcomes
 from datasets.spec import PROTOCOLS
 
@@ -31,8 +31,7 @@ def tune(arguments: Namespace, say: Say) -> Exit:
     session = command.session
     _check_words(arguments, session)
     session.prepare_stand_in(arguments.datasets or session.config.datasets)
-    states = workspace.data_states(session.config, session.profile)
-    planned = searches(session.config, session.profile, states)
+    planned = session.searches()
     asked = [search for search in planned if _is_asked_for(search, arguments)]
     cells = [cell for search in asked for cell in search.cells]
     experiments = planned_runs(cells, session.profile.seeds, session)

@@ -298,7 +298,7 @@ BUILT_IN = (
          "refuses runs with different numbers", READING,
          "benchmarks.cli.report:merge", (*MERGE, PROFILE, OUT, DRY_RUN)),
     Verb("run", "one experiment", STUDIES,
-         "benchmarks.cli.train:run", (*EXPERIMENT, *RESULTS, *TRAINING, KEEP_WEIGHTS)),
+         "benchmarks.cli.train:run", (*EXPERIMENT, *RESULTS, *TRAINING, KEEP_WEIGHTS, DRY_RUN)),
     Verb("tune", "chooses one hyperparameter of each method, such as rho, "
          "from a fixed grid on validation data", STUDIES,
          "benchmarks.cli.tune:tune",
