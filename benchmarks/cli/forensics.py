@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.cli.data import stage_progress
 from benchmarks.cli.execute import Command, asked_settings, execute, stop_after
@@ -31,6 +32,7 @@ from datasets.avmnist.matching import known_recordings, match
 from datasets.avmnist.raw import download_archive
 from datasets.errors import counted
 
+FOLDER = "forensics"
 SHARES = "shares.json"  # beside the table: facts about the data, for those without the data
 
 
@@ -62,7 +64,7 @@ def _archive(arguments: Namespace, say: Say) -> Exit:
         archive = read_archive(place, progress)
         known = known_recordings(folder, manifest, loader.remedy(manifest.stand_in))
         found = study(archive, known, match(archive, known, progress), folder)
-    root = arguments.out or workspace.ROOT / "results" / "forensics"
+    root = arguments.out or workspace.own_results(FOLDER)
     write_text(root / "archive_rows.csv", csv_text(row_lines(found)))
     write_text(root / "archive.md", markdown(found))
     write_json(root / "archive.json", as_json(found))
@@ -87,12 +89,17 @@ def _pairings(arguments: Namespace, say: Say) -> Exit:
     config = load_config()
     if arguments.threads is not None:
         config = with_threads(config, cases.PROFILE, arguments.threads)
-    folders = Folders(arguments.out or workspace.ROOT / "results" / "forensics")
+    folders = Folders(arguments.out or workspace.own_results(FOLDER))
     session = Session(config, cases.PROFILE, folders, say)
     seeds = arguments.seeds or session.profile.seeds
-    if not cases.is_prepared(config) and (folders.root / SHARES).exists():
-        say("the data is not prepared: this is the table of the recorded runs")
-        return _write_recorded(session, seeds)
+    if not cases.is_prepared(config):
+        published = Folders(workspace.published_results(FOLDER))
+        if (folders.root / SHARES).exists():
+            say("the data is not prepared: this is the table of the recorded runs")
+            return _recorded(session, seeds, write=True)
+        if not arguments.out and (published.root / SHARES).exists():
+            say(f"the data is not prepared: this is the table of the runs in {published.root}")
+            return _recorded(replace(session, folders=published), seeds, write=False)
     planned = [
         experiment
         for case in cases.CASES
@@ -110,7 +117,7 @@ def _pairings(arguments: Namespace, say: Say) -> Exit:
     return exit_status
 
 
-def _write_recorded(session: Session, seeds: int) -> Exit:
+def _recorded(session: Session, seeds: int, write: bool) -> Exit:
     """The table of the recorded runs; DIFFERS and no table if a record of it is lost."""
     records, left_out = session.archive()
     for each in left_out:
@@ -123,15 +130,22 @@ def _write_recorded(session: Session, seeds: int) -> Exit:
     if not cases.chosen(records, planned):
         session.say("nothing is written: there is no record of the table")
         return Exit.DIFFERS
-    _write(session, records, seeds)
+    if write:
+        _write(session, records, seeds)
+    else:
+        session.say(cases.markdown(_table(session, records, seeds)))
     return Exit.FINE
+
+
+def _table(session: Session, records: Sequence[RunRecord], seeds: int) -> list[cases.Row]:
+    pairings = [case.pairing for case in cases.CASES]
+    shares = cases.load_shares(session.folders.root / SHARES, pairings)
+    return cases.rows(session.config, records, shares, seeds)
 
 
 def _write(session: Session, records: Sequence[RunRecord], seeds: int) -> None:
     root = session.folders.root
-    pairings = [case.pairing for case in cases.CASES]
-    shares = cases.load_shares(root / SHARES, pairings)
-    table = cases.rows(session.config, records, shares, seeds)
+    table = _table(session, records, seeds)
     write_text(root / "forensics.csv", csv_text(cases.csv_lines(table)))
     write_text(root / "forensics.md", cases.markdown(table))
     write_compute(records, {}, root / "compute.csv")

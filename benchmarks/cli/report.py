@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from benchmarks.cli.session import Say, Session, open_session, seeds_problems
 from benchmarks.cli.verbs import DEFAULT_SELECTION
 from benchmarks.configs.load import load_config, lookup, refuse
-from benchmarks.exit_status import Exit
+from benchmarks.exit_status import Exit, worst
 from benchmarks.plan import workspace
 from benchmarks.plan.experiment import Experiment
+from benchmarks.plan.suites import Cell
 from benchmarks.records.files import check_writable
 from benchmarks.records.folders import Folders
 from benchmarks.records.merging import Merge, plan_merge
@@ -53,7 +54,7 @@ def write_tables(session: Session, shown: Sequence[str], selection: str) -> None
     _say_tables(session, written, [suite for suite in shown if suite in written.pages])
     session.say("\n  ".join(["Written:", *map(str, written.files)]))
     chosen = "" if selection == DEFAULT_SELECTION else f" --selection {selection}"
-    session.say(f"Figures and page: ./reproduce.sh report {session.words}{chosen}")
+    session.say(f"Figures and page: ./reproduce.sh report {session.reading_words}{chosen}")
 
 
 def compare(arguments: Namespace, say: Say) -> Exit:
@@ -62,14 +63,40 @@ def compare(arguments: Namespace, say: Say) -> Exit:
     DIFFERS if a cell does, UNDECIDED if cells have too few runs.
     """
     refuse(seeds_problems(arguments))
+    if arguments.both:
+        return _both(arguments, say)
     session = open_session(arguments, say)
-    from benchmarks.report.write import make_report
-
-    made = make_report(_request(session, arguments.selection, session.archive()))
-    made = _asked_for(arguments, made)
+    made = _compared(arguments, session)
     say(made.comparison)
     _say_left_out(session, made)
     return made.exit_status
+
+
+def _compared(arguments: Namespace, session: Session) -> Report:
+    from benchmarks.report.write import make_report
+
+    made = make_report(_request(session, arguments.selection, session.archive()))
+    return _asked_for(arguments, made)
+
+
+def _both(arguments: Namespace, say: Say) -> Exit:
+    """The published runs and one's own in one table; the worst of what each alone ends with."""
+    from benchmarks.report.comparison import side_by_side
+
+    words = {name: value for name, value in vars(arguments).items() if name != "local"}
+    if arguments.out or arguments.local:
+        raise ValueError("--both reads published and own runs; leave out --out and --local")
+    published = open_session(Namespace(**words, local=False), say)
+    own = open_session(Namespace(**words | {"profile": published.profile_name}, local=True), _quiet)
+    if published.folders == own.folders:
+        raise ValueError(f"no runs of the profile {published.profile_name} are published")
+    made = [_compared(arguments, session) for session in (published, own)]
+    say(side_by_side(made[0].tables, made[1].tables))
+    return worst([each.exit_status for each in made])
+
+
+def _quiet(text: str) -> None:
+    """Says nothing: what there is to say was said for the other folder."""
 
 
 def status(arguments: Namespace, say: Say) -> Exit:
@@ -90,14 +117,32 @@ def status(arguments: Namespace, say: Say) -> Exit:
         runs = Counter(_kind(status) for status in found.values())
         blocked = Counter(cell.reason for cell in cells if cell.reason)
         counts = [f"{n} {state}" for state, n in runs.most_common()]
-        say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'nothing can run yet'}")
+        say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'none of your runs yet'}")
         for reason, count in blocked.most_common():
             say(f"  {counted(count, 'cell')} not run: {reason}")
+        if set(runs) <= {"missing"}:
+            say(f"  {_how_to_train(suite, cells, session)}")
         for run_id, status in found.items():
             if status.state in NAMED and run_id not in named:
                 say(f"  {run_id}  {status}")
                 named.add(run_id)
+    if not arguments.out and workspace.has_published(session.profile_name):
+        place = workspace.published_results(session.profile_name)
+        count = len(listed(place / "runs", "*.json"))
+        say(
+            f"these are your own runs; {counted(count, 'run')} published in {place}: "
+            f"./reproduce.sh compare --profile {session.profile_name}"
+        )
     return Exit.FINE
+
+
+def _how_to_train(suite: str, cells: Sequence[Cell], session: Session) -> str:
+    """What to type where no run of a table has begun."""
+    train = f"./reproduce.sh {suite} {session.words}"
+    if session.profile.stand_in or not all(cell.reason for cell in cells):
+        return f"train them: {train}"
+    first = cells[0].dataset
+    return f"train them: ./reproduce.sh data prepare {first}, or another dataset, then {train}"
 
 
 def _kind(status: Status) -> str:
@@ -246,7 +291,7 @@ def _root(arguments: Namespace) -> Path:
     config = load_config()
     name = arguments.profile or workspace.default_profile(config)[0]
     lookup("profile", name, config.profiles)
-    return workspace.ROOT / "results" / name
+    return workspace.own_results(name)
 
 
 def _results(folder: Path, target: Path) -> Path:

@@ -55,6 +55,13 @@ class Session:
         return shlex.join(word for pair in typed.items() for word in pair)
 
     @property
+    def reading_words(self) -> str:
+        """The same options for a verb that reads, which would else read the published runs."""
+        own = self.folders.root == workspace.own_results(self.profile_name)
+        local = own and workspace.has_published(self.profile_name)
+        return f"{self.words} --local" if local else self.words
+
+    @property
     def profile(self) -> ProfileConfig:
         return self.config.profiles[self.profile_name]
 
@@ -144,11 +151,12 @@ def open_session(arguments: Namespace, say: Say) -> Session:
         say(why)
     lookup("profile", name, config.profiles)
     lookup("selection rule", getattr(arguments, "selection", "val-best"), RULES)
+    root = _results(arguments, name, say)
     if arguments.protocol is not None:
         _check_protocol(arguments, config)
         config = _with_protocol(config, name, arguments.protocol)
     if config.profiles[name].params == "tuned":
-        config, which = with_chosen(config, workspace.CHOICES, arguments.protocol)
+        config, which = with_chosen(config, _choices(root), arguments.protocol)
         say(which)
     threads = getattr(arguments, "threads", None)
     if threads is not None:
@@ -156,10 +164,31 @@ def open_session(arguments: Namespace, say: Say) -> Session:
     seeds = getattr(arguments, "seeds", None)
     if seeds is not None and not seeds_problems(arguments):
         config = _with_profile(config, name, seeds=seeds)
-    root: Path = arguments.out or workspace.ROOT / "results" / name
     typed = arguments.protocol, threads, arguments.out, seeds
     dry_run = getattr(arguments, "dry_run", False)
     return Session(config, name, Folders(root), say, *typed, dry_run=dry_run)
+
+
+def _results(arguments: Namespace, profile: str, say: Say) -> Path:
+    """The results folder: `--out`, or one's own, or for a verb that reads the published one.
+
+    A verb that reads has the option `--local`; without published runs it reads one's own.
+    """
+    own, published = workspace.own_results(profile), workspace.published_results(profile)
+    if arguments.out:
+        return arguments.out
+    if not hasattr(arguments, "local") or not workspace.has_published(profile):
+        return own
+    if arguments.local:
+        return own
+    say(f"the published runs of {published}; your own, in {own}: --local")
+    return published
+
+
+def _choices(root: Path) -> Path:
+    """The hyperparameters that `tune` has chosen: of one's own for one's own runs, if there are."""
+    own = workspace.own_results("tune") / "choices.yaml"
+    return own if root.parent == own.parents[1] and own.exists() else workspace.CHOICES
 
 
 def seeds_problems(arguments: Namespace) -> list[str]:

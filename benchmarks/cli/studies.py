@@ -22,7 +22,7 @@ def calibrate(arguments: Namespace, say: Say) -> Exit:
     study = run_study(arguments.columns, spreads=SPREADS, seeds=SEEDS)
     passed = collector.pass_through(max(1, arguments.columns // 200), SPREADS, SEEDS)
     text = f"{markdown(study)}\n{collector.markdown(passed)}"
-    out = arguments.out or workspace.ROOT / "results" / "calibration"
+    out = arguments.out or workspace.own_results("calibration")
     write_text(out / "calibration.md", f"# How often the verdicts are wrong\n\n{text}")
     write_text(out / "calibration.csv", csv_text(csv_lines(study.rates)))
     say(f"{text}\nWritten: {out / 'calibration.md'} and .csv")
@@ -35,7 +35,7 @@ def printed(arguments: Namespace, say: Say) -> Exit:
 
     numbers = printed_numbers()
     found = fits(numbers)
-    out = arguments.out or FOLDER
+    out = arguments.out or workspace.own_results(FOLDER.name)
     text = markdown(numbers, found)
     write_text(out / "sizes.md", text)
     write_text(out / "sizes.csv", csv_text(csv_lines(found)))

@@ -59,6 +59,8 @@ def planned_runs(cells: Sequence[Cell], seeds: int, session: Session) -> list[Ex
     if experiments or any(r.experiment.cell_id in wanted for r in session.records()):
         return experiments
     session.say("nothing can be run, and there is no record to report")
+    if session.out is None and workspace.has_published(session.profile_name):
+        session.say(f"published runs: ./reproduce.sh compare --profile {session.profile_name}")
     return None
 
 

@@ -114,6 +114,9 @@ def _use(root: Path, session: Session) -> str:
     if session.profile.stand_in:
         return "stand-in data: no profile uses these choices"
     names = [name for name, p in session.config.profiles.items() if p.params == "tuned"]
-    text = f"the profiles {' and '.join(names)} use {workspace.CHOICES}"
+    profiles = f"the profiles {' and '.join(names)}"
+    if root == workspace.own_results("tune"):
+        return f"your own runs of {profiles} use {root / 'choices.yaml'}"
+    text = f"{profiles} use {workspace.CHOICES}"
     here = (root / "choices.yaml").resolve() == workspace.CHOICES.resolve()
     return text if here else f"{text}, which this file must replace to be used"

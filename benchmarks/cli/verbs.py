@@ -74,7 +74,19 @@ def path(text: str) -> Path:
 _PROFILES = "one of those that ./reproduce.sh list shows"
 PROFILE = option("--profile", help=f"{_PROFILES} (default: paper if it can run, else demo)")
 TUNE_PROFILE = option("--profile", default="tune", help=f"{_PROFILES} (default: tune)")
-OUT = option("--out", type=path, help="folder for results (default: results/<profile>)")
+OUT = option(
+    "--out",
+    type=path,
+    help="folder of the results (default: results/local/<profile> for your own; verbs that read "
+    "take results/<profile>, where runs are published with the code)",
+)
+LOCAL = option(
+    "--local",
+    action="store_true",
+    help="your own runs, in results/local/<profile>, instead of "
+    "the published ones (default where none are published)",
+)
+BOTH = option("--both", action="store_true", help="the published runs and your own, side by side")
 PROTOCOL = option(
     "--protocol",
     help="how datasets are split: validation (default); published, which chooses epochs on the "
@@ -267,13 +279,15 @@ FORENSICS = (
         help="archive: download it from Google Drive (needs gdown); its makers state no licence",
     ),
     option(
-        "--out", type=path, help="folder (default: results/forensics; printed: results/printed)"
+        "--out",
+        type=path,
+        help="folder (default: results/local/forensics; printed: results/local/printed)",
     ),
 )
 CALIBRATE = (
     option("--columns", type=int, default=2000, metavar="N", help="simulated columns of each "
            "setting (default: 2000, minutes)"),
-    option("--out", type=path, help="folder (default: results/calibration)"),
+    option("--out", type=path, help="folder (default: results/local/calibration)"),
 )  # fmt: skip
 METHOD_NAME = option("name", help="lower-case words joined by _, such as my_method")
 
@@ -285,12 +299,13 @@ BUILT_IN = (
     Verb("all", "the paper's tables, then the report", TABLES,
          "benchmarks.cli.train:everything", TABLE),
     Verb("report", "tables, figures and page, without training", READING,
-         "benchmarks.cli.report:report", (*RESULTS, *ROWS, SEEDS, SELECTION)),
+         "benchmarks.cli.report:report", (*RESULTS, LOCAL, *ROWS, SEEDS, SELECTION)),
     Verb("figures", "figures alone, without training", READING,
-         "benchmarks.cli.report:figures", (*RESULTS, SELECTION)),
+         "benchmarks.cli.report:figures", (*RESULTS, LOCAL, SELECTION)),
     Verb("compare", "every cell: paper, ours, difference, verdict; "
          "exit status 1 if some differ, 3 if some are undecided", READING,
-         "benchmarks.cli.report:compare", (*RESULTS, *ROWS, SEEDS, SELECTION)),
+         "benchmarks.cli.report:compare",
+         (*RESULTS, LOCAL, BOTH, *ROWS, SEEDS, SELECTION)),
     Verb("status", "done, running, failed, stale and missing runs of every table, "
          "and what cannot run", READING,
          "benchmarks.cli.report:status", RESULTS),

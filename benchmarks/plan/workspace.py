@@ -20,6 +20,21 @@ CHOICES = ROOT / "results" / "tune" / "choices.yaml"
 NOT_GENERATED = "stand-in data not generated yet"
 
 
+def own_results(name: str) -> Path:
+    """Where the runs of a profile, or the files of a study, go that are made here."""
+    return ROOT / "results" / "local" / name
+
+
+def published_results(name: str) -> Path:
+    """Where the committed ones lie. No verb writes there by default, but `report` and `figures`."""
+    return ROOT / "results" / name
+
+
+def has_published(profile: str) -> bool:
+    """Whether runs of this profile are published with the code."""
+    return (published_results(profile) / "runs").is_dir()
+
+
 def data_folder() -> Path:
     """The environment variable MSAM_DATA_DIR, else `data/` in the repository."""
     return path_in("MSAM_DATA_DIR") or ROOT / "data"

@@ -74,6 +74,35 @@ def comparison_text(tables: Sequence[Table]) -> str:
     return "\n\n".join([*loud, grid, summary])
 
 
+def side_by_side(published: Sequence[Table], own: Sequence[Table]) -> str:
+    """A row per entry with runs: the paper, the published runs, one's own, and their difference."""
+    places = {(t.name, e.row, e.column): e for t in own for e in t.entries}
+    rows = []
+    for table in published:
+        for entry in table.entries:
+            other = places.get((table.name, entry.row, entry.column))
+            if not (entry.measured or (other and other.measured)):
+                continue
+            difference = other.mean - entry.mean if other else math.nan
+            rows.append(
+                [
+                    *(table.name, entry.row, entry.column, printed(entry.paper)),
+                    *(_mean(entry), _mean(other) if other else ""),
+                    "" if math.isnan(difference) else f"{difference:+.2f}",
+                ]
+            )
+    headers = ["table", "method", "column", "paper", "published", "own", "own - published"]
+    align = ["left"] * 3 + ["right"] * 4
+    grid = tabulate(rows, headers, disable_numparse=True, colalign=align)
+    return grid if rows else "no records yet"
+
+
+def _mean(entry: Entry) -> str:
+    """Mean, spread and number of runs; empty without a run."""
+    spread = f" ± {entry.sd:.2f}" if len(entry.values) > 1 else ""
+    return f"{entry.mean:.2f}{spread} ({len(entry.values)})" if entry.measured else ""
+
+
 def exit_status(tables: Sequence[Table]) -> Exit:
     """DIFFERS if an entry does after Holm over all; else UNDECIDED if one was not compared.
 
