@@ -27,6 +27,6 @@ def test_a_table_of_ones_own_is_planned_trained_and_shown(tmp_path: Path) -> Non
     assert "1 run planned" in table and "Written:" in table
     (counts,) = [line for line in status.splitlines() if line.startswith(f"{name} (demo): ")]
     assert "1 done" in counts and "missing" in counts
-    with (place / "results" / "demo" / "tables" / f"{name}.csv").open() as file:
+    with (place / "results" / "local" / "demo" / "tables" / f"{name}.csv").open() as file:
         rows = list(csv.reader(file))
     assert {row[0] for row in rows} >= set(labels)

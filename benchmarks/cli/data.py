@@ -16,6 +16,7 @@ from tqdm import tqdm
 from benchmarks.cli.session import Say
 from benchmarks.cli.verbs import DATA_ACTIONS
 from benchmarks.configs.load import load_config, lookup
+from benchmarks.exit_status import Exit
 from benchmarks.host import path_in
 from benchmarks.plan import workspace
 from benchmarks.records.files import write_json
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
     from datasets.audit.findings import Finding
 
 
-def data(arguments: Namespace, say: Say) -> int:
+def data(arguments: Namespace, say: Say) -> Exit:
     """data status [NAME ...], data prepare NAME, data audit [NAME ...], data sources [NAME ...].
 
     Without any of these words it says what they do.
     """
     if arguments.action is None:
         say("\n".join(["./reproduce.sh data ACTION [NAME ...]", *definitions(DATA_ACTIONS)]))
-        return 0
+        return Exit.FINE
     actions = {"status": _status, "prepare": _prepare, "audit": _audit, "sources": _sources}
     if arguments.action not in actions:
         hint = nearest(arguments.action, actions)
@@ -50,7 +51,7 @@ def data(arguments: Namespace, say: Say) -> int:
             f"{arguments.action} downloads nothing"
         )
     actions[arguments.action](arguments, say)
-    return 0
+    return Exit.FINE
 
 
 def _status(arguments: Namespace, say: Say) -> None:

@@ -11,6 +11,7 @@ from statistics import median
 
 from benchmarks.cli.session import Say, Session, open_session
 from benchmarks.executors.devices import job_count
+from benchmarks.exit_status import Exit
 from benchmarks.plan import costs, measurements, workspace
 from benchmarks.plan.cuda import dotted, why_no_cuda
 from benchmarks.plan.experiment import Experiment
@@ -41,8 +42,8 @@ class Obstacle:
         return f"  {self.what}\n    remedy: {self.remedy}"
 
 
-def doctor(arguments: Namespace, say: Say) -> int:
-    """Prints one screen about this machine; exit status 1 if something stands in the way."""
+def doctor(arguments: Namespace, say: Say) -> Exit:
+    """Prints one screen about this machine; DIFFERS if something stands in the way."""
 
     def say_fitted(text: str) -> None:
         say(fitted(text))
@@ -66,9 +67,9 @@ def doctor(arguments: Namespace, say: Say) -> int:
             )
     if not found:
         say_fitted("\nnothing stands in the way")
-        return 0
+        return Exit.FINE
     say_fitted("\n".join(["", "in the way", *map(str, found)]))
-    return 1
+    return Exit.DIFFERS
 
 
 # What there is

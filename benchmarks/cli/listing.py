@@ -16,6 +16,7 @@ from benchmarks.configs.schema import (
     Row,
     SuiteConfig,
 )
+from benchmarks.exit_status import Exit
 from benchmarks.host import ROOT
 from benchmarks.plan import workspace
 from benchmarks.plan.hyperparameters import declared
@@ -27,11 +28,11 @@ TITLES = {"table": "methods", "extension": "extensions", "control": "controls"}
 _NAMES = {**HEADINGS, r"^  [a-z]\w*(?=  |\n)": "cyan"}
 
 
-def listing(arguments: Namespace, say: Say) -> int:
+def listing(arguments: Namespace, say: Say) -> Exit:
     """Methods, datasets, tables and profiles with their labels, or one of them in full."""
     config = load_config()
     say(_one(config, arguments.name) if arguments.name else _everything(config))
-    return 0
+    return Exit.FINE
 
 
 def _everything(config: Config) -> str:

@@ -15,13 +15,14 @@ import yaml
 
 from benchmarks.cli.session import Say
 from benchmarks.configs.load import CONFIGS, load_config, lookup
+from benchmarks.exit_status import Exit
 from benchmarks.plan.workspace import ROOT
 from benchmarks.records.files import write_text
 
 BASELINES = ROOT / "baselines"
 
 
-def new_method(arguments: Namespace, say: Say) -> int:
+def new_method(arguments: Namespace, say: Say) -> Exit:
     """Writes baselines/NAME.py and its entry in methods.yaml, or neither."""
     name = arguments.name
     path, configs = BASELINES / f"{name}.py", CONFIGS / "methods.yaml"
@@ -40,11 +41,11 @@ def new_method(arguments: Namespace, say: Say) -> int:
         raise
     say(f"written: {_shown(path)}, and an entry at the end of {_shown(configs)}")
     say(f"edit both, then: ./reproduce.sh check-method {name}")
-    return 0
+    return Exit.FINE
 
 
-def check_method(arguments: Namespace, say: Say) -> int:
-    """The contract tests, and the method's own ones; the exit status is pytest's."""
+def check_method(arguments: Namespace, say: Say) -> Exit:
+    """The contract tests, and the method's own ones; DIFFERS if one fails or none was found."""
     name = arguments.name
     lookup("method", name, load_config().methods)
     chosen = f"[{name}- or [{name}] or test_{name}.py"
@@ -52,7 +53,7 @@ def check_method(arguments: Namespace, say: Say) -> int:
     status = subprocess.run(words, cwd=ROOT, check=False).returncode
     outcome = {0: "keeps the contract", 5: f'is not registered: it needs @register("{name}")'}
     say(f"{name} {outcome.get(status, 'does not keep the contract: see above')}")
-    return status
+    return Exit.DIFFERS if status else Exit.FINE
 
 
 def _name_problem(name: str, path: Path, known: Collection[str]) -> str | None:

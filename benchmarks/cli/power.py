@@ -10,6 +10,7 @@ from statistics import fmean
 import numpy as np
 
 from benchmarks.cli.session import Say
+from benchmarks.exit_status import Exit
 from benchmarks.plan import workspace
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.files import csv_text, write_text
@@ -22,8 +23,8 @@ UNKNOWN_SPREADS = (0.3, 0.8, 1.5)  # points over seeds, where no record says how
 SUITES = ("table1", "table2")
 
 
-def calibrate(arguments: Namespace, say: Say) -> int:
-    """How often the verdicts are wrong, on simulated runs; exit status 1 if the collector gives
+def calibrate(arguments: Namespace, say: Say) -> Exit:
+    """How often the verdicts are wrong, on simulated runs; DIFFERS if the collector gives
     other verdicts than the rules."""
     from benchmarks.studies.calibration import collector
     from benchmarks.studies.calibration.study import SEEDS, SPREADS, csv_lines, markdown, run_study
@@ -33,11 +34,11 @@ def calibrate(arguments: Namespace, say: Say) -> int:
     study = run_study(arguments.columns, spreads=SPREADS, seeds=SEEDS)
     passed = collector.pass_through(max(1, arguments.columns // 200), SPREADS, SEEDS)
     text = f"{markdown(study)}\n{collector.markdown(passed)}"
-    out = arguments.out or workspace.ROOT / "results" / "calibration"
+    out = arguments.out or workspace.own_results("calibration")
     write_text(out / "calibration.md", f"# How often the verdicts are wrong\n\n{text}")
     write_text(out / "calibration.csv", csv_text(csv_lines(study.rates)))
     say(f"{text}\nWritten: {out / 'calibration.md'} and .csv")
-    return 1 if any(each.others for each in passed) else 0
+    return Exit.DIFFERS if any(each.others for each in passed) else Exit.FINE
 
 
 def power_lines(planned: Sequence[Experiment], records: Iterable[RunRecord]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from benchmarks.cli.session import Say, Session, open_session, seeds_problems
 from benchmarks.cli.verbs import DEFAULT_SELECTION
 from benchmarks.configs.load import load_config, lookup, refuse
+from benchmarks.exit_status import Exit, worst
 from benchmarks.plan import workspace
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.suites import Cell
@@ -29,14 +30,14 @@ from datasets.store.system import listed
 
 if TYPE_CHECKING:
     from benchmarks.report.figures.write import Figures
-    from benchmarks.report.write import Report
+    from benchmarks.report.write import Report, Request
 
 Archive = tuple[list[RunRecord], list[LeftOut]]
 PROCESSES = min(2, os.cpu_count() or 1)  # each takes as much memory as the verb itself
 NAMED = ("running", "failed", "unsupported", "damaged")  # `status` lists these runs one by one
 
 
-def report(arguments: Namespace, say: Say) -> int:
+def report(arguments: Namespace, say: Say) -> Exit:
     """Writes tables, figures and page from the recorded runs; prints the tables."""
     refuse(seeds_problems(arguments))
     session = open_session(arguments, say)
@@ -45,7 +46,7 @@ def report(arguments: Namespace, say: Say) -> int:
     _say_tables(session, written, list(written.pages))
     more = _write_page(session, arguments.selection, archive[0], written)
     say("\n  ".join(["Written:", *map(str, [*written.files, *more])]))
-    return 0
+    return Exit.FINE
 
 
 def write_tables(session: Session, shown: Sequence[str], selection: str) -> None:
@@ -54,21 +55,52 @@ def write_tables(session: Session, shown: Sequence[str], selection: str) -> None
     _say_tables(session, written, [suite for suite in shown if suite in written.pages])
     session.say("\n  ".join(["Written:", *map(str, written.files)]))
     chosen = "" if selection == DEFAULT_SELECTION else f" --selection {selection}"
-    session.say(f"Figures and page: ./reproduce.sh report {session.words}{chosen}")
+    session.say(f"Figures and page: ./reproduce.sh report {session.reading_words}{chosen}")
 
 
-def compare(arguments: Namespace, say: Say) -> int:
-    """Ours beside the paper's; exit status 1 if a cell differs, 2 if cells have too few runs."""
+def compare(arguments: Namespace, say: Say) -> Exit:
+    """Prints a summary and the numbers that matter, and writes nothing.
+
+    DIFFERS if a cell does, UNDECIDED if cells have too few runs.
+    """
     refuse(seeds_problems(arguments))
+    if arguments.both:
+        return _both(arguments, say)
     session = open_session(arguments, lambda text: say(fitted(text)))
-    written = _report(session, arguments.selection, session.archive())
-    written = _asked_for(arguments, written)
-    say(written.comparison(arguments.all))
-    _say_left_out(session, written)
-    return written.exit_status
+    made = _compared(arguments, session)
+    say(made.comparison(arguments.all))
+    _say_left_out(session, made)
+    return made.exit_status
 
 
-def status(arguments: Namespace, say: Say) -> int:
+def _compared(arguments: Namespace, session: Session) -> Report:
+    from benchmarks.report.write import make_report
+
+    made = make_report(_request(session, arguments.selection, session.archive()))
+    return _asked_for(arguments, made)
+
+
+def _both(arguments: Namespace, say: Say) -> Exit:
+    """The published runs and one's own in one table; the worst of what each alone ends with."""
+    from benchmarks.report.comparison import side_by_side
+
+    words = {name: value for name, value in vars(arguments).items() if name != "local"}
+    if arguments.out or arguments.local:
+        raise ValueError("--both reads published and own runs; leave out --out and --local")
+    published = open_session(Namespace(**words, local=False), lambda text: say(fitted(text)))
+    own = open_session(Namespace(**words | {"profile": published.profile_name}, local=True), _quiet)
+    if published.folders == own.folders:
+        raise ValueError(f"no runs of the profile {published.profile_name} are published")
+    made = [_compared(arguments, session) for session in (published, own)]
+    say(side_by_side(made[0].tables, made[1].tables))
+    return worst([each.exit_status for each in made])
+
+
+def _quiet(text: str) -> None:
+    """Says nothing: what there is to say was said for the other folder."""
+
+
+def status(arguments: Namespace, say: Say) -> Exit:
     """How many runs of each table are in which state, and why the others cannot run.
 
     The profile `tune` shows the grids instead, as its runs fill no table.
@@ -96,7 +128,7 @@ def status(arguments: Namespace, say: Say) -> int:
     say(_counts(counts, {suite: len(cells) for suite, cells in lost.items()}))
     for line in _details(session, found, [cell for cells in lost.values() for cell in cells]):
         say(fitted(line))
-    return 0
+    return Exit.FINE
 
 
 RECORDED = "recorded"  # a run whose record is here, but not its data
@@ -140,27 +172,36 @@ def _details(
         names = ", ".join(dict.fromkeys(labels))
         yield f"{counted(len(labels), 'cell')} not run: {reason} ({names})"
     yield ""
-    if blocked and session.profile.stand_in:
-        yield "The first run generates stand-in data: ./reproduce.sh table1 --profile demo"
-    elif blocked:
-        yield f"Where raw data comes from: ./reproduce.sh data sources {blocked[0].dataset}"
+    if blocked and not session.profile.stand_in:
+        first = blocked[0].dataset
+        yield f"Data first: ./reproduce.sh data prepare {first} (data sources {first}: from where)"
+    table = next(iter(session.config.suites))
+    verb = session.profile_name if session.profile_name == "tune" else table
+    yield f"To train: ./reproduce.sh {verb} {session.words}"
     for name in session.config.profiles:
-        runs = listed(workspace.ROOT / "results" / name / "runs", "*.json")
-        if runs:
-            number = counted(len(runs), "record")
+        if runs := listed(workspace.published_results(name) / "runs", "*.json"):
+            number = counted(len(runs), "published run")
             yield f"{number} of profile {name}: ./reproduce.sh compare --profile {name}"
 
 
 def _report(
     session: Session, selection: str, archive: Archive, asked: Sequence[str] = ()
 ) -> Report:
+    from benchmarks.report.write import write_report
+
+    return write_report(_request(session, selection, archive, asked), session.folders.tables)
+
+
+def _request(
+    session: Session, selection: str, archive: Archive, asked: Sequence[str] = ()
+) -> Request:
     # scipy takes half a second to import: status and list should not wait for it.
     from benchmarks.records.predictions import Predictions
-    from benchmarks.report.write import Request, write_report
+    from benchmarks.report.write import Request
 
     records, unreadable = archive
     cells = session.tables(records, asked)
-    request = Request(
+    return Request(
         session.config,
         session.profile_name,
         cells,
@@ -169,7 +210,6 @@ def _report(
         predictions=Predictions(session.folders.root / "predictions"),
         unreadable=unreadable,
     )
-    return write_report(request, session.folders.tables)
 
 
 def _asked_for(arguments: Namespace, written: Report) -> Report:
@@ -231,14 +271,14 @@ def _say_left_out(session: Session, written: Report) -> None:
         session.say(fitted(written.left_out))
 
 
-def figures(arguments: Namespace, say: Say) -> int:
+def figures(arguments: Namespace, say: Say) -> Exit:
     """Draws every figure from the recorded runs; says which have nothing to show, and why."""
     session = open_session(arguments, say)
     written = draw(session, session.records(), arguments.selection)
     say("\n".join(_not_drawn(written.not_drawn, arguments.verbose)))
     head = "Written:" if written.files else "Nothing to draw."
     say("\n  ".join([head, *map(str, written.files)]))
-    return 0
+    return Exit.FINE
 
 
 def _not_drawn(reasons: Mapping[str, str], verbose: bool) -> list[str]:
@@ -265,8 +305,8 @@ def draw(session: Session, records: Sequence[RunRecord], selection: str) -> Figu
     return write_figures(made, root / "figures", PROCESSES)
 
 
-def merge(arguments: Namespace, say: Say) -> int:
-    """Copies what the results folder lacks; exit status 1 if something was damaged and left out.
+def merge(arguments: Namespace, say: Say) -> Exit:
+    """Copies what the results folder lacks; DIFFERS if something was damaged and left out.
 
     ValueError, and nothing copied, for runs with different numbers unless `--keep` says which.
     """
@@ -284,7 +324,7 @@ def merge(arguments: Namespace, say: Say) -> int:
         check_writable(target.root)
         planned.carry_out()
     say(_summary(planned, arguments.dry_run))
-    return 1 if planned.left_out else 0
+    return Exit.DIFFERS if planned.left_out else Exit.FINE
 
 
 def _root(arguments: Namespace) -> Path:
@@ -293,7 +333,7 @@ def _root(arguments: Namespace) -> Path:
     config = load_config()
     name = arguments.profile or workspace.default_profile(config)[0]
     lookup("profile", name, config.profiles)
-    return workspace.ROOT / "results" / name
+    return workspace.own_results(name)
 
 
 def _results(folder: Path, target: Path) -> Path:

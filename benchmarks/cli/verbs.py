@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from benchmarks.exit_status import Exit
 from benchmarks.host import commit, user_path
 from benchmarks.terminal import HELP, WIDEST_TEXT, columns, definitions, styled, wrapped
 from msam import __version__
@@ -78,7 +79,19 @@ def path(text: str) -> Path:
 _PROFILES = "one of those that ./reproduce.sh list shows"
 PROFILE = option("--profile", help=f"{_PROFILES} (default: paper if it can run, else demo)")
 TUNE_PROFILE = option("--profile", default="tune", help=f"{_PROFILES} (default: tune)")
-OUT = option("--out", type=path, help="folder for results (default: results/<profile>)")
+OUT = option(
+    "--out",
+    type=path,
+    help="folder of the results (default: results/local/<profile> for your own; verbs that read "
+    "take results/<profile>, where runs are published with the code)",
+)
+LOCAL = option(
+    "--local",
+    action="store_true",
+    help="your own runs, in results/local/<profile>, instead of "
+    "the published ones (default where none are published)",
+)
+BOTH = option("--both", action="store_true", help="the published runs and your own, side by side")
 PROTOCOL = option(
     "--protocol",
     help="how datasets are split: validation (default); published, which chooses epochs on the "
@@ -277,13 +290,15 @@ FORENSICS = (
         help="archive: download it from Google Drive (needs gdown); its makers state no licence",
     ),
     option(
-        "--out", type=path, help="folder (default: results/forensics; printed: results/printed)"
+        "--out",
+        type=path,
+        help="folder (default: results/local/forensics; printed: results/local/printed)",
     ),
 )
 CALIBRATE = (
     option("--columns", type=int, default=2000, metavar="N", help="simulated columns of each "
            "setting (default: 2000, minutes)"),
-    option("--out", type=path, help="folder (default: results/calibration)"),
+    option("--out", type=path, help="folder (default: results/local/calibration)"),
 )  # fmt: skip
 METHOD_NAME = option("name", help="lower-case words joined by _, such as my_method")
 LISTED = option("name", nargs="?", help="a method, dataset, table or profile: says more about it")
@@ -303,14 +318,15 @@ BUILT_IN = (
     Verb("all", "the paper's tables, then the report", TABLES,
          "benchmarks.cli.train:everything", TABLE),
     Verb("run", "one experiment", TABLES,
-         "benchmarks.cli.train:run", (*EXPERIMENT, *RESULTS, *TRAINING, KEEP_WEIGHTS)),
+         "benchmarks.cli.train:run", (*EXPERIMENT, *RESULTS, *TRAINING, KEEP_WEIGHTS, DRY_RUN)),
     Verb("compare", "our numbers beside the paper's: which reproduce, which differ", READING,
-         "benchmarks.cli.report:compare", (*RESULTS, *ROWS, SEEDS, SELECTION, ALL_CELLS),
-         "exit status 1 or 2 if not all agree"),
+         "benchmarks.cli.report:compare",
+         (*RESULTS, LOCAL, BOTH, *ROWS, SEEDS, SELECTION, ALL_CELLS),
+         "exit status 1 if some differ, 3 if some are undecided"),
     Verb("report", "tables, figures and page", READING,
-         "benchmarks.cli.report:report", (*RESULTS, *ROWS, SEEDS, SELECTION)),
+         "benchmarks.cli.report:report", (*RESULTS, LOCAL, *ROWS, SEEDS, SELECTION)),
     Verb("figures", "figures alone", READING,
-         "benchmarks.cli.report:figures", (*RESULTS, SELECTION, VERBOSE)),
+         "benchmarks.cli.report:figures", (*RESULTS, LOCAL, SELECTION, VERBOSE)),
     Verb("status", "which runs are done, running, failed, stale or missing", READING,
          "benchmarks.cli.report:status", RESULTS, "and what cannot run"),
     Verb("merge", "joins results folders of several machines", READING,
@@ -416,14 +432,14 @@ def version() -> str:
     return f"M-SAM bench {__version__} (commit {found['commit'][:10]}{changed})"
 
 
-def show_help(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
+def show_help(arguments: argparse.Namespace, say: Callable[[str], None]) -> Exit:
     """The verb `help`: all verbs, or the options of one; ValueError for an unknown one."""
     name = arguments.topic
     say(parser_of(_verb(name)).format_help().rstrip() if name else usage())
-    return 0
+    return Exit.FINE
 
 
-def completion(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
+def completion(arguments: argparse.Namespace, say: Callable[[str], None]) -> Exit:
     """The verb `completion`: a script for the shell, made of the verbs and options of today.
 
     It is fixed text, so that a press of TAB starts no Python and installs nothing.
@@ -455,7 +471,7 @@ def completion(arguments: argparse.Namespace, say: Callable[[str], None]) -> int
             elif action.choices is None and action.dest in words:
                 action.choices = list(words[action.dest])
     say(shtab.complete(whole, arguments.shell))
-    return 0
+    return Exit.FINE
 
 
 class Parser(argparse.ArgumentParser):

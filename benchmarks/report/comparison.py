@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from benchmarks.exit_status import Exit
 from benchmarks.report import statistics
 from benchmarks.report.claims.answers import Answer, claims_screen
 from benchmarks.report.dataframes import frame_of
@@ -93,17 +94,50 @@ def comparison_text(
     return "\n\n".join(parts)
 
 
-def exit_status(tables: Sequence[Table]) -> int:
-    """1 if an entry differs after Holm over all; else 2 if one was not compared; else 0.
+def side_by_side(published: Sequence[Table], own: Sequence[Table]) -> str:
+    """A row per entry with runs: the paper, the published runs, one's own, and their difference."""
+    places = {(t.name, e.row, e.column): e for t in own for e in t.entries}
+    rows = []
+    for table in published:
+        for entry in table.entries:
+            other = places.get((table.name, entry.row, entry.column))
+            if not (entry.measured or (other and other.measured)):
+                continue
+            difference = other.mean - entry.mean if other else math.nan
+            rows.append(
+                [
+                    *(table.name, _accuracy(table, entry), entry.row, printed(entry.paper)),
+                    *(_mean(entry), _mean(other) if other else ""),
+                    "" if math.isnan(difference) else f"{difference:+.2f}",
+                ]
+            )
+    headers = ["table", "accuracy", "method", "paper", "published", "own", "difference"]
+    return grid(headers, rows, "lwwrrrr") if rows else "There are no records yet."
 
-    Every obstacle gives 2, except where the paper prints no number: nothing reproduces silently.
-    Where nothing was compared at all, 2 as well.
+
+def _mean(entry: Entry) -> str:
+    """Mean, spread and number of runs; empty without a run."""
+    spread = f" ± {entry.sd:.2f}" if len(entry.values) > 1 else ""
+    return f"{entry.mean:.2f}{spread} ({len(entry.values)})" if entry.measured else ""
+
+
+def _accuracy(table: Table, entry: Entry) -> str:
+    """Such as `AV-MNIST audio`."""
+    return f"{table.config.datasets[entry.cell.dataset].label} {_metric(entry.column)}"
+
+
+def exit_status(tables: Sequence[Table]) -> Exit:
+    """DIFFERS if an entry does after Holm over all; else UNDECIDED if one was not compared.
+
+    Every obstacle gives UNDECIDED, except where the paper prints no number: nothing reproduces
+    silently. Where nothing was compared at all, UNDECIDED as well.
     """
     entries = [entry for table in tables for entry in table.entries]
     if any(differs_in_sum([entry.judgement for entry in entries])):
-        return 1
+        return Exit.DIFFERS
     verdicts = {entry.verdict for entry in entries}
-    return 2 if verdicts - COMPARED - {NO_PAPER_VALUE} or not _compared(tables) else 0
+    undecided = verdicts - COMPARED - {NO_PAPER_VALUE} or not _compared(tables)
+    return Exit.UNDECIDED if undecided else Exit.FINE
 
 
 MEANING = {
@@ -198,14 +232,12 @@ _ALWAYS = 6  # of these columns are shown even where they are empty
 
 def _line(table: Table, entry: Entry) -> list[str]:
     """A cell in human words. `visible` is the smallest difference that it could have shown."""
-    spread = f" ± {entry.sd:.2f}" if len(entry.values) > 1 else ""
-    ours = f"{entry.mean:.2f}{spread} ({len(entry.values)})" if entry.measured else entry.state
+    ours = _mean(entry) or entry.state
     difference = "" if math.isnan(entry.difference) else f"{entry.difference:+.2f}"
     least = entry.judgement.smallest_difference
     visible = f"{least:.2f}" if entry.verdict == INCONCLUSIVE else ""
     why = "; ".join(filter(None, [entry.judgement.note, entry.reason]))
-    accuracy = f"{table.config.datasets[entry.cell.dataset].label} {_metric(entry.column)}"
-    paper = printed(entry.paper)
+    accuracy, paper = _accuracy(table, entry), printed(entry.paper)
     return [table.name, accuracy, entry.row, ours, paper, difference, visible, why]
 
 

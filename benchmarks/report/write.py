@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmarks.configs.load import lookup
 from benchmarks.configs.schema import Config
+from benchmarks.exit_status import Exit
 from benchmarks.plan.suites import Cell, chosen
 from benchmarks.records.audit import audit
 from benchmarks.records.evidence import Evidence, evidence_of
@@ -70,15 +71,16 @@ class Request:
 class Report:
     """What a report says. `pages` holds each suite's table as text.
 
-    `tables` and `claims` are what the files were written from, `shown` the tables, or the parts of
-    them, that were asked for. `unused` are the records that no table uses, `left_out` names them in
-    a few lines (empty if there are none).
+    `metrics`, `tables` and `claims` are what `files` are written from (none if nothing was
+    written), `shown` the tables, or the parts of them, that were asked for. `unused` are the
+    records that no table uses, `left_out` names them in a few lines (empty if there are none).
     """
 
     pages: Mapping[str, str]
     shown: tuple[Table, ...]
-    exit_status: int
-    files: tuple[Path, ...]
+    exit_status: Exit
+    metrics: pd.DataFrame
+    files: tuple[Path, ...] = ()
     tables: tuple[Table, ...] = ()
     claims: tuple[Answer, ...] = ()
     left_out: str = ""
@@ -98,29 +100,35 @@ def write_report(request: Request, out: Path) -> Report:
     """
     if out.resolve() == paper.FOLDER.resolve():
         raise ValueError(f"{out} holds the paper's tables as printed; write ours elsewhere")
+    report = make_report(request)
+    files = [path for table in report.tables for path in _write_table(table, out)]
+    comparison = comparison_frame(report.tables)
+    frames = {
+        "metrics": report.metrics.dropna(subset="value"),
+        "comparison": comparison,
+        "significance": significance_frame(report.tables),
+        "selection": selection_frame(report.metrics, comparison, request.selection),
+        "claims": claims_frame(report.claims),
+        "left_out": left_out_frame(report.unused),
+    }
+    files += [write_csv(frame, out / f"{name}.csv") for name, frame in frames.items()]
+    files.append(write_csv(runs_frame(report.tables), out / "runs.csv", numbers=None))
+    files.append(out / "claims.md")
+    write_text(files[-1], claims_page(report.claims))
+    return replace(report, files=tuple(files))
+
+
+def make_report(request: Request) -> Report:
+    """The report in memory alone; ValueError for an unknown suite or selection rule."""
     metrics, tables = make_tables(request)
     compare = partial(contrast, predictions=request.predictions, selection=request.selection)
     found = answers(tables, compare)
     left_out = [*request.unreadable, *unused(request.records, request.suites)]
-    files = [path for table in tables for path in _write_table(table, out)]
-    comparison = comparison_frame(tables)
-    frames = {
-        "metrics": metrics.dropna(subset="value"),
-        "comparison": comparison,
-        "significance": significance_frame(tables),
-        "selection": selection_frame(metrics, comparison, request.selection),
-        "claims": claims_frame(found),
-        "left_out": left_out_frame(left_out),
-    }
-    files += [write_csv(frame, out / f"{name}.csv") for name, frame in frames.items()]
-    files.append(write_csv(runs_frame(tables), out / "runs.csv", numbers=None))
-    files.append(out / "claims.md")
-    write_text(files[-1], claims_page(found))
     return Report(
         pages={table.name: markdown.render(table, markdown.TERMINAL) for table in tables},
         shown=tuple(tables),
         exit_status=exit_status(tables),
-        files=tuple(files),
+        metrics=metrics,
         tables=tuple(tables),
         claims=tuple(found),
         left_out=left_out_text(left_out),
