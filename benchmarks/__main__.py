@@ -5,19 +5,22 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from benchmarks.cli.verbs import parse, usage
+from benchmarks.cli.verbs import parse, usage, version
+from benchmarks.exit_status import Exit
 from benchmarks.host import Ended, ending_cleanly, set_up_environment
 
 
-def main(words: list[str]) -> int:
-    """Exit status: 0, 2 for bad input with one line that says what is wrong, 130 if interrupted,
-    143 if the system ended it."""
+def main(words: list[str]) -> Exit:
+    """What the verb ends with; bad input, an interrupt and an end by the system are one line."""
     sys.stdout.reconfigure(errors="replace")  # a table has characters that ASCII lacks
     set_up_environment()
     try:
         if not words or words[0] in ("-h", "--help"):
             say(usage())
-            return 0
+            return Exit.FINE
+        if words[0] == "--version":
+            say(version())
+            return Exit.FINE
         arguments = parse(words)
         # Each verb imports only what it needs: `list` and `status` must start at once.
         module, _, function = arguments.function.partition(":")
@@ -25,16 +28,16 @@ def main(words: list[str]) -> int:
             return getattr(import_module(module), function)(arguments, say)
     except BrokenPipeError:  # the reader of our lines has closed the pipe
         sys.stdout = None
-        return 0
+        return Exit.FINE
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return Exit.BAD_INPUT
     except Ended as error:
         print(f"ended by {error}; the same command goes on from what is finished", file=sys.stderr)
-        return 143
+        return Exit.ENDED
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
-        return 130
+        return Exit.INTERRUPTED
 
 
 def say(text: str) -> None:

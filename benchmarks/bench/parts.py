@@ -20,6 +20,7 @@ from benchmarks.bench.steps import steps, steps_of, steps_small
 from benchmarks.bench.timing import Setting
 from benchmarks.configs.load import unknown_words
 from benchmarks.executors.devices import pick_device
+from benchmarks.exit_status import Exit
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.measurements import OWN
 from benchmarks.plan.networks import optional_parts
@@ -43,7 +44,7 @@ PARTS = {
 }
 
 
-def bench(arguments: Namespace, say: Callable[[str], None]) -> int:
+def bench(arguments: Namespace, say: Callable[[str], None]) -> Exit:
     """Measures each part with the threads of a run, prints its table and writes it to a folder.
 
     ValueError, listing every mistake, for words that are unknown.
@@ -56,7 +57,7 @@ def bench(arguments: Namespace, say: Callable[[str], None]) -> int:
     setting = Setting(pick_device(arguments.device), arguments.rounds)
     with cpu_threads(Experiment.threads):
         _measure(arguments, setting, say)
-    return 0
+    return Exit.FINE
 
 
 def _measure(arguments: Namespace, setting: Setting, say: Callable[[str], None]) -> None:

@@ -12,7 +12,8 @@ from benchmarks.cli.session import Say, Session, open_session
 from benchmarks.executors.devices import job_count
 from benchmarks.executors.pool import execute_here
 from benchmarks.executors.slurm import Request, SlurmJob, slurm_request, submit_array
-from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.executors.stop import Stop
+from benchmarks.exit_status import Exit
 from benchmarks.plan import costs, measurements
 from benchmarks.plan.costs import Estimate, sources
 from benchmarks.plan.experiment import Experiment
@@ -30,14 +31,13 @@ from datasets.errors import counted
 class Command:
     """A training command: where results go, how to train, and when to stop.
 
-    With `slurm`, jobs of a cluster train instead of this process. `dry_run` only shows the plan.
+    With `slurm`, jobs of a cluster train instead of this process.
     """
 
     session: Session
     settings: RunSettings
     stop: Stop = field(default_factory=Stop)
     slurm: Request | None = None
-    dry_run: bool = False
     rerun_stale: bool = False
 
 
@@ -46,7 +46,7 @@ def open_command(arguments: Namespace, say: Say) -> Command:
     slurm, settings = slurm_request(arguments), asked_settings(arguments)
     stop = stop_after(arguments.max_hours)
     session = open_session(arguments, say)
-    return Command(session, settings, stop, slurm, arguments.dry_run, arguments.rerun_stale)
+    return Command(session, settings, stop, slurm, arguments.rerun_stale)
 
 
 def asked_settings(arguments: Namespace) -> RunSettings:
@@ -69,26 +69,26 @@ def stop_after(hours: float | None) -> Stop:
     return Stop(time.monotonic() + 3600 * hours)
 
 
-def fill(command: Command, experiments: Sequence[Experiment]) -> int | None:
+def fill(command: Command, experiments: Sequence[Experiment]) -> Exit | None:
     """Trains what is missing of a plan, or shows it, or hands it to Slurm.
 
     The exit status of `execute`; None if nothing was trained here.
     """
     session = command.session
-    if not command.dry_run:
+    if not session.dry_run:
         set_damaged_aside(experiments, session.folders, session.say)
     options = command.rerun_stale, command.settings.keep_weights
     missing = pending(experiments, session.folders, *options)
     done = len(experiments) - len(missing)
     session.say(f"{counted(len(experiments), 'run')} planned, {done} of them done before")
-    if command.dry_run:
+    if session.dry_run:
         _show(missing, session)
         session.say("\n".join(_power(experiments, session)))
         return None
     if missing and command.slurm:
         submit(command, command.slurm, missing)
         return None
-    exit_status = execute(command, missing) if missing else 0
+    exit_status = execute(command, missing) if missing else Exit.FINE
     ended = [session.folders.record(e.run_id) for e in missing]
     records = [RunRecord.load(path) for path in ended if path.exists()]
     if compared := compute.reality(records):
@@ -96,10 +96,10 @@ def fill(command: Command, experiments: Sequence[Experiment]) -> int | None:
     return exit_status
 
 
-def execute(command: Command, experiments: Sequence[Experiment]) -> int:
+def execute(command: Command, experiments: Sequence[Experiment]) -> Exit:
     """Runs the experiments on this machine.
 
-    Exit status 0, 1 if a run failed, 75 if some are left: the same command goes on with them.
+    DIFFERS if a run failed, UNFINISHED if some are left: the same command goes on with them.
     """
     session = command.session
     check_writable(session.folders.root)
@@ -126,7 +126,7 @@ def submit(command: Command, request: Request, experiments: Sequence[Experiment]
     )
 
 
-def _ending(command: Command, sweep: Sweep) -> int:
+def _ending(command: Command, sweep: Sweep) -> Exit:
     """Says what is left and why; the exit status of `execute`."""
     session, stop = command.session, command.stop
     left, leases = sweep.left(), Leases(session.folders.leases)
@@ -138,9 +138,10 @@ def _ending(command: Command, sweep: Sweep) -> int:
     if left:
         why = f"stopped ({stop.reason}): " if stop.reason else ""
         session.say(f"{why}{counted(len(left), 'run')} left; resume with the same command")
-        return EXIT_UNFINISHED
+        return Exit.UNFINISHED
     found = statuses(sweep.experiments, session.folders).values()
-    return 1 if any(status.state == "failed" for status in found) else 0
+    failed = any(status.state == "failed" for status in found)
+    return Exit.DIFFERS if failed else Exit.FINE
 
 
 def _power(planned: Sequence[Experiment], session: Session) -> list[str]:
@@ -167,7 +168,7 @@ def run_lines(
 ) -> list[str]:
     """A line per run, or with many runs per dataset, fusion and method, dataset by dataset."""
     if len(missing) <= MOST_LINES:
-        return [f"  {e.run_id}  {found[e.run_id]}" for e in missing]
+        return [f"  {_name(e)}  {found[e.run_id]}" for e in missing]
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     datasets = list(dict.fromkeys(e.dataset for e in missing))
     for number, e in sorted(enumerate(missing), key=lambda pair: datasets.index(pair[1].dataset)):
@@ -180,6 +181,12 @@ def run_lines(
         text = ", ".join(f"{count} {state}" for state, count in states.items())
         lines.append(f"  {padded}  {_duration([expected[i] for i in members]):>9}  {text}")
     return lines
+
+
+def _name(experiment: Experiment) -> str:
+    """The run's name; without its hash if its data is not generated yet, which the hash is of."""
+    known = experiment.data.get("fingerprint") is not None
+    return experiment.run_id if known else experiment.run_id.rpartition("-")[0]
 
 
 def cost_lines(expected: Sequence[Estimate]) -> list[str]:

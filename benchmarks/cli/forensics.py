@@ -1,19 +1,19 @@
 """The verb `forensics`: which way of making AV-MNIST gives the published accuracies.
 
-`forensics archive` reads the published archive itself.
+`forensics archive` reads the published archive itself, `forensics printed` the paper's digits.
 """
 
 from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.cli.data import stage_progress
 from benchmarks.cli.execute import Command, asked_settings, execute, stop_after
 from benchmarks.cli.session import Say, Session, with_threads
-from benchmarks.cli.studies import printed
 from benchmarks.configs.load import load_config
-from benchmarks.executors.stop import EXIT_UNFINISHED
+from benchmarks.exit_status import Exit
 from benchmarks.plan import workspace
 from benchmarks.records import status
 from benchmarks.records.files import csv_text, write_json, write_text
@@ -21,6 +21,7 @@ from benchmarks.records.folders import Folders
 from benchmarks.records.record import RunRecord
 from benchmarks.report.compute import write_compute
 from benchmarks.report.figures.write import write_figures
+from benchmarks.report.tables.paper import FOLDER as PRINTED
 from benchmarks.studies.forensics import cases
 from benchmarks.studies.forensics.archive import as_json, markdown, row_lines, study
 from benchmarks.studies.forensics.archive_figure import archive_figure
@@ -31,13 +32,14 @@ from datasets.avmnist.matching import known_recordings, match
 from datasets.avmnist.raw import download_archive
 from datasets.errors import counted
 
+FOLDER = "forensics"
 SHARES = "shares.json"  # beside the table: facts about the data, for those without the data
 
 
-def forensics(arguments: Namespace, say: Say) -> int:
+def forensics(arguments: Namespace, say: Say) -> Exit:
     """The study that is named: `archive`, `printed`, or `pairings` without a name."""
     if arguments.study == "printed":
-        return printed(arguments, say)
+        return _printed(arguments, say)
     if arguments.study == "archive":
         return _archive(arguments, say)
     if arguments.raw or arguments.accept_licence:
@@ -48,7 +50,7 @@ def forensics(arguments: Namespace, say: Say) -> int:
     return _pairings(arguments, say)
 
 
-def _archive(arguments: Namespace, say: Say) -> int:
+def _archive(arguments: Namespace, say: Say) -> Exit:
     """Says what the published archive holds, and stores it for `--set source=archive`."""
     loader, folder = AvMnist(), workspace.prepared_folder(cases.DATASET, stand_in=False)
     if arguments.raw is None and not arguments.accept_licence:
@@ -62,7 +64,7 @@ def _archive(arguments: Namespace, say: Say) -> int:
         archive = read_archive(place, progress)
         known = known_recordings(folder, manifest, loader.remedy(manifest.stand_in))
         found = study(archive, known, match(archive, known, progress), folder)
-    root = arguments.out or workspace.ROOT / "results" / "forensics"
+    root = arguments.out or workspace.own_results(FOLDER)
     write_text(root / "archive_rows.csv", csv_text(row_lines(found)))
     write_text(root / "archive.md", markdown(found))
     write_json(root / "archive.json", as_json(found))
@@ -72,13 +74,27 @@ def _archive(arguments: Namespace, say: Say) -> int:
     names = [root / name for name in ("archive.md", "archive.json", "archive_rows.csv")]
     say("\n  ".join(["written:", *map(str, (*names, *figures.files))]))
     say("to train on the archive: ./reproduce.sh run --dataset avmnist ... --set source=archive")
-    return 0
+    return Exit.FINE
 
 
-def _pairings(arguments: Namespace, say: Say) -> int:
-    """Trains what is missing and writes `forensics.csv` and `.md`; 1 if a run failed.
+def _printed(arguments: Namespace, say: Say) -> Exit:
+    """Which test-set sizes the paper's printed numbers fit."""
+    from benchmarks.studies.forensics.printed import csv_lines, fits, markdown, printed_numbers
 
-    If the data is not prepared, the table is made from the recorded runs alone; exit status 1 and
+    numbers = printed_numbers()
+    found = fits(numbers)
+    out = arguments.out or workspace.own_results(PRINTED.name)
+    text = markdown(numbers, found)
+    write_text(out / "sizes.md", text)
+    write_text(out / "sizes.csv", csv_text(csv_lines(found)))
+    say(f"{text}\nWritten: {out / 'sizes.md'} and .csv")
+    return Exit.FINE
+
+
+def _pairings(arguments: Namespace, say: Say) -> Exit:
+    """Trains what is missing and writes `forensics.csv` and `.md`; DIFFERS if a run failed.
+
+    If the data is not prepared, the table is made from the recorded runs alone; DIFFERS and
     no table if one of them is damaged.
     """
     if arguments.seeds is not None and arguments.seeds < 1:
@@ -87,12 +103,17 @@ def _pairings(arguments: Namespace, say: Say) -> int:
     config = load_config()
     if arguments.threads is not None:
         config = with_threads(config, cases.PROFILE, arguments.threads)
-    folders = Folders(arguments.out or workspace.ROOT / "results" / "forensics")
+    folders = Folders(arguments.out or workspace.own_results(FOLDER))
     session = Session(config, cases.PROFILE, folders, say)
     seeds = arguments.seeds or session.profile.seeds
-    if not cases.is_prepared(config) and (folders.root / SHARES).exists():
-        say("the data is not prepared: this is the table of the recorded runs")
-        return _write_recorded(session, seeds)
+    if not cases.is_prepared(config):
+        published = Folders(workspace.published_results(FOLDER))
+        if (folders.root / SHARES).exists():
+            say("the data is not prepared: this is the table of the recorded runs")
+            return _recorded(session, seeds, write=True)
+        if not arguments.out and (published.root / SHARES).exists():
+            say(f"the data is not prepared: this is the table of the runs in {published.root}")
+            return _recorded(replace(session, folders=published), seeds, write=False)
     planned = [
         experiment
         for case in cases.CASES
@@ -102,16 +123,16 @@ def _pairings(arguments: Namespace, say: Say) -> int:
     missing = status.pending(planned, folders, arguments.rerun_stale)
     runs = counted(len({e.run_id for e in planned}), "run")
     say(f"{runs} planned, {len(missing)} of them to do")
-    exit_status = execute(Command(session, settings, stop), missing) if missing else 0
-    if exit_status == EXIT_UNFINISHED:
+    exit_status = execute(Command(session, settings, stop), missing) if missing else Exit.FINE
+    if exit_status == Exit.UNFINISHED:
         return exit_status
     write_json(folders.root / SHARES, cases.shares(config))
     _write(session, [RunRecord.load(folders.record(e.run_id)) for e in planned], seeds)
     return exit_status
 
 
-def _write_recorded(session: Session, seeds: int) -> int:
-    """The table of the recorded runs; exit status 1 and no table if a record of it is lost."""
+def _recorded(session: Session, seeds: int, write: bool) -> Exit:
+    """The table of the recorded runs; DIFFERS and no table if a record of it is lost."""
     records, left_out = session.archive()
     for each in left_out:
         session.say(f"left out: {each.name}.json: {each.reason}")
@@ -119,19 +140,26 @@ def _write_recorded(session: Session, seeds: int) -> int:
     if lost := cases.lost(planned, records, left_out):
         count = counted(len(lost), "record")
         session.say(f"nothing is written: {count} of the table lost; restore or delete the files")
-        return 1
+        return Exit.DIFFERS
     if not cases.chosen(records, planned):
         session.say("nothing is written: there is no record of the table")
-        return 1
-    _write(session, records, seeds)
-    return 0
+        return Exit.DIFFERS
+    if write:
+        _write(session, records, seeds)
+    else:
+        session.say(cases.markdown(_table(session, records, seeds)))
+    return Exit.FINE
+
+
+def _table(session: Session, records: Sequence[RunRecord], seeds: int) -> list[cases.Row]:
+    pairings = [case.pairing for case in cases.CASES]
+    shares = cases.load_shares(session.folders.root / SHARES, pairings)
+    return cases.rows(session.config, records, shares, seeds)
 
 
 def _write(session: Session, records: Sequence[RunRecord], seeds: int) -> None:
     root = session.folders.root
-    pairings = [case.pairing for case in cases.CASES]
-    shares = cases.load_shares(root / SHARES, pairings)
-    table = cases.rows(session.config, records, shares, seeds)
+    table = _table(session, records, seeds)
     write_text(root / "forensics.csv", csv_text(cases.csv_lines(table)))
     write_text(root / "forensics.md", cases.markdown(table))
     write_compute(records, {}, root / "compute.csv")

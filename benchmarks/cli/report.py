@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,28 +13,31 @@ from typing import TYPE_CHECKING
 from benchmarks.cli.session import Say, Session, open_session, seeds_problems
 from benchmarks.cli.verbs import DEFAULT_SELECTION
 from benchmarks.configs.load import load_config, lookup, refuse
+from benchmarks.exit_status import Exit, worst
 from benchmarks.plan import workspace
 from benchmarks.plan.experiment import Experiment
+from benchmarks.plan.suites import Cell
 from benchmarks.records.files import check_writable
 from benchmarks.records.folders import Folders
 from benchmarks.records.merging import Merge, plan_merge
 from benchmarks.records.record import LeftOut, RunRecord
-from benchmarks.records.status import Status, statuses
+from benchmarks.records.status import Status, recorded_cells, statuses
 from benchmarks.report.tables.paper import PAPER_PROFILE
 from benchmarks.studies.sharpness.sharpness_files import Curvature, Surface, readable
+from benchmarks.terminal import definitions, fitted, grid
 from datasets.errors import counted
 from datasets.store.system import listed
 
 if TYPE_CHECKING:
     from benchmarks.report.figures.write import Figures
-    from benchmarks.report.write import Report
+    from benchmarks.report.write import Report, Request
 
 Archive = tuple[list[RunRecord], list[LeftOut]]
 PROCESSES = min(2, os.cpu_count() or 1)  # each takes as much memory as the verb itself
 NAMED = ("running", "failed", "unsupported", "damaged")  # `status` lists these runs one by one
 
 
-def report(arguments: Namespace, say: Say) -> int:
+def report(arguments: Namespace, say: Say) -> Exit:
     """Writes tables, figures and page from the recorded runs; prints the tables."""
     refuse(seeds_problems(arguments))
     session = open_session(arguments, say)
@@ -43,7 +46,7 @@ def report(arguments: Namespace, say: Say) -> int:
     _say_tables(session, written, list(written.pages))
     more = _write_page(session, arguments.selection, archive[0], written)
     say("\n  ".join(["Written:", *map(str, [*written.files, *more])]))
-    return 0
+    return Exit.FINE
 
 
 def write_tables(session: Session, shown: Sequence[str], selection: str) -> None:
@@ -52,63 +55,153 @@ def write_tables(session: Session, shown: Sequence[str], selection: str) -> None
     _say_tables(session, written, [suite for suite in shown if suite in written.pages])
     session.say("\n  ".join(["Written:", *map(str, written.files)]))
     chosen = "" if selection == DEFAULT_SELECTION else f" --selection {selection}"
-    session.say(f"Figures and page: ./reproduce.sh report {session.words}{chosen}")
+    session.say(f"Figures and page: ./reproduce.sh report {session.reading_words}{chosen}")
 
 
-def compare(arguments: Namespace, say: Say) -> int:
-    """One row per cell; exit status 1 if a cell differs, 2 if cells have too few runs."""
+def compare(arguments: Namespace, say: Say) -> Exit:
+    """Prints a summary and the numbers that matter, and writes nothing.
+
+    DIFFERS if a cell does, UNDECIDED if cells have too few runs.
+    """
     refuse(seeds_problems(arguments))
-    session = open_session(arguments, say)
-    written = _report(session, arguments.selection, session.archive())
-    written = _asked_for(arguments, written)
-    say(written.comparison)
-    _say_left_out(session, written)
-    return written.exit_status
+    if arguments.both:
+        return _both(arguments, say)
+    session = open_session(arguments, lambda text: say(fitted(text)))
+    made = _compared(arguments, session)
+    say(made.comparison(arguments.all))
+    _say_left_out(session, made)
+    return made.exit_status
 
 
-def status(arguments: Namespace, say: Say) -> int:
+def _compared(arguments: Namespace, session: Session) -> Report:
+    from benchmarks.report.write import make_report
+
+    made = make_report(_request(session, arguments.selection, session.archive()))
+    return _asked_for(arguments, made)
+
+
+def _both(arguments: Namespace, say: Say) -> Exit:
+    """The published runs and one's own in one table; the worst of what each alone ends with."""
+    from benchmarks.report.comparison import side_by_side
+
+    words = {name: value for name, value in vars(arguments).items() if name != "local"}
+    if arguments.out or arguments.local:
+        raise ValueError("--both reads published and own runs; leave out --out and --local")
+    published = open_session(Namespace(**words, local=False), lambda text: say(fitted(text)))
+    own = open_session(Namespace(**words | {"profile": published.profile_name}, local=True), _quiet)
+    if published.folders == own.folders:
+        raise ValueError(f"no runs of the profile {published.profile_name} are published")
+    made = [_compared(arguments, session) for session in (published, own)]
+    say(side_by_side(made[0].tables, made[1].tables))
+    return worst([each.exit_status for each in made])
+
+
+def _quiet(text: str) -> None:
+    """Says nothing: what there is to say was said for the other folder."""
+
+
+def status(arguments: Namespace, say: Say) -> Exit:
     """How many runs of each table are in which state, and why the others cannot run.
 
     The profile `tune` shows the grids instead, as its runs fill no table.
     """
-    session = open_session(arguments, say)
+    session = open_session(arguments, lambda text: say(fitted(text)))
     if session.profile_name == "tune":
         shown = session.grids()
     else:
         shown = {suite: session.cells(suite) for suite in session.config.suites}
-    named: set[str] = set()  # a run that several tables share is named below the first
-    for suite, cells in shown.items():
-        seeds = session.profile.seeds
-        planned = [e for cell in cells for e in cell.experiments(seeds)]
-        found = statuses(planned, session.folders)
-        runs = Counter(_kind(status) for status in found.values())
-        blocked = Counter(cell.reason for cell in cells if cell.reason)
-        counts = [f"{n} {state}" for state, n in runs.most_common()]
-        say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'nothing can run yet'}")
-        for reason, count in blocked.most_common():
-            say(f"  {counted(count, 'cell')} not run: {reason}")
-        for run_id, status in found.items():
-            if status.state in NAMED and run_id not in named:
-                say(f"  {run_id}  {status}")
-                named.add(run_id)
-    return 0
+    planned = {
+        suite: [e for cell in cells for e in cell.experiments(session.profile.seeds)]
+        for suite, cells in shown.items()
+    }
+    every = [e for several in planned.values() for e in several]
+    found = statuses(every, session.folders)
+    lost = {suite: [cell for cell in cells if cell.reason] for suite, cells in shown.items()}
+    recorded = recorded_cells(session.folders) if any(lost.values()) else Counter()
+    counts = {
+        suite: Counter(found[e.run_id].state for e in {e.run_id: e for e in several}.values())
+        + Counter({RECORDED: sum(recorded[cell.template.cell_id] for cell in lost[suite])})
+        for suite, several in planned.items()
+    }
+    say(fitted(f"Profile {session.profile_name}: {session.profile.about}."))
+    say("")
+    say(_counts(counts, {suite: len(cells) for suite, cells in lost.items()}))
+    for line in _details(session, found, [cell for cells in lost.values() for cell in cells]):
+        say(fitted(line))
+    return Exit.FINE
 
 
-def _kind(status: Status) -> str:
-    """What `status` counts: the state, and for stale and missing runs what changed."""
-    return status.state if status.state in NAMED else str(status)
+RECORDED = "recorded"  # a run whose record is here, but not its data
+STATES = {
+    "done": "trained and recorded",
+    RECORDED: "trained and recorded elsewhere; the data is not on this machine",
+    "running": "a process is training it now",
+    "interrupted": "stopped halfway; the next call goes on from its last epoch",
+    "missing": "not trained yet; the verb named after the table trains it",
+    "failed": "ended with an error; the next call tries again",
+    "stale": "recorded by older code; --rerun-stale trains it again",
+    "diverged": "its loss became infinite; this is a result",
+    "unsupported": "its method cannot train it",
+    "damaged": "its record or predictions cannot be read; the next call trains it again",
+}
+
+
+def _counts(counts: Mapping[str, Counter[str]], blocked: Mapping[str, int]) -> str:
+    """A table: the runs of each table by their state; and what these states mean."""
+    states = [state for state in STATES if any(several[state] for several in counts.values())]
+    heads = ["table", *states, *["cells without data"] * any(blocked.values())]
+    rows = [
+        [suite, *(str(several[state]) for state in states), str(blocked[suite])][: len(heads)]
+        for suite, several in counts.items()
+    ]
+    meaning = definitions({state: STATES[state] for state in states})
+    return "\n".join([grid(heads, rows, "l" + "r" * (len(heads) - 1)), "", *meaning])
+
+
+def _details(
+    session: Session, found: Mapping[str, Status], blocked: Sequence[Cell]
+) -> Iterator[str]:
+    """What is wrong with single runs, why cells cannot run, and what to type next."""
+    changes = Counter(str(s) for s in found.values() if s.state not in NAMED and s.detail)
+    yield from (f"{counted(count, 'run')}: {text}" for text, count in changes.items())
+    yield from (f"{name}: {each}" for name, each in found.items() if each.state in NAMED)
+    reasons: dict[str, list[str]] = {}
+    for cell in blocked:
+        reasons.setdefault(cell.reason, []).append(session.config.datasets[cell.dataset].label)
+    for reason, labels in reasons.items():
+        names = ", ".join(dict.fromkeys(labels))
+        yield f"{counted(len(labels), 'cell')} not run: {reason} ({names})"
+    yield ""
+    if blocked and not session.profile.stand_in:
+        first = blocked[0].dataset
+        yield f"Data first: ./reproduce.sh data prepare {first} (data sources {first}: from where)"
+    table = next(iter(session.config.suites))
+    verb = session.profile_name if session.profile_name == "tune" else table
+    yield f"To train: ./reproduce.sh {verb} {session.words}"
+    for name in session.config.profiles:
+        if runs := listed(workspace.published_results(name) / "runs", "*.json"):
+            number = counted(len(runs), "published run")
+            yield f"{number} of profile {name}: ./reproduce.sh compare --profile {name}"
 
 
 def _report(
     session: Session, selection: str, archive: Archive, asked: Sequence[str] = ()
 ) -> Report:
+    from benchmarks.report.write import write_report
+
+    return write_report(_request(session, selection, archive, asked), session.folders.tables)
+
+
+def _request(
+    session: Session, selection: str, archive: Archive, asked: Sequence[str] = ()
+) -> Request:
     # scipy takes half a second to import: status and list should not wait for it.
     from benchmarks.records.predictions import Predictions
-    from benchmarks.report.write import Request, write_report
+    from benchmarks.report.write import Request
 
     records, unreadable = archive
     cells = session.tables(records, asked)
-    request = Request(
+    return Request(
         session.config,
         session.profile_name,
         cells,
@@ -117,7 +210,6 @@ def _report(
         predictions=Predictions(session.folders.root / "predictions"),
         unreadable=unreadable,
     )
-    return write_report(request, session.folders.tables)
 
 
 def _asked_for(arguments: Namespace, written: Report) -> Report:
@@ -176,18 +268,26 @@ def _say_tables(session: Session, written: Report, shown: Sequence[str]) -> None
 
 def _say_left_out(session: Session, written: Report) -> None:
     if written.left_out:
-        session.say(written.left_out)
+        session.say(fitted(written.left_out))
 
 
-def figures(arguments: Namespace, say: Say) -> int:
+def figures(arguments: Namespace, say: Say) -> Exit:
     """Draws every figure from the recorded runs; says which have nothing to show, and why."""
     session = open_session(arguments, say)
     written = draw(session, session.records(), arguments.selection)
-    for name, reason in written.not_drawn.items():
-        say(f"not drawn: {name}: {reason}")
+    say("\n".join(_not_drawn(written.not_drawn, arguments.verbose)))
     head = "Written:" if written.files else "Nothing to draw."
     say("\n  ".join([head, *map(str, written.files)]))
-    return 0
+    return Exit.FINE
+
+
+def _not_drawn(reasons: Mapping[str, str], verbose: bool) -> list[str]:
+    """A line for each figure without points, or one that counts them by reason."""
+    if verbose:
+        return [fitted(f"not drawn: {name}: {reason}") for name, reason in reasons.items()]
+    told = "; ".join(f"{reason} ({n})" for reason, n in Counter(reasons.values()).most_common())
+    number = counted(len(reasons), "figure")
+    return [fitted(f"{number} not drawn: {told}; --verbose names them")] * bool(reasons)
 
 
 def draw(session: Session, records: Sequence[RunRecord], selection: str) -> Figures:
@@ -205,8 +305,8 @@ def draw(session: Session, records: Sequence[RunRecord], selection: str) -> Figu
     return write_figures(made, root / "figures", PROCESSES)
 
 
-def merge(arguments: Namespace, say: Say) -> int:
-    """Copies what the results folder lacks; exit status 1 if something was damaged and left out.
+def merge(arguments: Namespace, say: Say) -> Exit:
+    """Copies what the results folder lacks; DIFFERS if something was damaged and left out.
 
     ValueError, and nothing copied, for runs with different numbers unless `--keep` says which.
     """
@@ -224,7 +324,7 @@ def merge(arguments: Namespace, say: Say) -> int:
         check_writable(target.root)
         planned.carry_out()
     say(_summary(planned, arguments.dry_run))
-    return 1 if planned.left_out else 0
+    return Exit.DIFFERS if planned.left_out else Exit.FINE
 
 
 def _root(arguments: Namespace) -> Path:
@@ -233,7 +333,7 @@ def _root(arguments: Namespace) -> Path:
     config = load_config()
     name = arguments.profile or workspace.default_profile(config)[0]
     lookup("profile", name, config.profiles)
-    return workspace.ROOT / "results" / name
+    return workspace.own_results(name)
 
 
 def _results(folder: Path, target: Path) -> Path:

@@ -12,12 +12,12 @@ from typing import Any
 from benchmarks.configs.load import load_config, lookup
 from benchmarks.configs.schema import Config, ProfileConfig
 from benchmarks.plan import suites, workspace
-from benchmarks.plan.suites import Cell
+from benchmarks.plan.suites import Cell, DataState
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import LeftOut, RunRecord, load_records
 from benchmarks.records.selection import RULES
 from benchmarks.studies.tuning.chosen import with_chosen
-from benchmarks.studies.tuning.grid import searches
+from benchmarks.studies.tuning.grid import Search, searches
 from datasets import registry
 
 Say = Callable[[str], None]
@@ -27,7 +27,8 @@ Say = Callable[[str], None]
 class Session:
     """One invocation of the command line, bound to a profile and a results folder.
 
-    `say` prints a line; `protocol`, `threads`, `out` and `seeds` are as typed.
+    `say` prints a line; `protocol`, `threads`, `out` and `seeds` are as typed. A `dry_run` plans
+    and writes nothing, not even stand-in data.
     """
 
     config: Config
@@ -38,6 +39,7 @@ class Session:
     threads: int | None = None
     out: Path | None = None
     seeds: int | None = None
+    dry_run: bool = False
 
     @property
     def words(self) -> str:
@@ -53,19 +55,30 @@ class Session:
         return shlex.join(word for pair in typed.items() for word in pair)
 
     @property
+    def reading_words(self) -> str:
+        """The same options for a verb that reads, which would else read the published runs."""
+        own = self.folders.root == workspace.own_results(self.profile_name)
+        local = own and workspace.has_published(self.profile_name)
+        return f"{self.words} --local" if local else self.words
+
+    @property
     def profile(self) -> ProfileConfig:
         return self.config.profiles[self.profile_name]
 
     def cells(self, suite: str) -> list[Cell]:
         """The cells of a table under this profile and the data that is prepared."""
-        states = workspace.data_states(self.config, self.profile)
-        return suites.plan_suite(self.config, suite, self.profile, states)
+        return suites.plan_suite(self.config, suite, self.profile, self._states())
+
+    def searches(self) -> list[Search]:
+        """The grids of `tune` under this profile."""
+        return searches(self.config, self.profile, self._states())
 
     def grids(self) -> dict[str, list[Cell]]:
         """The cells of every grid of `tune` under this profile."""
-        states = workspace.data_states(self.config, self.profile)
-        found = searches(self.config, self.profile, states)
-        return {"tune": [cell for search in found for cell in search.cells]}
+        return {"tune": [cell for search in self.searches() for cell in search.cells]}
+
+    def _states(self) -> dict[str, DataState]:
+        return workspace.data_states(self.config, self.profile, self.dry_run)
 
     def tables(
         self, records: Iterable[RunRecord] = (), asked: Collection[str] = ()
@@ -102,9 +115,19 @@ class Session:
         return found
 
     def prepare_stand_in(self, datasets: Iterable[str]) -> None:
-        """Generates the stand-in data that is missing, if the profile trains on that."""
-        if self.profile.stand_in:
-            workspace.ensure_stand_in(datasets, self.say)
+        """Generates the stand-in data that is missing, if the profile trains on that.
+
+        A dry run only says which data that is.
+        """
+        missing = self.ungenerated(datasets)
+        if missing and self.dry_run:
+            self.say(f"stand-in data is generated first: {', '.join(missing)}")
+        elif missing:
+            workspace.ensure_stand_in(missing, self.say)
+
+    def ungenerated(self, datasets: Iterable[str]) -> list[str]:
+        """The datasets whose stand-in data this profile needs and that is not there."""
+        return workspace.ungenerated(datasets) if self.profile.stand_in else []
 
     def records(self) -> list[RunRecord]:
         """Every record of this profile that can be read."""
@@ -128,12 +151,13 @@ def open_session(arguments: Namespace, say: Say) -> Session:
         say(why)
     lookup("profile", name, config.profiles)
     lookup("selection rule", getattr(arguments, "selection", "val-best"), RULES)
+    root = _results(arguments, name, say)
     if arguments.protocol is not None:
         _check_protocol(arguments, config)
         config = _with_protocol(config, name, arguments.protocol)
     profile = config.profiles[name]
     if profile.params == "tuned":
-        choices = workspace.choices_file(profile.tuned_by)
+        choices = _choices(root, profile.tuned_by)
         config, which = with_chosen(config, choices, arguments.protocol)
         say(which)
     threads = getattr(arguments, "threads", None)
@@ -142,9 +166,32 @@ def open_session(arguments: Namespace, say: Say) -> Session:
     seeds = getattr(arguments, "seeds", None)
     if seeds is not None and not seeds_problems(arguments):
         config = _with_profile(config, name, seeds=seeds)
-    root: Path = arguments.out or workspace.ROOT / "results" / name
     typed = arguments.protocol, threads, arguments.out, seeds
-    return Session(config, name, Folders(root), say, *typed)
+    dry_run = getattr(arguments, "dry_run", False)
+    return Session(config, name, Folders(root), say, *typed, dry_run=dry_run)
+
+
+def _results(arguments: Namespace, profile: str, say: Say) -> Path:
+    """The results folder: `--out`, or one's own, or for a verb that reads the published one.
+
+    A verb that reads has the option `--local`; without published runs it reads one's own.
+    """
+    own, published = workspace.own_results(profile), workspace.published_results(profile)
+    if arguments.out:
+        return arguments.out
+    if not hasattr(arguments, "local") or not workspace.has_published(profile):
+        return own
+    if arguments.local:
+        return own
+    say(f"the published runs of {published}; your own, in {own}: --local")
+    return published
+
+
+def _choices(root: Path, tuned_by: str) -> Path:
+    """The hyperparameters that `tune` has chosen: of one's own for one's own runs, if there are."""
+    own = workspace.own_results(tuned_by) / "choices.yaml"
+    published = workspace.choices_file(tuned_by)
+    return own if root.parent == own.parents[1] and own.exists() else published
 
 
 def seeds_problems(arguments: Namespace) -> list[str]:

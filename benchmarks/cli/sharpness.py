@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from benchmarks.cli.session import Say, Session, open_session
 from benchmarks.configs.load import refuse, unknown_words
+from benchmarks.exit_status import Exit
 from benchmarks.records.files import check_writable
 from benchmarks.records.record import RunRecord
 from benchmarks.studies.sharpness.sharpness_files import (
@@ -21,10 +22,10 @@ from benchmarks.studies.sharpness.sharpness_files import (
 from datasets.store.system import listed
 
 
-def sharpness(arguments: Namespace, say: Say) -> int:
+def sharpness(arguments: Namespace, say: Say) -> Exit:
     """Measures what is not measured yet, then writes the table and the figure.
 
-    Exit status 1 if a run could not be measured, for example as its weights were not kept.
+    DIFFERS if a run could not be measured, for example as its weights were not kept.
     """
     session = open_session(arguments, say)
     curvature, surface = _settings(arguments, session)
@@ -36,7 +37,7 @@ def sharpness(arguments: Namespace, say: Say) -> int:
     measured = _measure(kept, curvature, surface, arguments.device, session) if kept else []
     if measured:
         _report(measured, curvature, session)
-    return 0 if len(measured) == len(runs) else 1
+    return Exit.FINE if len(measured) == len(runs) else Exit.DIFFERS
 
 
 def _settings(arguments: Namespace, session: Session) -> tuple[CurvatureSettings, SurfaceSettings]:

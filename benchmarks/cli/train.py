@@ -9,7 +9,7 @@ from benchmarks.cli.execute import Command, asked_settings, execute, fill, open_
 from benchmarks.cli.report import report, write_tables
 from benchmarks.cli.session import Say, Session, open_session, seeds_problems
 from benchmarks.configs.load import refuse, unknown_words
-from benchmarks.executors.stop import EXIT_UNFINISHED
+from benchmarks.exit_status import Exit, worst
 from benchmarks.plan import suites, workspace
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.suites import Cell
@@ -17,21 +17,21 @@ from benchmarks.records import contribution, status
 from benchmarks.records.record import RunRecord
 
 
-def table(arguments: Namespace, say: Say) -> int:
+def table(arguments: Namespace, say: Say) -> Exit:
     """Runs the verb named after a suite: trains its missing runs and writes its table.
 
-    Exit status 1 if a run failed, or if nothing can run and nothing can be reported; 75 if some
-    runs are left; 0 without a table if they were submitted.
+    DIFFERS if a run failed, or if nothing can run and nothing can be reported; UNFINISHED if some
+    runs are left; FINE without a table if they were submitted.
     """
     command = open_command(arguments, say)
     session = command.session
     cells = _chosen_cells(arguments, session)
     experiments = planned_runs(cells, session.profile.seeds, session)
     if experiments is None:
-        return 1
+        return Exit.DIFFERS
     exit_status = fill(command, experiments)
-    if exit_status in (None, EXIT_UNFINISHED):  # stopped: the table can wait
-        return exit_status or 0
+    if exit_status in (None, Exit.UNFINISHED):  # stopped: the table can wait
+        return exit_status or Exit.FINE
     write_tables(session, [arguments.verb], arguments.selection)
     return exit_status
 
@@ -59,6 +59,8 @@ def planned_runs(cells: Sequence[Cell], seeds: int, session: Session) -> list[Ex
     if experiments or any(r.experiment.cell_id in wanted for r in session.records()):
         return experiments
     session.say("nothing can be run, and there is no record to report")
+    if session.out is None and workspace.has_published(session.profile_name):
+        session.say(f"published runs: ./reproduce.sh compare --profile {session.profile_name}")
     return None
 
 
@@ -69,10 +71,10 @@ def _check_choice(arguments: Namespace, session: Session) -> None:
     refuse([*problems, *seeds_problems(arguments)])
 
 
-def everything(arguments: Namespace, say: Say) -> int:
+def everything(arguments: Namespace, say: Say) -> Exit:
     """Trains what is missing of the paper's tables and writes the report.
 
-    Exit status 1 if a run failed, 75 if some are left. There is no report if some are left, and
+    DIFFERS if a run failed, UNFINISHED if some are left. There is no report if some are left, and
     none if Slurm does the work.
     """
     session = open_session(arguments, say)
@@ -81,29 +83,33 @@ def everything(arguments: Namespace, say: Say) -> int:
     papers = [name for name, suite in session.config.suites.items() if suite.source == "paper"]
     for suite in papers:
         statuses.append(table(Namespace(**words | {"verb": suite}), say))
-        if statuses[-1] == EXIT_UNFINISHED:
-            return EXIT_UNFINISHED
+        if statuses[-1] == Exit.UNFINISHED:
+            return Exit.UNFINISHED
     if not arguments.dry_run and arguments.executor == "local":
         report(Namespace(**words), say)
-    return max(statuses)
+    return worst(statuses)
 
 
-def run(arguments: Namespace, say: Say) -> int:
+def run(arguments: Namespace, say: Say) -> Exit:
     """Trains one experiment, or shows its record if it was trained before."""
     settings, session = asked_settings(arguments), open_session(arguments, say)
     experiment = _experiment(arguments, session)
     session.prepare_stand_in([experiment.dataset])
-    experiment = workspace.with_fingerprint(experiment)
+    if not (session.dry_run and session.ungenerated([experiment.dataset])):
+        experiment = workspace.with_fingerprint(experiment)
+    if session.dry_run:
+        fill(Command(session, settings), [experiment])
+        return Exit.FINE
     path = session.folders.record(experiment.run_id)
     status.set_damaged_aside([experiment], session.folders, say)
     if not status.pending([experiment], session.folders, keep_weights=arguments.keep_weights):
         say(f"done before: {path}")
-    elif execute(Command(session, settings), [experiment]) == EXIT_UNFINISHED:
-        return EXIT_UNFINISHED
+    elif execute(Command(session, settings), [experiment]) == Exit.UNFINISHED:
+        return Exit.UNFINISHED
     record = RunRecord.load(path)
     say(_summary(record))
     say(f"record: {path}")
-    return 0 if record.status == "done" else 1
+    return Exit.FINE if record.status == "done" else Exit.DIFFERS
 
 
 _NAMES = ("dataset", "fusion", "method", "modalities", "seed")

@@ -10,41 +10,40 @@ from benchmarks.cli.execute import fill, open_command
 from benchmarks.cli.session import Say, Session
 from benchmarks.cli.train import planned_runs
 from benchmarks.configs.load import refuse, unknown_words
-from benchmarks.executors.stop import EXIT_UNFINISHED
+from benchmarks.exit_status import Exit
 from benchmarks.plan import workspace
 from benchmarks.plan.suites import data_options
 from benchmarks.records import code
 from benchmarks.records.files import csv_text, write_text
 from benchmarks.studies.tuning.chosen import ChosenValue, chosen_keys, chosen_text
-from benchmarks.studies.tuning.grid import FUSIONS, Search, searches
+from benchmarks.studies.tuning.grid import FUSIONS, Search
 from benchmarks.studies.tuning.outcomes import Outcome, csv_lines, markdown, open_line, outcomes
 from datasets.spec import PROTOCOLS
 
 
-def tune(arguments: Namespace, say: Say) -> int:
+def tune(arguments: Namespace, say: Say) -> Exit:
     """Trains what is missing of the grids, then writes choices.yaml, .csv and .md from all records.
 
-    Exit status 1 if a run failed, or if there is neither anything to run nor a record; 75 if some
-    runs are left, and then no file is written. ValueError instead of losing choices.
+    DIFFERS if a run failed, or if there is neither anything to run nor a record; UNFINISHED if
+    some runs are left, and then no file is written. ValueError instead of losing choices.
     """
     command = open_command(arguments, say)
     session = command.session
     _check_words(arguments, session)
     session.prepare_stand_in(arguments.datasets or session.config.datasets)
-    states = workspace.data_states(session.config, session.profile)
-    planned = searches(session.config, session.profile, states)
+    planned = session.searches()
     asked = [search for search in planned if _is_asked_for(search, arguments)]
     cells = [cell for search in asked for cell in search.cells]
     experiments = planned_runs(cells, session.profile.seeds, session)
     if experiments is None:
-        return 1
+        return Exit.DIFFERS
     exit_status = fill(command, experiments)
-    if exit_status in (None, EXIT_UNFINISHED):
-        return exit_status or 0
+    if exit_status in (None, Exit.UNFINISHED):
+        return exit_status or Exit.FINE
     found = outcomes(planned, session.records())
     if not found:
         say("no run of a grid has ended: nothing to choose from, nothing written")
-        return 1
+        return Exit.DIFFERS
     _write(found, session)
     return exit_status
 
@@ -114,14 +113,15 @@ def _use(root: Path, session: Session) -> str:
     """Which profiles use the written file, or where it must be for them to use it."""
     if session.profile.stand_in:
         return "stand-in data: no profile uses these choices"
-    names = [
-        name
-        for name, profile in session.config.profiles.items()
-        if profile.params == "tuned" and profile.tuned_by == session.profile_name
-    ]
-    if not names:
-        return f"no profile is tuned by {session.profile_name}: nothing uses these choices"
-    used = workspace.choices_file(session.profile_name)
-    text = f"{' and '.join(names)} use {used}"
+    name = session.profile_name
+    profiles = session.config.profiles.items()
+    tuned = [other for other, p in profiles if p.params == "tuned" and p.tuned_by == name]
+    if not tuned:
+        return f"no profile is tuned by {name}: nothing uses these choices"
+    users = " and ".join(tuned)
+    if root == workspace.own_results(name):
+        return f"your own runs of {users} use {root / 'choices.yaml'}"
+    used = workspace.choices_file(name)
+    text = f"{users} use {used}"
     here = (root / "choices.yaml").resolve() == used.resolve()
     return text if here else f"{text}, which this file must replace to be used"

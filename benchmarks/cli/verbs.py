@@ -1,18 +1,22 @@
 """Every verb of the command line and every option, each declared once.
 
-This file is read for `--help`, so it imports nothing that is slow.
+This file is read for `--help`, also before anything is installed: it imports nothing that is slow,
+and only functions import what is not of the standard library.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmarks.configs.load import load_suites
-from benchmarks.host import user_path
+from benchmarks.exit_status import Exit
+from benchmarks.host import commit, user_path
+from benchmarks.terminal import HELP, WIDEST_TEXT, columns, definitions, styled, wrapped
+from msam import __version__
 from msam.parameters import nearest
 
 DEFAULT_SELECTION = "val-best"
@@ -31,7 +35,7 @@ class Verb:
     """A word of the command line and what it calls.
 
     `function` is "module:name" of a function (arguments, say) -> exit status; `group` the heading
-    under which the help lists the verb.
+    under which the help lists the verb. `more` stands in the verb's own help alone.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Verb:
     group: str
     function: str
     options: tuple[Option, ...] = ()
+    more: str = ""
 
 
 def option(*flags: str, **settings: Any) -> Option:
@@ -74,7 +79,19 @@ def path(text: str) -> Path:
 _PROFILES = "one of those that ./reproduce.sh list shows"
 PROFILE = option("--profile", help=f"{_PROFILES} (default: paper if it can run, else demo)")
 TUNE_PROFILE = option("--profile", default="tune", help=f"{_PROFILES} (default: tune)")
-OUT = option("--out", type=path, help="folder for results (default: results/<profile>)")
+OUT = option(
+    "--out",
+    type=path,
+    help="folder of the results (default: results/local/<profile> for your own; verbs that read "
+    "take results/<profile>, where runs are published with the code)",
+)
+LOCAL = option(
+    "--local",
+    action="store_true",
+    help="your own runs, in results/local/<profile>, instead of "
+    "the published ones (default where none are published)",
+)
+BOTH = option("--both", action="store_true", help="the published runs and your own, side by side")
 PROTOCOL = option(
     "--protocol",
     help="how datasets are split: validation (default); published, which chooses epochs on the "
@@ -210,8 +227,14 @@ SHARPNESS = tuple(
         ("--span", 1.0, "length of each direction, in norms of the filters"),
     )
 )
+DATA_ACTIONS = {
+    "status": "which datasets are prepared, how large they are and how they can be split",
+    "prepare": "prepares one dataset from its raw files, and downloads those that it may",
+    "audit": "what leaks between the splits, from raw files and prepared data",
+    "sources": "where raw files come from, their size, licence and checksum",
+}
 DATA = (
-    option("action", help="status, prepare, audit or sources"),
+    option("action", nargs="?", help=f"{', '.join(DATA_ACTIONS)}; without one, what they do"),
     option("names", nargs="*", metavar="NAME", help="datasets (prepare: one; others: default all)"),
     option(
         "--raw",
@@ -267,13 +290,15 @@ FORENSICS = (
         help="archive: download it from Google Drive (needs gdown); its makers state no licence",
     ),
     option(
-        "--out", type=path, help="folder (default: results/forensics; printed: results/printed)"
+        "--out",
+        type=path,
+        help="folder (default: results/local/forensics; printed: results/local/printed)",
     ),
 )
 CALIBRATE = (
     option("--columns", type=int, default=2000, metavar="N", help="simulated columns of each "
            "setting (default: 2000, minutes)"),
-    option("--out", type=path, help="folder (default: results/calibration)"),
+    option("--out", type=path, help="folder (default: results/local/calibration)"),
 )  # fmt: skip
 METHOD_NAME = option("name", help="lower-case words joined by _, such as my_method")
 HOOK = option(
@@ -281,55 +306,78 @@ HOOK = option(
     help="a skeleton that sees a share of the training features before each epoch (survey), "
     "fuses in its own way (fusion), or acts on validation metrics (end_epoch)",
 )  # fmt: skip
+LISTED = option("name", nargs="?", help="a method, dataset, table or profile: says more about it")
+ALL_CELLS = option("--all", action="store_true", help="every cell and every claim")
+VERBOSE = option("--verbose", action="store_true", help="name every figure that is not drawn")
+ABOUT = option("topic", nargs="?", metavar="VERB", help="default: all verbs")
+SHELL = option("shell", choices=("bash", "zsh", "tcsh"), help="the shell that you type in")
 
-TABLES = "tables of benchmarks/configs/suites.yaml: train what is missing, then write the tables"
-READING = "results that are there"
-STUDIES = "single runs and studies"
-PARTS = "datasets, methods, this machine"
+TABLES = "Reproduce (trains what is missing, then shows the table)"
+READING = "Read (what recorded runs say, without training)"
+STUDIES = "Study (beyond the paper's tables)"
+PARTS = "Data"
+EXTENDING = "Extend (methods of your own; see docs/)"
+CHECKING = "Check (this machine and this code)"
+GUIDING = "Find your way"
 BUILT_IN = (
     Verb("all", "the paper's tables, then the report", TABLES,
          "benchmarks.cli.train:everything", TABLE),
-    Verb("report", "tables, figures and page, without training", READING,
-         "benchmarks.cli.report:report", (*RESULTS, *ROWS, SEEDS, SELECTION)),
-    Verb("figures", "figures alone, without training", READING,
-         "benchmarks.cli.report:figures", (*RESULTS, SELECTION)),
-    Verb("compare", "every cell: paper, ours, difference, verdict; "
-         "exit status 1 or 2 if not all agree", READING,
-         "benchmarks.cli.report:compare", (*RESULTS, *ROWS, SEEDS, SELECTION)),
-    Verb("status", "done, running, failed, stale and missing runs of every table, "
-         "and what cannot run", READING,
-         "benchmarks.cli.report:status", RESULTS),
-    Verb("merge", "joins results folders of several machines; "
-         "refuses runs with different numbers", READING,
-         "benchmarks.cli.report:merge", (*MERGE, PROFILE, OUT, DRY_RUN)),
-    Verb("run", "one experiment", STUDIES,
-         "benchmarks.cli.train:run", (*EXPERIMENT, *RESULTS, *TRAINING, KEEP_WEIGHTS)),
-    Verb("tune", "chooses one hyperparameter of each method, such as rho, "
-         "from a fixed grid on validation data", STUDIES,
+    Verb("run", "one experiment", TABLES,
+         "benchmarks.cli.train:run", (*EXPERIMENT, *RESULTS, *TRAINING, KEEP_WEIGHTS, DRY_RUN)),
+    Verb("compare", "our numbers beside the paper's: which reproduce, which differ", READING,
+         "benchmarks.cli.report:compare",
+         (*RESULTS, LOCAL, BOTH, *ROWS, SEEDS, SELECTION, ALL_CELLS),
+         "exit status 1 if some differ, 3 if some are undecided"),
+    Verb("report", "tables, figures and page", READING,
+         "benchmarks.cli.report:report", (*RESULTS, LOCAL, *ROWS, SEEDS, SELECTION)),
+    Verb("figures", "figures alone", READING,
+         "benchmarks.cli.report:figures", (*RESULTS, LOCAL, SELECTION, VERBOSE)),
+    Verb("status", "which runs are done, running, failed, stale or missing", READING,
+         "benchmarks.cli.report:status", RESULTS, "and what cannot run"),
+    Verb("merge", "joins results folders of several machines", READING,
+         "benchmarks.cli.report:merge", (*MERGE, PROFILE, OUT, DRY_RUN),
+         "refuses runs with different numbers"),
+    Verb("tune", "chooses one hyperparameter of each method on validation data", STUDIES,
          "benchmarks.cli.tune:tune",
-         (TUNE_PROFILE, OUT, PROTOCOL, THREADS, *TRAINING, *PLAN, FUSIONS)),
-    Verb("sharpness", "curvature and loss surface of the runs whose weights were kept", STUDIES,
+         (TUNE_PROFILE, OUT, PROTOCOL, THREADS, *TRAINING, *PLAN, FUSIONS),
+         "such as rho, from a fixed grid"),
+    Verb("sharpness", "curvature and loss surface of runs whose weights were kept", STUDIES,
          "benchmarks.cli.sharpness:sharpness",
          (DATASET, FUSION, METHODS, *SHARPNESS, PROFILE, OUT, PROTOCOL, DEVICE)),
-    Verb("forensics", "which way of making AV-MNIST gives the published accuracies (real data)",
-         STUDIES, "benchmarks.cli.forensics:forensics",
-         (*FORENSICS, SEEDS, THREADS, DEVICE, *SWEEP)),
-    Verb("calibrate", "how often the verdicts are wrong, on simulated runs with a known truth",
-         STUDIES, "benchmarks.cli.studies:calibrate", CALIBRATE),
-    Verb("data", "data prepare NAME [--raw DIR] | data status, audit or sources [NAME ...]", PARTS,
+    Verb("forensics", "which way of making AV-MNIST gives the published accuracies", STUDIES,
+         "benchmarks.cli.forensics:forensics",
+         (*FORENSICS, SEEDS, THREADS, DEVICE, *SWEEP), "on real data"),
+    Verb("calibrate", "how often the verdicts are wrong, on simulated runs", STUDIES,
+         "benchmarks.cli.power:calibrate", CALIBRATE, "with a known truth"),
+    Verb("data", "status, prepare, audit and sources of datasets", PARTS,
          "benchmarks.cli.data:data", DATA),
-    Verb("list", "methods, datasets, tables and profiles", PARTS,
-         "benchmarks.cli.methods:listing"),
-    Verb("new-method", "writes baselines/NAME.py, a working skeleton, and its entry in "
-         "methods.yaml", PARTS, "benchmarks.cli.methods:new_method", (METHOD_NAME, HOOK)),
-    Verb("check-method", "the contract tests on one method", PARTS,
+    Verb("new-method", "writes a working skeleton of a method and its entry", EXTENDING,
+         "benchmarks.cli.methods:new_method", (METHOD_NAME, HOOK),
+         "baselines/NAME.py, and the entry in benchmarks/configs/methods.yaml"),
+    Verb("check-method", "the contract tests on one method", EXTENDING,
          "benchmarks.cli.methods:check_method", (METHOD_NAME,)),
-    Verb("bench", "step times, memory and what the harness costs, as ratios measured in one run",
-         PARTS, "benchmarks.bench.parts:bench", (*BENCH, DEVICE)),
-    Verb("doctor", "what this machine has, what would run on it, and what stands in the way", PARTS,
+    Verb("doctor", "what this machine has, what would run on it, what is in the way", CHECKING,
          "benchmarks.cli.doctor:doctor", (TIME, GPU_TESTS, *RESULTS)),
-    Verb("test", "the test suite", PARTS, ""),
+    Verb("bench", "step times, memory and what the harness costs", CHECKING,
+         "benchmarks.bench.parts:bench", (*BENCH, DEVICE), "as ratios measured in one run"),
+    Verb("test", "the test suite", CHECKING, ""),
+    Verb("list", "methods, datasets, tables, profiles; list NAME says more", GUIDING,
+         "benchmarks.cli.listing:listing", (LISTED,)),
+    Verb("help", "this text; help VERB shows the options of a verb", GUIDING,
+         "benchmarks.cli.verbs:show_help", (ABOUT,)),
+    Verb("completion", "a script that completes words in bash, zsh or tcsh", GUIDING,
+         "benchmarks.cli.verbs:completion", (SHELL,),
+         'for this terminal: eval "$(./reproduce.sh completion bash)"'),
 )  # fmt: skip
+
+# The tables of suites.yaml, for the help before PyYAML is installed; a test compares them.
+COMMITTED_TABLES = {
+    "table1": "Late fusion (Table 1)",
+    "table2": "Early fusion (Table 2)",
+    "controls": "Controls and readings of M-SAM, late fusion",
+    "noise": "Wrong training labels, late fusion",
+    "extended": "Every method, late and early fusion",
+}
 
 
 def verbs() -> dict[str, Verb]:
@@ -339,8 +387,8 @@ def verbs() -> dict[str, Verb]:
     """
     built_in = {verb.name: verb for verb in BUILT_IN}
     tables = {
-        name: Verb(name, suite.title, TABLES, "benchmarks.cli.train:table", TABLE)
-        for name, suite in load_suites().items()
+        name: Verb(name, title, TABLES, "benchmarks.cli.train:table", TABLE)
+        for name, title in _titles().items()
     }
     if taken := [name for name in tables if name in built_in]:
         name = taken[0]
@@ -351,22 +399,131 @@ def verbs() -> dict[str, Verb]:
     return tables | built_in
 
 
+def _titles() -> dict[str, str]:
+    """The titles of the tables by name."""
+    try:
+        from benchmarks.configs.load import load_suites
+    except ModuleNotFoundError:  # PyYAML
+        return COMMITTED_TABLES
+    return {name: suite.title for name, suite in load_suites().items()}
+
+
 def usage() -> str:
     """The verbs by group, for a call without words."""
     known = verbs()
-    width = max(map(len, known)) + 1
-    lines = ["usage: ./reproduce.sh VERB [options]      ./reproduce.sh VERB --help"]
+    width = max(map(len, known)) + 2
+    lines = [
+        "M-SAM bench: a reproduction of Modality-Aware SAM (NeurIPS 2025).",
+        "",
+        "usage: ./reproduce.sh VERB [options]",
+        "       ./reproduce.sh help VERB",
+    ]
     for group in dict.fromkeys(verb.group for verb in known.values()):
-        lines += ["", group]
-        lines += [f"  {v.name:<{width}} {v.about}" for v in known.values() if v.group == group]
-    return "\n".join(lines)
+        named = {v.name: v.about for v in known.values() if v.group == group}
+        lines += ["", f"{group}:", *definitions(named, width=width)]
+    lines += ["", *wrapped(START).splitlines()]
+    return styled("\n".join(lines), HELP)
+
+
+START = (
+    "New here? ./reproduce.sh compare --profile pilot shows recorded results in seconds; "
+    "./reproduce.sh status says what can be trained on this machine."
+)
+
+
+def version() -> str:
+    """Version of the library and commit of the checkout."""
+    found = commit()
+    changed = ", with changes" if found["modified"] else ""
+    return f"M-SAM bench {__version__} (commit {found['commit'][:10]}{changed})"
+
+
+def show_help(arguments: argparse.Namespace, say: Callable[[str], None]) -> Exit:
+    """The verb `help`: all verbs, or the options of one; ValueError for an unknown one."""
+    name = arguments.topic
+    say(parser_of(_verb(name)).format_help().rstrip() if name else usage())
+    return Exit.FINE
+
+
+def completion(arguments: argparse.Namespace, say: Callable[[str], None]) -> Exit:
+    """The verb `completion`: a script for the shell, made of the verbs and options of today.
+
+    It is fixed text, so that a press of TAB starts no Python and installs nothing.
+    """
+    import shtab
+
+    from benchmarks.configs.load import load_config
+
+    config = load_config()
+    words = {
+        "dataset": config.datasets,
+        "datasets": config.datasets,
+        "names": config.datasets,
+        "method": config.methods,
+        "methods": config.methods,
+        "profile": config.profiles,
+        "action": DATA_ACTIONS,
+        "topic": verbs(),
+        "name": [*config.methods, *config.datasets, *config.suites, *config.profiles],
+    }
+    whole = Parser(prog="reproduce.sh")
+    several = whole.add_subparsers()
+    for verb in verbs().values():
+        child = several.add_parser(verb.name, help=verb.about)
+        for each in verb.options:
+            action = child.add_argument(*each.flags, **each.settings)
+            if action.type is path:
+                action.complete = shtab.FILE
+            elif action.choices is None and action.dest in words:
+                action.choices = list(words[action.dest])
+    say(shtab.complete(whole, arguments.shell))
+    return Exit.FINE
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports a mistake as ValueError."""
+    """Reports a mistake as ValueError, and has help that fits the terminal."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{self.prog}: {message}")
+
+    def format_help(self) -> str:
+        return styled(super().format_help(), HELP)
+
+
+def parser_of(verb: Verb) -> Parser:
+    """The parser of a verb's words; its help lists the options by what they are about."""
+    width = min(columns(), WIDEST_TEXT)
+    parser = Parser(
+        prog=f"./reproduce.sh {verb.name}",
+        description=f"{verb.about}; {verb.more}" if verb.more else verb.about,
+        allow_abbrev=False,
+        formatter_class=partial(argparse.HelpFormatter, max_help_position=26, width=width),
+    )
+    parser.set_defaults(verb=verb.name, function=verb.function)
+    places = {}
+    for each in verb.options:
+        heading = next((h for h, options in OPTION_GROUPS.items() if each in options), "")
+        if heading and heading not in places:
+            places[heading] = parser.add_argument_group(heading)
+        places.get(heading, parser).add_argument(*each.flags, **each.settings)
+    return parser
+
+
+OPTION_GROUPS = {
+    "which results": (*RESULTS, TUNE_PROFILE, SEEDS, SELECTION),
+    "which runs": (*ROWS, *EXPERIMENT, FUSIONS),
+    "how to train": (*TRAINING, KEEP_WEIGHTS),
+    "how much at once": (*SWEEP, EXECUTOR, DRY_RUN),
+    "with --executor slurm": SLURM,
+}
+"""The headings of options that several verbs share."""
+
+
+def _verb(name: str) -> Verb:
+    known = verbs()
+    if name not in known:
+        raise ValueError(f"no verb '{name}'{nearest(name, known)}; see ./reproduce.sh --help")
+    return known[name]
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -374,20 +531,12 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
     ValueError names what is not understood, with the nearest right word.
     """
-    known, name = verbs(), words[0]
-    if name not in known:
-        raise ValueError(f"no verb '{name}'{nearest(name, known)}; see ./reproduce.sh --help")
-    verb = known[name]
+    verb = _verb(words[0])
     if not verb.function:
-        raise ValueError(f"the verb {name} runs only through ./reproduce.sh; elsewhere call pytest")
-    parser = Parser(prog=f"./reproduce.sh {name}", description=verb.about, allow_abbrev=False)
-    parser.set_defaults(verb=name, function=verb.function)
-    slurm = parser.add_argument_group("with --executor slurm")
-    for each in verb.options:
-        place = slurm if each in SLURM else parser
-        place.add_argument(*each.flags, **each.settings)
-    flags = ["--help", *(flag for each in verb.options for flag in each.flags)]
+        raise ValueError(f"the verb {verb.name} runs only through ./reproduce.sh; else call pytest")
+    parser = parser_of(verb)
+    flags = ["-h", "--help", *(flag for each in verb.options for flag in each.flags)]
     typed = [word.partition("=")[0] for word in words if word.startswith("--")]
     if wrong := [f"{word}{nearest(word, flags)}" for word in typed if word not in flags]:
-        raise ValueError(f"{name} does not understand: {', '.join(wrong)}")
+        raise ValueError(f"{verb.name} does not understand: {', '.join(wrong)}")
     return parser.parse_args(words[1:])

@@ -17,7 +17,8 @@ import torch
 
 from benchmarks.executors.attempt import Attempt, NeedsDeviceAlone
 from benchmarks.executors.devices import pick_device
-from benchmarks.executors.stop import EXIT_BROKEN_DEVICE, EXIT_ERROR, Stop
+from benchmarks.executors.stop import EXIT_BROKEN_DEVICE, Stop
+from benchmarks.exit_status import Exit
 from benchmarks.host import commit
 from benchmarks.plan.check import check
 from benchmarks.plan.experiment import Experiment
@@ -160,6 +161,6 @@ if __name__ == "__main__":
         work(json.load(sys.stdin))
     except (ValueError, OSError) as error:
         _say(f"error: {error}")
-        sys.exit(EXIT_ERROR)
+        sys.exit(Exit.BAD_INPUT)
     except DeviceBroken:
         sys.exit(EXIT_BROKEN_DEVICE)  # its run is recorded

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
-from benchmarks.executors.stop import EXIT_BROKEN_DEVICE, EXIT_ERROR, Stop
+from benchmarks.executors.stop import EXIT_BROKEN_DEVICE, Stop
+from benchmarks.exit_status import Exit
 from benchmarks.plan.workspace import ROOT
 from benchmarks.records.status import Sweep
 from benchmarks.training.context import Reporter, RunContext, RunSettings
@@ -108,7 +109,7 @@ class Pool:
         """Whether the process ended before its work did; says so."""
         worker.relay.join()
         status = worker.process.returncode
-        if status == EXIT_ERROR:
+        if status == Exit.BAD_INPUT:
             self.stop.reason = self.stop.reason or "an error that every run would meet"
         if status == 0 or self.stop.reason:
             return False

@@ -11,9 +11,7 @@ from types import FrameType
 
 # submitit makes Slurm send SIGUSR2 to all processes of a job before its time is up.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
-EXIT_ERROR = 2
-EXIT_BROKEN_DEVICE = 3  # of a process of a pool: its run is recorded, another takes the rest
-EXIT_UNFINISHED = 75  # EX_TEMPFAIL: batch systems take it for "start me again"
+EXIT_BROKEN_DEVICE = 76  # of a process of a pool: its run is recorded, another takes the rest
 
 
 class Stop:

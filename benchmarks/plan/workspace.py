@@ -16,9 +16,27 @@ from datasets import registry
 ROOT = Path(__file__).parents[2]
 
 
+NOT_GENERATED = "stand-in data not generated yet"
+
+
+def own_results(name: str) -> Path:
+    """Where the runs of a profile, or the files of a study, go that are made here."""
+    return ROOT / "results" / "local" / name
+
+
+def published_results(name: str) -> Path:
+    """Where the committed ones lie. No verb writes there by default, but `report` and `figures`."""
+    return ROOT / "results" / name
+
+
 def choices_file(tuned_by: str) -> Path:
-    """Where `tune` under this profile writes the hyperparameters that it chose."""
-    return ROOT / "results" / tuned_by / "choices.yaml"
+    """The published hyperparameters that `tune` chose under this profile."""
+    return published_results(tuned_by) / "choices.yaml"
+
+
+def has_published(profile: str) -> bool:
+    """Whether runs of this profile are published with the code."""
+    return (published_results(profile) / "runs").is_dir()
 
 
 def data_folder() -> Path:
@@ -36,9 +54,18 @@ def loader_options(data: Mapping[str, object]) -> dict[str, object]:
     return {k: v for k, v in data.items() if k not in ("stand_in", "fingerprint")}
 
 
-def data_states(config: Config, profile: ProfileConfig) -> dict[str, DataState]:
-    """For every dataset its fingerprint under this profile, or why it cannot be used."""
-    return {name: _state(config, profile, name) for name in config.datasets}
+def data_states(
+    config: Config, profile: ProfileConfig, before_generating: bool = False
+) -> dict[str, DataState]:
+    """For every dataset its fingerprint under this profile, or why it cannot be used.
+
+    With `before_generating`, stand-in data that is missing counts as usable, without a fingerprint:
+    a plan can be shown before the data is there.
+    """
+    states = {name: _state(config, profile, name) for name in config.datasets}
+    if before_generating:
+        states = {n: DataState() if s.reason == NOT_GENERATED else s for n, s in states.items()}
+    return states
 
 
 def with_fingerprint(experiment: Experiment) -> Experiment:
@@ -49,13 +76,18 @@ def with_fingerprint(experiment: Experiment) -> Experiment:
     return replace(experiment, data={**experiment.data, "fingerprint": identity})
 
 
+def ungenerated(datasets: Iterable[str]) -> list[str]:
+    """Those of these datasets whose stand-in data is missing or damaged."""
+    folders = {name: prepared_folder(name, stand_in=True) for name in datasets}
+    states = {name: registry.prepared_state(name, path).state for name, path in folders.items()}
+    return [name for name, state in states.items() if state != "prepared"]
+
+
 def ensure_stand_in(datasets: Iterable[str], say: Callable[[str], None]) -> None:
     """Generates the stand-in data of these datasets where it is not there yet."""
-    for name in datasets:
-        folder = prepared_folder(name, stand_in=True)
-        if registry.prepared_state(name, folder).state != "prepared":
-            say(f"generating stand-in data for {name}")
-            registry.generate_stand_in(name, folder)
+    for name in ungenerated(datasets):
+        say(f"generating stand-in data for {name}")
+        registry.generate_stand_in(name, prepared_folder(name, stand_in=True))
 
 
 def default_profile(config: Config, asked: Collection[str] = ()) -> tuple[str, str]:
@@ -87,6 +119,6 @@ def _state(config: Config, profile: ProfileConfig, name: str) -> DataState:
     folder = prepared_folder(name, profile.stand_in)
     state = registry.prepared_state(name, folder, options)
     if state.fingerprint is None:
-        absent = "stand-in data not generated yet" if profile.stand_in else "data missing"
+        absent = NOT_GENERATED if profile.stand_in else "data missing"
         return DataState(None, absent if state.state == "missing" else state.detail)
     return DataState(state.fingerprint)

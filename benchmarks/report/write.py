@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmarks.configs.load import lookup
 from benchmarks.configs.schema import Config
+from benchmarks.exit_status import Exit
 from benchmarks.plan.suites import Cell, chosen
 from benchmarks.records.audit import audit
 from benchmarks.records.evidence import Evidence, evidence_of
@@ -22,7 +23,6 @@ from benchmarks.report.claims.answers import (
     Answer,
     answers,
     claims_frame,
-    claims_grid,
     claims_page,
 )
 from benchmarks.report.comparison import (
@@ -73,22 +73,30 @@ class Request:
 
 @dataclass(frozen=True)
 class Report:
-    """What a report says. `pages` holds each suite's table as text, `comparison` every entry.
+    """What a report says. `pages` holds each suite's table as text.
 
-    `tables` and `claims` are what the files were written from; `unused` are the records that no
-    table uses, `left_out` names them in a few lines (empty if there are none). `studies` are the
-    tables that were computed from the stored outputs.
+    `metrics`, `tables` and `claims` are what `files` are written from (none if nothing was
+    written), `shown` the tables, or the parts of them, that were asked for. `unused` are the
+    records that no table uses, `left_out` names them in a few lines (empty if there are none).
+    `studies` are the tables computed from the stored outputs (none if nothing was written).
     """
 
     pages: Mapping[str, str]
-    comparison: str
-    exit_status: int
-    files: tuple[Path, ...]
+    shown: tuple[Table, ...]
+    exit_status: Exit
+    metrics: pd.DataFrame
+    files: tuple[Path, ...] = ()
     tables: tuple[Table, ...] = ()
     claims: tuple[Answer, ...] = ()
     left_out: str = ""
     unused: tuple[LeftOut, ...] = ()
     studies: tuple[StudyTable, ...] = ()
+
+    def comparison(self, everything: bool = False) -> str:
+        """What `compare` shows. The paper's claims are about whole tables: about a part of them,
+        they say nothing."""
+        claims = self.claims if self.shown == self.tables else ()
+        return comparison_text(self.shown, claims, everything)
 
 
 def write_report(request: Request, out: Path) -> Report:
@@ -98,27 +106,24 @@ def write_report(request: Request, out: Path) -> Report:
     """
     if out.resolve() == paper.FOLDER.resolve():
         raise ValueError(f"{out} holds the paper's tables as printed; write ours elsewhere")
-    metrics, tables = make_tables(request)
-    compare = partial(contrast, predictions=request.predictions, selection=request.selection)
-    found = answers(tables, compare)
-    left_out = [*request.unreadable, *unused(request.records, request.suites)]
-    files = [path for table in tables for path in _write_table(table, out)]
-    comparison = comparison_frame(tables)
+    report = make_report(request)
+    files = [path for table in report.tables for path in _write_table(table, out)]
+    comparison = comparison_frame(report.tables)
     frames = {
-        "metrics": metrics.dropna(subset="value"),
+        "metrics": report.metrics.dropna(subset="value"),
         "comparison": comparison,
-        "significance": significance_frame(tables),
-        "selection": selection_frame(metrics, comparison, request.selection),
-        "claims": claims_frame(found),
-        "left_out": left_out_frame(left_out),
-        "calibration": calibration_frame(tables, request.predictions),
-        "ensembles": ensembles_frame(tables, request.predictions),
-        "missing": missing_frame(tables, request.predictions),
+        "significance": significance_frame(report.tables),
+        "selection": selection_frame(report.metrics, comparison, request.selection),
+        "claims": claims_frame(report.claims),
+        "left_out": left_out_frame(report.unused),
+        "calibration": calibration_frame(report.tables, request.predictions),
+        "ensembles": ensembles_frame(report.tables, request.predictions),
+        "missing": missing_frame(report.tables, request.predictions),
     }
     files += [write_csv(frame, out / f"{name}.csv") for name, frame in frames.items()]
-    files.append(write_csv(runs_frame(tables), out / "runs.csv", numbers=None))
+    files.append(write_csv(runs_frame(report.tables), out / "runs.csv", numbers=None))
     files.append(out / "claims.md")
-    write_text(files[-1], claims_page(found))
+    write_text(files[-1], claims_page(report.claims))
     studies = [
         *calibration_table(frames["calibration"]),
         *ensembles_table(frames["ensembles"]),
@@ -127,16 +132,24 @@ def write_report(request: Request, out: Path) -> Report:
     for study in studies:
         files.append(out / f"{study.name}.md")
         write_text(files[-1], study_text(study))
+    return replace(report, files=tuple(files), studies=tuple(studies))
+
+
+def make_report(request: Request) -> Report:
+    """The report in memory alone; ValueError for an unknown suite or selection rule."""
+    metrics, tables = make_tables(request)
+    compare = partial(contrast, predictions=request.predictions, selection=request.selection)
+    found = answers(tables, compare)
+    left_out = [*request.unreadable, *unused(request.records, request.suites)]
     return Report(
         pages={table.name: markdown.render(table, markdown.TERMINAL) for table in tables},
-        comparison=f"{comparison_text(tables)}\n\nThe paper's claims\n{claims_grid(found)}",
+        shown=tuple(tables),
         exit_status=exit_status(tables),
-        files=tuple(files),
+        metrics=metrics,
         tables=tuple(tables),
         claims=tuple(found),
         left_out=left_out_text(left_out),
         unused=tuple(left_out),
-        studies=tuple(studies),
     )
 
 
@@ -202,7 +215,7 @@ def narrowed(report: Report, datasets: Sequence[str], methods: Sequence[str]) ->
     return replace(
         report,
         pages={table.name: markdown.render(table, markdown.TERMINAL) for table in tables},
-        comparison=comparison_text(tables),
+        shown=tuple(tables),
         exit_status=exit_status(tables),
     )
 

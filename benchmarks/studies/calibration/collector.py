@@ -15,6 +15,7 @@ from tabulate import tabulate
 
 from benchmarks.configs.load import load_config
 from benchmarks.configs.schema import Config
+from benchmarks.exit_status import Exit
 from benchmarks.plan.suites import Cell, DataState, plan_suite
 from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import RunRecord
@@ -121,7 +122,7 @@ def _table(config: Config, spread: float, seeds: int, generator: np.random.Gener
         reproduced=sum(e.verdict == REPRODUCED for e in entries),
         tested=len(tests),
         significant=sum(c.significant for c in tests),
-        status_1=exit_status([made]) == 1,
+        status_1=exit_status([made]) == Exit.DIFFERS,
     )
 
 

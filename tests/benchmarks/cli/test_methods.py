@@ -1,5 +1,4 @@
-"""new-method writes a baseline that works, or nothing; check-method runs its tests alone; list
-shows the paper's rows first and keeps extensions and controls apart."""
+"""new-method writes a baseline that works, or nothing; check-method runs its tests alone."""
 
 from __future__ import annotations
 
@@ -160,12 +159,12 @@ def test_a_class_never_hides_what_the_skeleton_imports(place, name, hook):
     assert "class Method(" not in text
 
 
-@pytest.mark.parametrize("status", [0, 1, 5])
-def test_check_method_has_the_status_of_pytest(monkeypatch, status):
+@pytest.mark.parametrize("status", [0, 1, 2, 5])
+def test_check_method_fails_whatever_status_pytest_fails_with(monkeypatch, status):
     done = Namespace(returncode=status)
     monkeypatch.setattr(subprocess, "run", lambda words, **_: done)
     said = []
-    assert methods.check_method(Namespace(name="sam"), said.append) == status
+    assert methods.check_method(Namespace(name="sam"), said.append) == (status > 0)
     assert ("keeps the contract" in said[0]) == (status == 0)
     assert ("is not registered" in said[0]) == (status == 5)
 
@@ -238,34 +237,3 @@ def test_the_entry_needs_nothing_more(place):
     new("mine")
     entry = yaml.safe_load((place / "methods.yaml").read_text())["mine"]
     assert field_problems(MethodConfig, entry, "methods.yaml") == []
-
-
-def sections(text):
-    """{title: names} of what `list` prints."""
-    found, title = {}, ""
-    for line in text.splitlines():
-        if line.startswith("  "):
-            found[title].append(line.split()[0])
-        else:
-            title = line
-            found[title] = []
-    return found
-
-
-def test_rows_of_the_tables_come_first_in_the_papers_order(capsys):
-    assert main(["list"]) == 0
-    found = sections(capsys.readouterr().out)
-    assert list(found)[:3] == ["methods", "extensions", "controls"]
-    config = load_config()
-    rows = [row.method for row in config.suites["table1"].rows if row.method in config.methods]
-    assert found["methods"] == list(dict.fromkeys(rows))
-
-
-def test_every_method_is_listed_once_in_its_group(capsys):
-    main(["list"])
-    found = sections(capsys.readouterr().out)
-    for name, method in load_config().methods.items():
-        title = {"table": "methods", "extension": "extensions", "control": "controls"}[method.group]
-        assert found[title].count(name) == 1
-    assert {"masam", "monge_sam", "asam", "wsam"} <= set(found["extensions"])
-    assert {"sam_scaled", "msam_random"} <= set(found["controls"])

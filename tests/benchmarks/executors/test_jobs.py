@@ -18,7 +18,8 @@ from benchmarks.executors import devices, pool
 from benchmarks.executors.devices import job_count
 from benchmarks.executors.local import LocalExecutor
 from benchmarks.executors.pool import Pool
-from benchmarks.executors.stop import EXIT_BROKEN_DEVICE, EXIT_UNFINISHED, Stop
+from benchmarks.executors.stop import EXIT_BROKEN_DEVICE, Stop
+from benchmarks.exit_status import Exit
 from benchmarks.records.folders import Folders
 from benchmarks.records.status import Sweep
 from benchmarks.training.context import RunSettings
@@ -49,7 +50,7 @@ def test_killed_and_stopped_processes_change_no_record(tmp_path, data_dir, conte
     said += read_until(first, f"process {worker} died (SIGKILL)")
     first.send_signal(signal.SIGTERM)
     said += first.stdout.readlines()
-    assert first.wait() == EXIT_UNFINISHED
+    assert first.wait() == Exit.UNFINISHED
     assert "stopped (SIGTERM)" in said[-1] and "resume with the same command" in said[-1]
     second = sweep(shared, data_dir, *words)
     assert second.wait() == 0
@@ -63,7 +64,7 @@ def test_whoever_stops_a_sweep_reads_what_they_did(tmp_path, data_dir):
     read_until(process, "epoch 1/")
     process.send_signal(signal.SIGINT)
     said = process.stdout.readlines()
-    assert process.wait() == EXIT_UNFINISHED
+    assert process.wait() == Exit.UNFINISHED
     assert "stopped (SIGINT): 4 runs left" in said[-1]
     stopped = [line for line in said if "stopped in epoch" in line]
     assert stopped and all(line.endswith(": asked to stop\n") for line in stopped)

@@ -8,7 +8,8 @@ import time
 
 from baselines.sam import SAM
 from benchmarks.cli.execute import Command, execute
-from benchmarks.executors.stop import EXIT_UNFINISHED, Stop
+from benchmarks.executors.stop import Stop
+from benchmarks.exit_status import Exit
 from benchmarks.records.files import machine, remove_temporaries
 from benchmarks.records.record import RunRecord
 from benchmarks.records.status import state
@@ -29,7 +30,7 @@ def test_a_full_disk_ends_the_sweep_with_nothing_lost(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full_disk)
-        assert execute(Command(session, RunSettings("cpu")), plan) == EXIT_UNFINISHED
+        assert execute(Command(session, RunSettings("cpu")), plan) == Exit.UNFINISHED
     assert named(lines, "error", "No space left on device")
     assert named(lines, "2 runs left; resume with the same command")
     assert state(plan[0], folders) == "interrupted"
@@ -53,7 +54,7 @@ def test_a_sweep_without_time_left_stops_and_goes_on_later(session, tiny, folder
     status = execute(
         Command(session, RunSettings("cpu"), Stop(deadline=time.monotonic() + 1e-3)), plan
     )
-    assert status == EXIT_UNFINISHED
+    assert status == Exit.UNFINISHED
     assert named(lines, "--max-hours", "2 runs left; resume with the same command")
     assert execute(Command(session, RunSettings("cpu")), plan) == 0
     assert {RunRecord.load(folders.record(e.run_id)).status for e in plan} == {"done"}

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.cli.execute import Command, execute
 from benchmarks.executors.local import ATTEMPTS
-from benchmarks.executors.stop import EXIT_UNFINISHED
+from benchmarks.exit_status import Exit
 from benchmarks.records.leases import Owner
 from benchmarks.records.status import state, statuses
 from benchmarks.training.context import RunSettings
@@ -35,7 +35,7 @@ def test_runs_of_another_sweep_are_left_to_it(session, tiny, folders, lines):
     plan = [tiny(), tiny(seed=1)]
     lease(folders, plan[0])
     assert statuses(plan, folders)[plan[0].run_id].state == "running"
-    assert execute(Command(session, RunSettings("cpu")), plan) == EXIT_UNFINISHED
+    assert execute(Command(session, RunSettings("cpu")), plan) == Exit.UNFINISHED
     assert named(lines, "under way elsewhere: 1 run:", f"process {os.getpid()}")
     assert [state(e, folders) for e in plan] == ["running", "done"]
 

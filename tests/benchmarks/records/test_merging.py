@@ -286,7 +286,7 @@ def test_a_profile_names_the_folder_to_merge_into(capsys, there, monkeypatch, tm
     put(there, make())
     monkeypatch.setattr("benchmarks.plan.workspace.ROOT", tmp_path)
     assert main(["merge", str(there.root), "--profile", "quick"]) == 0
-    assert Folders(tmp_path / "results" / "quick").record(BASE.run_id).exists()
+    assert Folders(tmp_path / "results" / "local" / "quick").record(BASE.run_id).exists()
     assert main(["merge", str(there.root), "--profile", "quik"]) == 2
     assert "'quick'" in capsys.readouterr().err
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks.exit_status import Exit
 from benchmarks.plan.suites import Cell
 from benchmarks.records.record import RunRecord
 from benchmarks.report.write import Report, write_report
@@ -100,57 +101,80 @@ def test_no_difference_is_shown_for_stand_in_data(tmp_path: Path) -> None:
     line = pd.read_csv(tmp_path / "comparison.csv").iloc[0]
     assert math.isnan(line["difference"])
     assert (bool(line["stand_in"]), line["verdict"]) == (True, "stand-in data")
-    assert written.comparison.startswith("!!! STAND-IN DATA")
+    assert written.comparison().startswith("!!! STAND-IN DATA")
 
 
 @pytest.mark.parametrize(
     ("percents", "status"),
     [
-        ((39.5, 39.6, 39.7), 0),  # reproduced
-        ((38.0, 39.6, 41.0), 0),  # inconclusive
-        ((45.5, 45.6, 45.7), 1),  # differs
-        ((39.6,), 2),  # too few runs
-        ((), 2),  # not run
+        ((39.5, 39.6, 39.7), Exit.FINE),  # reproduced
+        ((38.0, 39.6, 41.0), Exit.FINE),  # inconclusive
+        ((45.5, 45.6, 45.7), Exit.DIFFERS),  # differs
+        ((39.6,), Exit.UNDECIDED),  # too few runs
+        ((), Exit.UNDECIDED),  # not run
     ],
 )
-def test_exit_status(percents: tuple[float, ...], status: int, tmp_path: Path) -> None:
+def test_exit_status(percents: tuple[float, ...], status: Exit, tmp_path: Path) -> None:
     written = report([SINGLE], runs(SINGLE, *percents), tmp_path)
     assert written.exit_status == status
-    assert ("Nothing was compared" in written.comparison) == (status == 2)
+    assert ("Nothing was compared" in written.comparison()) == (status == Exit.UNDECIDED)
 
 
 def test_a_difference_outranks_missing_cells(tmp_path: Path) -> None:
     written = report(SUITES["table1"], runs(SINGLE, 45.5, 45.6, 45.7), tmp_path)
-    assert written.exit_status == 1
+    assert written.exit_status == Exit.DIFFERS
 
 
 def test_another_schedule_is_no_success(tmp_path: Path) -> None:
     cell = cell_of(plan(profile="quick", avmnist=READY), "Single-audio")
     written = report([cell], runs(cell, 39.6, 39.6, 39.6), tmp_path, "quick")
-    assert written.exit_status == 2
-    assert written.comparison.startswith("!!! NOT THE PAPER'S SCHEDULE")
+    assert written.exit_status == Exit.UNDECIDED
+    assert written.comparison().startswith("!!! NOT THE PAPER'S SCHEDULE")
 
 
 def test_the_demo_is_undecided_and_says_so(tmp_path: Path) -> None:
     cells = plan(profile="demo", avmnist=READY)
     records = runs(cell_of(cells, "Single-audio"), 12.0, 13.0, stand_in=True)
     written = report(cells, records, tmp_path, "demo")
-    assert written.exit_status == 2
-    assert "Nothing was compared with the paper." in written.comparison
+    assert written.exit_status == Exit.UNDECIDED
+    assert "Nothing was compared" in written.comparison()
     assert written.pages["table1"].startswith("!!! STAND-IN DATA")
+
+
+def test_cells_that_differ_come_first_the_undecided_next(tmp_path: Path) -> None:
+    cells = {"Single-audio": (45.5, 45.6, 45.7), "Single-visual": (65.1, 65.15, 65.2)}
+    records = [r for row, values in cells.items()
+               for r in runs(cell_of(SUITES["table1"], row), *values)]  # fmt: skip
+    records += runs(cell_of(SUITES["table1"], "SAM"), 60.0, 75.0, 80.0)
+    written = report(SUITES["table1"], records, tmp_path)
+    brief, whole = written.comparison(), written.comparison(True)
+    places = [brief.index(word) for word in ("Do the paper", "Differs (1", "Inconclusive (3")]
+    assert places == sorted(places)
+    assert "Reproduced (1 cell)" in whole and "Reproduced (" not in brief
+    assert "AV-MNIST audio" in brief and "avmnist" not in brief
+    assert "1 reproduced" in brief and "--all" in brief
+    assert written.claims[0].claim.text in whole and written.claims[0].claim.text not in brief
+
+
+def test_numbers_without_a_verdict_stand_beside_the_papers(tmp_path: Path) -> None:
+    cell = cell_of(plan(profile="quick", avmnist=READY), "Single-audio")
+    text = report([cell], runs(cell, 38.12), tmp_path, "quick").comparison()
+    (line,) = [line for line in text.splitlines() if line.startswith("Single-audio")]
+    assert line.split() == ["Single-audio", "38.12", "39.61"]
+    assert "no verdict" in text and "Differs" not in text
 
 
 def test_a_real_cell_beside_stand_in_data_still_counts(tmp_path: Path) -> None:
     other = cell_of(SUITES["table1"], "M-SAM")
     for count in (1, 3):  # too few runs, or enough to decide it
         records = [*runs(other, 74.0, stand_in=True), *runs(SINGLE, *[39.6] * count)]
-        assert report([SINGLE, other], records, tmp_path).exit_status == 2
+        assert report([SINGLE, other], records, tmp_path).exit_status == Exit.UNDECIDED
 
 
 def test_without_cells_there_is_nothing_to_say(tmp_path: Path) -> None:
     written = report([], [], tmp_path)
-    assert "no records yet" in written.comparison
-    assert written.exit_status == 2
+    assert "no records yet" in written.comparison()
+    assert written.exit_status == Exit.UNDECIDED
     assert len(csv_lines(tmp_path / "table1.csv")) == 1 + 13
 
 

@@ -144,20 +144,22 @@ def test_without_choices_every_run_is_the_published_one(profile):
         assert tuned == plan_suite(CONFIG, suite, as_published, PREPARED)
 
 
-def said(capsys, *words):
+def said(capsys, monkeypatch, *words):
+    """The line on hyperparameters, in one piece."""
+    monkeypatch.setattr("benchmarks.cli.report.fitted", lambda text: text)
     assert main(list(words)) == 0
     return [x for x in capsys.readouterr().out.splitlines() if x.startswith("hyperparameters")]
 
 
 def test_a_session_says_which_choices_it_uses(capsys, choices, monkeypatch, tmp_path):
     monkeypatch.setattr(workspace, "choices_file", lambda _: tmp_path / "none.yaml")
-    (line,) = said(capsys, "status", "--profile", "paper")
+    (line,) = said(capsys, monkeypatch, "status", "--profile", "paper")
     assert "none is chosen" in line and "./reproduce.sh tune" in line
     monkeypatch.setattr(workspace, "choices_file", lambda _: choices)
-    (line,) = said(capsys, "status", "--profile", "short")
+    (line,) = said(capsys, monkeypatch, "status", "--profile", "short")
     assert "1 chosen on validation data" in line and "avmnist late msam rho=0.1" in line
-    assert said(capsys, "status", "--profile", "quick", "--out", str(tmp_path)) == []
+    assert said(capsys, monkeypatch, "status", "--profile", "quick", "--out", str(tmp_path)) == []
     choices.write_text("profile: tune")
-    assert said(capsys, "status", "--profile", "demo", "--out", str(tmp_path)) == []
+    assert said(capsys, monkeypatch, "status", "--profile", "demo", "--out", str(tmp_path)) == []
     assert main(["status", "--profile", "paper"]) == 2
     assert "lacks the key 'choices'" in capsys.readouterr().err

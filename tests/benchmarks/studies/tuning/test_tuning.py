@@ -280,7 +280,7 @@ def test_what_is_wrong_in_the_file_does_not_keep_it_from_being_written_again(tin
 
 def test_status_of_the_profile_tune_counts_the_grids(tmp_path, capsys, monkeypatch):
     states = {**MISSING, "avmnist": PREPARED["avmnist"]}
-    monkeypatch.setattr(workspace, "data_states", lambda config, profile: states)
+    monkeypatch.setattr(workspace, "data_states", lambda config, profile, dry_run: states)
     for experiment in search_of("avmnist late sam").experiments:
         made = record(experiment)
         made.save(tmp_path / "runs" / f"{made.run_id}.json")
