@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from benchmarks.cli.session import Say, Session, open_session
 from benchmarks.executors.devices import job_count
 from benchmarks.executors.pool import execute_here
+from benchmarks.executors.progress import Monitor
 from benchmarks.executors.slurm import Request, SlurmJob, slurm_request, submit_array
 from benchmarks.executors.stop import Stop
 from benchmarks.exit_status import Exit
@@ -31,7 +32,7 @@ from datasets.errors import counted
 class Command:
     """A training command: where results go, how to train, and when to stop.
 
-    With `slurm`, jobs of a cluster train instead of this process.
+    With `slurm`, jobs of a cluster train instead of this process. `verbose` prints every epoch.
     """
 
     session: Session
@@ -39,6 +40,7 @@ class Command:
     stop: Stop = field(default_factory=Stop)
     slurm: Request | None = None
     rerun_stale: bool = False
+    verbose: bool = False
 
 
 def open_command(arguments: Namespace, say: Say) -> Command:
@@ -46,7 +48,7 @@ def open_command(arguments: Namespace, say: Say) -> Command:
     slurm, settings = slurm_request(arguments), asked_settings(arguments)
     stop = stop_after(arguments.max_hours)
     session = open_session(arguments, say)
-    return Command(session, settings, stop, slurm, arguments.rerun_stale)
+    return Command(session, settings, stop, slurm, arguments.rerun_stale, arguments.verbose)
 
 
 def asked_settings(arguments: Namespace) -> RunSettings:
@@ -104,9 +106,12 @@ def execute(command: Command, experiments: Sequence[Experiment]) -> Exit:
     session = command.session
     check_writable(session.folders.root)
     sweep = Sweep.planned_now(experiments, session.folders)
-    with command.stop.listening():
+    # The epochs of one run are shown: they are what one waits for.
+    verbose = command.verbose or len(experiments) == 1
+    monitor = Monitor(sweep, session.say, session.folders.log, verbose)
+    with command.stop.listening(), monitor:
         try:
-            execute_here(sweep, command.settings, command.stop, session.say)
+            execute_here(sweep, command.settings, command.stop, monitor.reporter)
         except Unwritable as error:
             session.say(f"error: {error}")
     return _ending(command, sweep)

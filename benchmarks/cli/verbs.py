@@ -180,6 +180,11 @@ SWEEP = (
         help="stop before H hours have passed; exit status 75 if work is left",
     ),
     option("--rerun-stale", action="store_true", help="retrain the runs that older code made"),
+    option(
+        "--verbose",
+        action="store_true",
+        help="print a line per epoch, which is else only in log.txt beside the runs",
+    ),
 )
 EXECUTOR = option(
     "--executor",
