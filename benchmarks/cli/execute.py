@@ -45,9 +45,10 @@ class Command:
 
 def open_command(arguments: Namespace, say: Say) -> Command:
     """What the command line asks for; ValueError lists what is wrong with it."""
-    slurm, settings = slurm_request(arguments), asked_settings(arguments)
-    stop = stop_after(arguments.max_hours)
+    settings, stop = asked_settings(arguments), stop_after(arguments.max_hours)
+    slurm_request(arguments)  # now, as mistakes in the words come first
     session = open_session(arguments, say)
+    slurm = slurm_request(arguments, session.profile.gpu)
     return Command(session, settings, stop, slurm, arguments.rerun_stale, arguments.verbose)
 
 

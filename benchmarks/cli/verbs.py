@@ -194,13 +194,30 @@ EXECUTOR = option(
 )
 SLURM = (
     option("--slurm-jobs", type=int, metavar="N", help="jobs that share the runs (default: 1)"),
-    option("--gpus-per-job", type=int, metavar="G", help="default: 0, which trains on CPUs"),
+    option(
+        "--gpus-per-job",
+        type=int,
+        metavar="G",
+        help="default: 1 for profiles whose runs want a GPU, such as paper, else 0: CPUs",
+    ),
     option(
         "--time",
         metavar="T",
         help="limit of a job, minutes or HH:MM:SS, after which it is queued again (default: 60)",
     ),
     option("--partition", metavar="NAME", help="default: the cluster's"),
+    option("--account", metavar="NAME", help="whom the hours are charged to"),
+    option("--qos", metavar="NAME", help="quality of service"),
+    option("--mem", metavar="SIZE", help="memory of a job, such as 32GB"),
+    option("--constraint", metavar="FEATURE", help="what a node must have, such as a100"),
+    option(
+        "--slurm-arg",
+        type=setting,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other option of sbatch, such as reservation=course; may be repeated",
+    ),
 )
 PLAN = (*ROWS, *SWEEP, EXECUTOR, *SLURM, DRY_RUN)
 TRAINING = (DEVICE, CAPTURE, DETERMINISTIC)

@@ -86,7 +86,8 @@ class ProfileConfig:
     """The scale of the experiments. `options` overrides the options of datasets.
 
     With `params: tuned`, methods get the hyperparameters that were chosen on validation data.
-    `threads` is the number of CPU threads of each run.
+    `threads` is the number of CPU threads of each run. `gpu`: the runs take days on a CPU, so a job
+    of a cluster asks for a GPU.
     """
 
     about: str
@@ -100,6 +101,7 @@ class ProfileConfig:
     options: Mapping[str, Any] = field(default_factory=dict)
     params: Literal["published", "tuned"] = "published"
     threads: Count = 1
+    gpu: bool = False
 
 
 @dataclass(frozen=True)
