@@ -202,14 +202,17 @@ def cost_lines(expected: Sequence[Estimate]) -> list[str]:
     if timed:
         lines.append(f"time: {sum(timed) / 3600:.2f} h for {len(timed)} runs, one after the other")
     for reason, count in Counter(run.lacking for run in expected if run.lacking).items():
-        lines.append(f"time of {count} runs: {reason}")
+        lines.append(f"time of {counted(count, 'run')}: {reason}")
     peaks = [run.memory for run in expected if run.memory is not None]
     if peaks:
         lines.append(f"memory: {max(peaks):.0f} MiB a run at most{_of(peaks, expected)}")
     else:
         lines.append("memory: no figure: run ./reproduce.sh bench --parts memory")
     sizes = [run.disk for run in expected if run.disk is not None]
-    lines.append(f"disk: {sum(sizes) / 1e6:.1f} MB at most{_of(sizes, expected)}")
+    if sizes:
+        lines.append(f"disk: {max(0.1, sum(sizes) / 1e6):.1f} MB at most{_of(sizes, expected)}")
+    else:
+        lines.append("disk: no figure without the data")
     return lines + [f"figures of {sources(expected)}"] * bool(timed)
 
 
@@ -217,8 +220,14 @@ def _duration(expected: Sequence[Estimate]) -> str:
     seconds = [run.seconds for run in expected if run.seconds is not None]
     if len(seconds) < len(expected):
         return "no figure"
-    minutes = sum(seconds) / 60
-    return f"{minutes:.1f} min" if minutes < 60 else f"{minutes / 60:.2f} h"
+    return _time(sum(seconds))
+
+
+def _time(seconds: float) -> str:
+    """Such as 12 s, 7.5 min or 2.00 h; never 0 of anything."""
+    if seconds < 60:
+        return f"{max(1, seconds):.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
 
 
 def _of(known: Sequence[float], expected: Sequence[Estimate]) -> str:

@@ -6,7 +6,7 @@ This file is read for `--help`, so it imports nothing that is slow.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -401,6 +401,23 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{self.prog}: {message}")
 
 
+def _value(number: int, words: Sequence[str]) -> str:
+    """What was typed for an option: behind its =, else the next word."""
+    own = words[number].partition("=")[2]
+    following = [word for word in words[number + 1 : number + 2] if not word.startswith("--")]
+    return own or next(iter(following), "VALUE")
+
+
+def _hint(word: str, value: str, flags: Collection[str]) -> str:
+    """What was meant by an unknown option: a setting, or the nearest option."""
+    from benchmarks.plan.words import can_be_set  # reads every method's file: for mistakes alone
+
+    name = word.removeprefix("--").replace("-", "_")
+    if "--set" in flags and can_be_set(name):
+        return f" (a setting: --set {name}={value})"
+    return nearest(word, flags)
+
+
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The command line as a namespace with `verb` and its `function`.
 
@@ -419,7 +436,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         place = slurm if each in SLURM else parser
         place.add_argument(*each.flags, **each.settings)
     flags = ["--help", *(flag for each in verb.options for flag in each.flags)]
-    typed = [word.partition("=")[0] for word in words if word.startswith("--")]
-    if wrong := [f"{word}{nearest(word, flags)}" for word in typed if word not in flags]:
+    typed = {word.partition("=")[0]: _value(n, words) for n, word in enumerate(words)}
+    if wrong := [
+        f"{word}{_hint(word, value, flags)}"
+        for word, value in typed.items()
+        if word.startswith("--") and word not in flags
+    ]:
         raise ValueError(f"{name} does not understand: {', '.join(wrong)}")
     return parser.parse_args(words[1:])

@@ -52,7 +52,7 @@ def code_of(method: str, dataset: str, root: Path = ROOT) -> dict[str, str]:
     """
     shared = sorted(path for pattern in SHARED for path in listed(root, pattern))
     found = {
-        "method": _imported(_method_files(root).get(method, ()), root, ("baselines", "msam")),
+        "method": _imported(method_files(root).get(method, ()), root, ("baselines", "msam")),
         "shared": set(shared),
         "data": _imported(_loader_files(dataset, root), root, ("datasets",)),
     }
@@ -64,6 +64,11 @@ def code_of(method: str, dataset: str, root: Path = ROOT) -> dict[str, str]:
     }
 
 
+def method_sources(method: str, root: Path = ROOT) -> set[Path]:
+    """The method's file and the files of `baselines/` and `msam/` that it imports."""
+    return _imported(method_files(root).get(method, ()), root, ("baselines", "msam"))
+
+
 @cache
 def same_numbers(digest: str) -> frozenset[str]:
     """This digest, and those of code that was shown to give the same numbers."""
@@ -72,7 +77,7 @@ def same_numbers(digest: str) -> frozenset[str]:
 
 
 @cache
-def _method_files(root: Path) -> dict[str, tuple[Path, ...]]:
+def method_files(root: Path) -> dict[str, tuple[Path, ...]]:
     """The file behind each registered name; for `register(name)(cls)` that of `cls`."""
     found = {}
     for path in listed(root, "baselines/*.py"):
