@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from benchmarks.cli.session import Say, Session, open_session
 from benchmarks.executors.devices import job_count
 from benchmarks.executors.pool import execute_here
+from benchmarks.executors.progress import Monitor
 from benchmarks.executors.slurm import Request, SlurmJob, slurm_request, submit_array
 from benchmarks.executors.stop import Stop
 from benchmarks.exit_status import Exit
@@ -31,7 +32,7 @@ from datasets.errors import counted
 class Command:
     """A training command: where results go, how to train, and when to stop.
 
-    With `slurm`, jobs of a cluster train instead of this process.
+    With `slurm`, jobs of a cluster train instead of this process. `verbose` prints every epoch.
     """
 
     session: Session
@@ -39,14 +40,16 @@ class Command:
     stop: Stop = field(default_factory=Stop)
     slurm: Request | None = None
     rerun_stale: bool = False
+    verbose: bool = False
 
 
 def open_command(arguments: Namespace, say: Say) -> Command:
     """What the command line asks for; ValueError lists what is wrong with it."""
-    slurm, settings = slurm_request(arguments), asked_settings(arguments)
-    stop = stop_after(arguments.max_hours)
+    settings, stop = asked_settings(arguments), stop_after(arguments.max_hours)
+    slurm_request(arguments)  # now, as mistakes in the words come first
     session = open_session(arguments, say)
-    return Command(session, settings, stop, slurm, arguments.rerun_stale)
+    slurm = slurm_request(arguments, session.profile.gpu)
+    return Command(session, settings, stop, slurm, arguments.rerun_stale, arguments.verbose)
 
 
 def asked_settings(arguments: Namespace) -> RunSettings:
@@ -104,9 +107,12 @@ def execute(command: Command, experiments: Sequence[Experiment]) -> Exit:
     session = command.session
     check_writable(session.folders.root)
     sweep = Sweep.planned_now(experiments, session.folders)
-    with command.stop.listening():
+    # The epochs of one run are shown: they are what one waits for.
+    verbose = command.verbose or len(experiments) == 1
+    monitor = Monitor(sweep, session.say, session.folders.log, verbose)
+    with command.stop.listening(), monitor:
         try:
-            execute_here(sweep, command.settings, command.stop, session.say)
+            execute_here(sweep, command.settings, command.stop, monitor.reporter)
         except Unwritable as error:
             session.say(f"error: {error}")
     return _ending(command, sweep)
@@ -196,14 +202,17 @@ def cost_lines(expected: Sequence[Estimate]) -> list[str]:
     if timed:
         lines.append(f"time: {sum(timed) / 3600:.2f} h for {len(timed)} runs, one after the other")
     for reason, count in Counter(run.lacking for run in expected if run.lacking).items():
-        lines.append(f"time of {count} runs: {reason}")
+        lines.append(f"time of {counted(count, 'run')}: {reason}")
     peaks = [run.memory for run in expected if run.memory is not None]
     if peaks:
         lines.append(f"memory: {max(peaks):.0f} MiB a run at most{_of(peaks, expected)}")
     else:
         lines.append("memory: no figure: run ./reproduce.sh bench --parts memory")
     sizes = [run.disk for run in expected if run.disk is not None]
-    lines.append(f"disk: {sum(sizes) / 1e6:.1f} MB at most{_of(sizes, expected)}")
+    if sizes:
+        lines.append(f"disk: {max(0.1, sum(sizes) / 1e6):.1f} MB at most{_of(sizes, expected)}")
+    else:
+        lines.append("disk: no figure without the data")
     return lines + [f"figures of {sources(expected)}"] * bool(timed)
 
 
@@ -211,8 +220,14 @@ def _duration(expected: Sequence[Estimate]) -> str:
     seconds = [run.seconds for run in expected if run.seconds is not None]
     if len(seconds) < len(expected):
         return "no figure"
-    minutes = sum(seconds) / 60
-    return f"{minutes:.1f} min" if minutes < 60 else f"{minutes / 60:.2f} h"
+    return _time(sum(seconds))
+
+
+def _time(seconds: float) -> str:
+    """Such as 12 s, 7.5 min or 2.00 h; never 0 of anything."""
+    if seconds < 60:
+        return f"{max(1, seconds):.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
 
 
 def _of(known: Sequence[float], expected: Sequence[Estimate]) -> str:

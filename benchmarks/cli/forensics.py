@@ -123,7 +123,8 @@ def _pairings(arguments: Namespace, say: Say) -> Exit:
     missing = status.pending(planned, folders, arguments.rerun_stale)
     runs = counted(len({e.run_id for e in planned}), "run")
     say(f"{runs} planned, {len(missing)} of them to do")
-    exit_status = execute(Command(session, settings, stop), missing) if missing else Exit.FINE
+    command = Command(session, settings, stop, verbose=arguments.verbose)
+    exit_status = execute(command, missing) if missing else Exit.FINE
     if exit_status == Exit.UNFINISHED:
         return exit_status
     write_json(folders.root / SHARES, cases.shares(config))

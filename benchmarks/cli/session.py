@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.configs.load import load_config, lookup
 from benchmarks.configs.schema import Config, ProfileConfig
-from benchmarks.plan import suites, workspace
+from benchmarks.plan import costs, measurements, suites, workspace
 from benchmarks.plan.suites import Cell, DataState
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import LeftOut, RunRecord, load_records
@@ -148,7 +148,7 @@ def open_session(arguments: Namespace, say: Say) -> Session:
     name = arguments.profile
     if name is None:
         name, why = workspace.default_profile(config, _asked(arguments))
-        say(why)
+        say(f"{why}{_price_of_paper(config, _asked(arguments)) if name != 'paper' else ''}")
     lookup("profile", name, config.profiles)
     lookup("selection rule", getattr(arguments, "selection", "val-best"), RULES)
     root = _results(arguments, name, say)
@@ -198,6 +198,32 @@ def seeds_problems(arguments: Namespace) -> list[str]:
     """What is wrong with `--seeds`."""
     seeds = arguments.seeds
     return [f"--seeds is {seeds}; it must be at least 1"] * (seeds is not None and seeds < 1)
+
+
+def _price_of_paper(config: Config, asked: Collection[str]) -> str:
+    """What the paper's tables take on the datasets that are prepared; empty if none is."""
+    profile = config.profiles["paper"]
+    states = workspace.data_states(config, profile)
+    experiments = [
+        run
+        for name, suite in config.suites.items()
+        if suite.source == "paper"
+        for cell in suites.plan_suite(config, name, profile, states)
+        if not asked or cell.dataset in asked
+        for run in cell.experiments(profile.seeds)
+    ]
+    if not experiments:
+        return ""
+    try:
+        figures = measurements.load_figures()
+    except ValueError:  # where hours are asked for, it is named
+        figures = measurements.Figures()
+    found = costs.estimates(experiments, figures)
+    seconds = [run.seconds for run in found if run.seconds is not None]
+    if len(seconds) < len(found):
+        return "; `--profile paper` takes days or weeks on a CPU"
+    hours = sum(seconds) / 3600
+    return f"; `--profile paper` takes about {hours:,.0f} h (figures of {costs.sources(found)})"
 
 
 def _asked(arguments: Namespace) -> list[str]:

@@ -13,6 +13,7 @@ from benchmarks.exit_status import Exit, worst
 from benchmarks.plan import suites, workspace
 from benchmarks.plan.experiment import Experiment
 from benchmarks.plan.suites import Cell
+from benchmarks.plan.words import refuse_wrong_words
 from benchmarks.records import contribution, status
 from benchmarks.records.record import RunRecord
 
@@ -117,11 +118,12 @@ _NAMES = ("dataset", "fusion", "method", "modalities", "seed")
 
 def _experiment(arguments: Namespace, session: Session) -> Experiment:
     """The experiment of the command line, checked; ValueError lists every mistake."""
-    from benchmarks.plan.check import check_values  # imports torch
-
     names = {key: getattr(arguments, key) for key in _NAMES}
     changes = dict(arguments.changes)
     values = suites.experiment_values(session.config, session.profile, names, changes)
+    refuse_wrong_words(values)
+    from benchmarks.plan.check import check_values  # imports torch: a typo does not wait for it
+
     if values["params"].get("factor") == contribution.FROM_MSAM:
         draft = workspace.with_fingerprint(Experiment.from_dict(values))
         values["params"] = dict(contribution.resolved(draft, session.records()).params)

@@ -7,7 +7,7 @@ and only functions import what is not of the standard library.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -185,6 +185,11 @@ SWEEP = (
         help="stop before H hours have passed; exit status 75 if work is left",
     ),
     option("--rerun-stale", action="store_true", help="retrain the runs that older code made"),
+    option(
+        "--verbose",
+        action="store_true",
+        help="print a line per epoch, which is else only in log.txt beside the runs",
+    ),
 )
 EXECUTOR = option(
     "--executor",
@@ -194,13 +199,30 @@ EXECUTOR = option(
 )
 SLURM = (
     option("--slurm-jobs", type=int, metavar="N", help="jobs that share the runs (default: 1)"),
-    option("--gpus-per-job", type=int, metavar="G", help="default: 0, which trains on CPUs"),
+    option(
+        "--gpus-per-job",
+        type=int,
+        metavar="G",
+        help="default: 1 for profiles whose runs want a GPU, such as paper, else 0: CPUs",
+    ),
     option(
         "--time",
         metavar="T",
         help="limit of a job, minutes or HH:MM:SS, after which it is queued again (default: 60)",
     ),
     option("--partition", metavar="NAME", help="default: the cluster's"),
+    option("--account", metavar="NAME", help="whom the hours are charged to"),
+    option("--qos", metavar="NAME", help="quality of service"),
+    option("--mem", metavar="SIZE", help="memory of a job, such as 32GB"),
+    option("--constraint", metavar="FEATURE", help="what a node must have, such as a100"),
+    option(
+        "--slurm-arg",
+        type=setting,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other option of sbatch, such as reservation=course; may be repeated",
+    ),
 )
 PLAN = (*ROWS, *SWEEP, EXECUTOR, *SLURM, DRY_RUN)
 TRAINING = (DEVICE, CAPTURE, DETERMINISTIC)
@@ -526,6 +548,23 @@ def _verb(name: str) -> Verb:
     return known[name]
 
 
+def _value(number: int, words: Sequence[str]) -> str:
+    """What was typed for an option: behind its =, else the next word."""
+    own = words[number].partition("=")[2]
+    following = [word for word in words[number + 1 : number + 2] if not word.startswith("--")]
+    return own or next(iter(following), "VALUE")
+
+
+def _hint(word: str, value: str, flags: Collection[str]) -> str:
+    """What was meant by an unknown option: a setting, or the nearest option."""
+    from benchmarks.plan.words import can_be_set  # reads every method's file: for mistakes alone
+
+    name = word.removeprefix("--").replace("-", "_")
+    if "--set" in flags and can_be_set(name):
+        return f" (a setting: --set {name}={value})"
+    return nearest(word, flags)
+
+
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The command line as a namespace with `verb` and its `function`.
 
@@ -536,7 +575,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         raise ValueError(f"the verb {verb.name} runs only through ./reproduce.sh; else call pytest")
     parser = parser_of(verb)
     flags = ["-h", "--help", *(flag for each in verb.options for flag in each.flags)]
-    typed = [word.partition("=")[0] for word in words if word.startswith("--")]
-    if wrong := [f"{word}{nearest(word, flags)}" for word in typed if word not in flags]:
+    typed = {word.partition("=")[0]: _value(n, words) for n, word in enumerate(words)}
+    if wrong := [
+        f"{word}{_hint(word, value, flags)}"
+        for word, value in typed.items()
+        if word.startswith("--") and word not in flags
+    ]:
         raise ValueError(f"{verb.name} does not understand: {', '.join(wrong)}")
     return parser.parse_args(words[1:])

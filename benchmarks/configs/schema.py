@@ -89,7 +89,8 @@ class ProfileConfig:
 
     With `params: tuned`, methods get the hyperparameters that the profile `tuned_by` has chosen on
     validation data: those in `results/<tuned_by>/choices.yaml`.
-    `threads` is the number of CPU threads of each run.
+    `threads` is the number of CPU threads of each run. `gpu`: the runs take days on a CPU, so a job
+    of a cluster asks for a GPU.
     """
 
     about: str
@@ -104,6 +105,7 @@ class ProfileConfig:
     params: Literal["published", "tuned"] = "published"
     tuned_by: str = "tune"
     threads: Count = 1
+    gpu: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import torch
 
 from benchmarks.executors.attempt import Attempt, NeedsDeviceAlone
 from benchmarks.executors.devices import pick_device
+from benchmarks.executors.progress import as_line
 from benchmarks.executors.stop import EXIT_BROKEN_DEVICE, Stop
 from benchmarks.exit_status import Exit
 from benchmarks.host import commit
@@ -75,8 +76,8 @@ class LocalExecutor:
 
     def _one_pass(self, sweep: Sweep, leases: Leases) -> list[RunRecord]:
         """Goes through the sweep once and trains each run whose lease it gets."""
-        records, started = [], time.monotonic()
-        for number, experiment in enumerate(sweep.experiments):
+        records = []
+        for number, experiment in enumerate(sweep.experiments, 1):
             if self.stop.wanted():
                 break
             if not sweep.is_left(experiment) or not (lease := self._take(experiment, leases)):
@@ -84,9 +85,8 @@ class LocalExecutor:
             if not sweep.is_left(experiment):
                 lease.release()  # another process recorded it just before the lease was taken
                 continue
-            left = _time_left(time.monotonic() - started, number, len(sweep.experiments))
-            title = f"run {number + 1}/{len(sweep.experiments)}{left}"
-            self.context.reporter.say(f"{title}  {experiment.run_id}")
+            line = f"run {number}/{len(sweep.experiments)}  {experiment.run_id}"
+            self.context.reporter.tell(experiment.run_id, 0, line)
             records += self._run(experiment, lease)
         return records
 
@@ -130,11 +130,6 @@ _KILLED = (
 )
 
 
-def _time_left(seconds: float, done: int, count: int) -> str:
-    """The time for the remaining runs if they take as long as those before."""
-    return f" (about {seconds / done * (count - done) / 60:.0f} min left)" if done else ""
-
-
 def work(order: Mapping[str, Any]) -> None:
     """Trains what no other process has done or holds; `order` is what `Pool` wrote."""
     stop = Stop(order["deadline"], order["parent"])
@@ -143,7 +138,8 @@ def work(order: Mapping[str, Any]) -> None:
     sweep = Sweep(experiments, Folders(Path(order["root"])), order["versions"])
     with stop.listening():
         device = pick_device(settings.device)
-        context = RunContext(sweep.folders, device, Reporter(_say), settings)
+        reporter = Reporter(_say, progress=lambda *told: _say(as_line(*told)))
+        context = RunContext(sweep.folders, device, reporter, settings)
         LocalExecutor(context, stop, order["alone"]).execute(sweep)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
+from benchmarks.executors.progress import relay
 from benchmarks.executors.stop import EXIT_BROKEN_DEVICE, Stop
 from benchmarks.exit_status import Exit
 from benchmarks.plan.workspace import ROOT
@@ -30,11 +31,15 @@ class _Worker(NamedTuple):
 
 @dataclass(frozen=True)
 class Pool:
-    """`settings.jobs` processes on one device. A process that dies is replaced; its run resumes."""
+    """`settings.jobs` processes on one device. A process that dies is replaced; its run resumes.
+
+    `say` gets their lines, and `progress` what `Reporter.progress` gets; without it `say` does.
+    """
 
     settings: RunSettings
     stop: Stop
     say: Callable[[str], None]
+    progress: Callable[[str, int, str], None] | None = None
 
     def execute(self, sweep: Sweep) -> None:
         """Trains what is left of the sweep: first side by side, then one run at a time.
@@ -102,8 +107,9 @@ class Pool:
             process.stdin.close()
         except BrokenPipeError:  # it died before it had read
             return
+        reporter = Reporter(self.say, progress=self.progress)
         for line in process.stdout:
-            self.say(line.rstrip("\n"))
+            relay(line.rstrip("\n"), reporter)
 
     def _died(self, worker: _Worker) -> bool:
         """Whether the process ended before its work did; says so."""
@@ -121,12 +127,11 @@ class Pool:
         return True
 
 
-def execute_here(
-    sweep: Sweep, settings: RunSettings, stop: Stop, say: Callable[[str], None]
-) -> None:
+def execute_here(sweep: Sweep, settings: RunSettings, stop: Stop, reporter: Reporter) -> None:
     """Trains a sweep on this machine: in a pool, or in this process if that does one at a time."""
+    pool = Pool(settings, stop, reporter.say, reporter.progress)
     if min(settings.jobs, len(sweep.experiments)) > 1:
-        Pool(settings, stop, say).execute(sweep)
+        pool.execute(sweep)
         return
     # Importing torch takes seconds: a command that only plans or reports does not wait for it.
     from benchmarks.executors.devices import pick_device
@@ -134,9 +139,9 @@ def execute_here(
     from benchmarks.training.device_errors import DeviceBroken
 
     device = pick_device(settings.device)
-    context = RunContext(sweep.folders, device, Reporter.with_bars(say), settings)
+    context = RunContext(sweep.folders, device, reporter, settings)
     try:
         LocalExecutor(context, stop, alone=True).execute(sweep)
     except DeviceBroken as error:
-        say(f"{error}; the other runs go on in another process")
-        Pool(replace(settings, jobs=1), stop, say).execute(sweep)
+        reporter.say(f"{error}; the other runs go on in another process")
+        replace(pool, settings=replace(settings, jobs=1)).execute(sweep)

@@ -8,9 +8,10 @@ import shutil
 import signal
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,8 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-OPTIONS = ("slurm_jobs", "partition", "gpus_per_job", "time")
+NAMES = ("account", "qos", "mem", "constraint")  # as submitit and sbatch call them
+OPTIONS = ("slurm_jobs", "partition", "gpus_per_job", "time", *NAMES, "slurm_arg")
 _LEAST_MINUTES, _USUAL_MINUTES = 5, 60
 
 
@@ -116,7 +118,8 @@ _LEAST_MINUTES, _USUAL_MINUTES = 5, 60
 class Request:
     """`jobs` jobs of so many `minutes`, each with `gpus` GPUs.
 
-    `runs` is `--jobs` as typed: how many runs share each device of a job.
+    `runs` is `--jobs` as typed: how many runs share each device of a job. `named` are those of
+    NAMES that were typed; `more` holds other options of sbatch.
     """
 
     jobs: int = 1
@@ -124,6 +127,8 @@ class Request:
     gpus: int = 0
     minutes: int = _USUAL_MINUTES
     partition: str | None = None
+    named: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def parameters(self, threads: int) -> dict[str, Any]:
         """The parameters of submitit's Slurm executor for runs of `threads` CPU threads.
@@ -138,29 +143,34 @@ class Request:
             "job_name": "msam-bench",
             "time": self.minutes,
             "partition": self.partition,
+            **self.named,
             "gpus_per_node": self.gpus or None,
             "cpus_per_task": cores,
             # srun would bind its task to one core; it does not read what sbatch was given.
             "srun_args": ["--cpu-bind=none", *([f"--cpus-per-task={cores}"] if cores else [])],
-            "additional_parameters": {"requeue": True},
+            "additional_parameters": {"requeue": True, **self.more},
             "stderr_to_stdout": True,
             "setup": [path],
         }
 
 
-def slurm_request(arguments: Namespace) -> Request | None:
+def slurm_request(arguments: Namespace, wants_gpu: bool = False) -> Request | None:
     """What the command line asks of Slurm; None for another executor.
 
+    `wants_gpu`: jobs get one GPU each where `--gpus-per-job` and `--device` say nothing else.
     Raises ValueError, listing every mistake.
     """
     if arguments.executor != "slurm":
-        given = [name for name in OPTIONS if getattr(arguments, name) is not None]
+        given = [name for name in OPTIONS if getattr(arguments, name) not in (None, [])]
         if given:
             words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
             raise ValueError(f"{words} is for Slurm; add --executor slurm or leave it out")
         return None
     jobs = 1 if arguments.slurm_jobs is None else arguments.slurm_jobs
-    gpus, minutes = arguments.gpus_per_job or 0, _minutes(arguments.time)
+    gpus, minutes = arguments.gpus_per_job, _minutes(arguments.time)
+    if gpus is None:
+        gpus = int(wants_gpu and arguments.device is None)
+    more = {name.replace("-", "_"): value for name, value in arguments.slurm_arg}
     problems = {
         f"--slurm-jobs is {jobs}; it must be at least 1": jobs < 1,
         f"--gpus-per-job is {gpus}; it must be at least 0": gpus < 0,
@@ -168,11 +178,24 @@ def slurm_request(arguments: Namespace) -> Request | None:
         "--device is for jobs without GPUs; Slurm gives the others theirs": gpus
         and arguments.device,
         "--max-hours is for this machine; give --time": arguments.max_hours is not None,
+        **{f"--slurm-arg {name} is set by {_OWN[name]}": True for name in more if name in _OWN},
     }
     if found := [problem for problem, is_there in problems.items() if is_there]:
         raise ValueError("\n  ".join(found))
-    return Request(jobs, arguments.jobs, gpus, minutes, arguments.partition)
+    typed = {name: getattr(arguments, name) for name in NAMES}
+    named = {name: value for name, value in typed.items() if value is not None}
+    return Request(jobs, arguments.jobs, gpus, minutes, arguments.partition, named, more)
 
+
+# What the suite itself tells sbatch, by its name there, and the option for it.
+_OWN = {
+    **{name: f"--{name}" for name in ("partition", *NAMES)},
+    "time": "--time",
+    "gpus_per_node": "--gpus-per-job",
+    "cpus_per_task": "--jobs",
+    "array": "--slurm-jobs",
+    **dict.fromkeys(("requeue", "signal", "job_name", "output", "error", "open_mode"), "the suite"),
+}
 
 _BAD_TIME = (
     "--time is '{}'; it must be whole minutes or HH:MM:SS, "

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from baselines.registry import METHODS
 from benchmarks.configs.load import refuse, unknown_words
 from benchmarks.models import ENCODERS
 from benchmarks.plan.experiment import Experiment, value_problems
-from benchmarks.plan.workspace import loader_options
-from datasets import registry
+from benchmarks.plan.words import dataset_problems, refuse_run, setting_problems
 from msam.optim import OptimConfig
 from msam.parameters import field_problems, hyperparameters, parameter_problems
 
 # Takes the place of wrong values of an experiment while the others are checked.
 _PROBE = {"fusion": "late", "seed": 0, "epochs": 1, "batch_size": 2, "encoder": "small_cnn"}
-SETTINGS = (
-    *("epochs", "batch_size", "encoder", "train_samples"),
-    *("precision", "memory_format", "threads"),
-)
 
 
 def check_values(values: Mapping[str, Any]) -> Experiment:
@@ -29,10 +23,7 @@ def check_values(values: Mapping[str, Any]) -> Experiment:
     fitting = {k: v for k, v in values.items() if not field_problems(Experiment, {k: v}, "")}
     probe = Experiment(**{**_PROBE, **fitting, "optim": OptimConfig()})
     problems += experiment_problems(probe)
-    problems = list(dict.fromkeys(problems))
-    if len(problems) == 1:
-        raise ValueError(f"this run is not possible: {problems[0]}")
-    refuse(problems, "this run is not possible:")
+    refuse_run(problems)
     return Experiment.from_dict(values)
 
 
@@ -42,18 +33,9 @@ def check(experiments: Sequence[Experiment]) -> None:
     refuse(dict.fromkeys(problems), "the plan cannot be run:")
 
 
-def dataset_problems(experiment: Experiment) -> list[str]:
-    """What is wrong with the dataset and its modalities."""
-    name = experiment.dataset
-    if problems := unknown_words("dataset", [name], registry.LOADERS):
-        return problems
-    known = registry.spec(name).modalities
-    return unknown_words(f"{name} modality", experiment.modalities, known)
-
-
 def experiment_problems(experiment: Experiment) -> list[str]:
     """What is wrong with the encoder, the modalities, the method and its hyperparameters."""
-    problems = dataset_problems(experiment)
+    problems = dataset_problems(experiment.dataset, experiment.modalities)
     if experiment.encoder or not problems:  # an unknown dataset has no encoder of its own
         problems += unknown_words("encoder", [experiment.encoder], ENCODERS)
     if experiment.train_samples is not None and experiment.train_samples < experiment.batch_size:
@@ -65,10 +47,6 @@ def experiment_problems(experiment: Experiment) -> list[str]:
         return problems + unknown_words("method", [experiment.method], METHODS)
     cls = METHODS[experiment.method]
     accepted = hyperparameters(cls)
-    settings = [*accepted, *SETTINGS, *(f.name for f in fields(OptimConfig))]
-    settings += loader_options(experiment.data)
-    problems += unknown_words(
-        "setting", [n for n in experiment.params if n not in accepted], settings
-    )
+    problems += setting_problems(experiment.params, accepted, experiment.data)
     fitting = {name: v for name, v in experiment.params.items() if name in accepted}
     return problems + parameter_problems(cls, fitting)

@@ -92,6 +92,8 @@ def _counts(experiment: Experiment, counts_of: CountsOf) -> SampleCounts | DataE
     try:
         return counts_of(experiment)
     except DataError as error:
+        if experiment.data.get("stand_in") and experiment.data.get("fingerprint") is None:
+            return DataError("no figure before the stand-in data is generated")
         return error
 
 

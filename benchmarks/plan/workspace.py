@@ -103,8 +103,9 @@ def default_profile(config: Config, asked: Collection[str] = ()) -> tuple[str, s
         return "paper", f"profile paper: {reason}; `--profile demo` runs on stand-in data"
     if prepared:
         return "demo", (
-            "profile demo (stand-in data): no CUDA device that torch can use; `--profile quick` "
-            "trains on a part of the real data, `--profile paper` on all of it"
+            "profile demo (stand-in data): no CUDA device that torch can use; on the real data "
+            "`--profile pilot` trains small networks, minutes a run on a CPU, and `--profile "
+            "quick` the paper's on a part"
         )
     return "demo", (
         f"profile demo (stand-in data): no real data of {', '.join(names)} is prepared; after "

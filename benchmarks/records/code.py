@@ -64,6 +64,11 @@ def code_of(method: str, dataset: str, root: Path = ROOT) -> dict[str, str]:
     }
 
 
+def method_sources(method: str, root: Path = ROOT) -> set[Path]:
+    """The method's file and the files of `baselines/` and `msam/` that it imports."""
+    return _imported(method_files(root).get(method, ()), root, ("baselines", "msam"))
+
+
 @cache
 def same_numbers(digest: str) -> frozenset[str]:
     """This digest, and those of code that was shown to give the same numbers."""

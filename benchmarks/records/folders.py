@@ -28,6 +28,10 @@ class Folders:
         return self.root / "weights" / f"{run_id}.pt"
 
     @property
+    def log(self) -> Path:
+        return self.root / "log.txt"
+
+    @property
     def leases(self) -> Path:
         return self.root / "leases"
 

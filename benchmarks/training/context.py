@@ -33,12 +33,21 @@ class Reporter:
     """How a run reports: `say` gets lines of text.
 
     `track(batches, title)` wraps an epoch's batches, for example in a progress bar. After every
-    step `stop` is asked whether to stop.
+    step `stop` is asked whether to stop. `progress` gets a run's name, how many of its epochs have
+    ended (0: it begins), and a line about that; without it, `say` gets the line.
     """
 
     say: Callable[[str], None]
     track: Callable[[Tensor, str], Iterable[Tensor]] = _without_bar
     stop: Callable[[], bool] = _never
+    progress: Callable[[str, int, str], None] | None = None
+
+    def tell(self, run_id: str, epochs: int, line: str) -> None:
+        """Reports that a run has begun or has ended an epoch."""
+        if self.progress is None:
+            self.say(line)
+        else:
+            self.progress(run_id, epochs, line)
 
     @classmethod
     def with_bars(cls, say: Callable[[str], None]) -> Reporter:

@@ -78,7 +78,8 @@ def _train(
         if time.monotonic() - saved >= wait:
             _keep(checkpoint, experiment, training)
             saved = time.monotonic()
-        context.reporter.say(epoch_line(experiment, training))
+        line = epoch_line(experiment, training)
+        context.reporter.tell(experiment.run_id, len(training.history), line)
     return Ending()
 
 

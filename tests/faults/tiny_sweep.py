@@ -61,7 +61,8 @@ def main(words: Sequence[str]) -> int:
     planned = tiny_experiments(arguments.runs, arguments.epochs)
     set_damaged_aside(planned, folders, _say)
     left = pending(planned, folders)
-    return execute(Command(session, RunSettings("cpu", arguments.jobs)), left) if left else 0
+    command = Command(session, RunSettings("cpu", arguments.jobs), verbose=True)
+    return execute(command, left) if left else 0
 
 
 def _say(text: str) -> None:

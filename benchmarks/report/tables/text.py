@@ -130,7 +130,7 @@ def notes(table: Table, intervals: bool = True) -> list[str]:
     about = table.config.profiles[table.profile_name].about
     return [
         f"Accuracy in percent. {_ours(table, intervals)}{_papers(table)}",
-        f"Reported epoch: {table.selection}. Seeds: {', '.join(map(str, seeds)) or 'none yet'}. "
+        f"Reported epoch: {table.selection}. {_seeds(seeds)} "
         f"Profile: {table.profile_name} ({about}).",
         *_clips(table),
         *_power(table),
@@ -139,6 +139,13 @@ def notes(table: Table, intervals: bool = True) -> list[str]:
         *_oracle_gain(table),
         f"Verdicts: {verdict_counts([table])}.",
     ]
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """How many there are, and which: `Seeds: 0.` reads as if there were none."""
+    if len(seeds) == 1:
+        return f"One seed: {seeds[0]}."
+    return f"Seeds: {', '.join(map(str, seeds)) or 'none yet'}."
 
 
 def _ours(table: Table, intervals: bool) -> str:

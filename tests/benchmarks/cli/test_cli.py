@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.cli.execute import _time
 from benchmarks.cli.session import open_session
 from benchmarks.cli.verbs import parse
 from benchmarks.configs.load import load_config
-from benchmarks.plan import workspace
+from benchmarks.plan import costs, workspace
+from benchmarks.plan.costs import Estimate
 from benchmarks.plan.suites import DataState
 from benchmarks.report.tables.paper import FOLDER
 from benchmarks.report.write import Request, write_report
@@ -172,6 +174,28 @@ def test_the_paper_profile_is_the_default_only_with_a_gpu_and_real_data(
         assert (f"data prepare {first}`" in why) == (not prepared)
     name, why = workspace.default_profile(load_config(), ["avmnist"])
     assert name == "demo" and "data prepare avmnist`" in why
+
+
+@pytest.mark.parametrize(
+    ("seconds", "price"), [(3600.0, "takes about 95 h"), (None, "days or weeks on a CPU")]
+)
+def test_without_a_gpu_the_profile_for_a_cpu_and_the_price_of_paper_are_named(
+    monkeypatch, seconds, price
+):
+    states = {name: DataState(reason="data missing") for name in load_config().datasets}
+    states["avmnist"] = DataState("fingerprint")
+    monkeypatch.setattr(workspace, "has_cuda", lambda: False)
+    monkeypatch.setattr(workspace, "data_states", lambda config, profile: states)
+    monkeypatch.setattr(
+        costs, "estimates", lambda runs, figures: [Estimate(seconds, source="a CPU") for _ in runs]
+    )
+    said = []
+    open_session(parse(["table1"]), said.append)
+    assert "`--profile pilot`" in said[0] and price in said[0]
+
+
+def test_nothing_takes_no_time():
+    assert (_time(0.01), _time(59), _time(450), _time(7200)) == ("1 s", "59 s", "7.5 min", "2.00 h")
 
 
 def test_status_counts_runs_and_says_why_others_cannot_run(capsys, data_dir, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.cli.execute import open_command
 from benchmarks.cli.verbs import parse
 from benchmarks.executors.slurm import Request, SlurmJob, slurm_request, submit_array
 from benchmarks.records.leases import Leases
@@ -49,6 +50,43 @@ def test_the_words_become_a_request():
     assert asked("--executor", "slurm", *words.split()) == Request(4, "3", 2, 241, "gpu")
 
 
+def test_account_memory_and_others_reach_sbatch_under_their_names(job, monkeypatch, tmp_path):
+    pytest.importorskip("submitit", reason="submitit is missing: requirements-extra.txt")
+    words = "--account lab --qos high --mem 32GB --constraint a100 --slurm-jobs 2"
+    more = "--slurm-arg reservation=course --slurm-arg mail-type=FAIL --slurm-arg exclusive=true"
+    request = asked("--executor", "slurm", *words.split(), *more.split())
+    programs(tmp_path, monkeypatch, f"cp $1 {tmp_path}/script; echo Submitted batch job 7")
+    submit_array(job(request=request))
+    lines = (tmp_path / "script").read_text().splitlines()
+    typed = ("account=lab", "qos=high", "mem=32GB", "constraint=a100", "requeue")
+    for option in (*typed, "reservation=course", "mail-type=FAIL", "exclusive"):
+        assert f"#SBATCH --{option}" in lines
+
+
+@pytest.mark.parametrize("name", ["mem", "gpus-per-node", "array", "time", "requeue", "output"])
+def test_what_has_an_option_of_its_own_is_not_taken_twice(name):
+    with pytest.raises(ValueError, match="is set by"):
+        asked("--executor", "slurm", "--slurm-arg", f"{name}=1")
+
+
+@pytest.mark.parametrize(
+    ("profile", "words", "gpus"),
+    [
+        ("paper", "", 1),
+        ("short", "", 1),
+        ("demo", "", 0),
+        ("pilot", "", 0),
+        ("paper", "--gpus-per-job 0", 0),
+        ("paper", "--gpus-per-job 4", 4),
+        ("paper", "--device cpu", 0),
+        ("demo", "--gpus-per-job 1", 1),
+    ],
+)
+def test_a_job_asks_for_a_gpu_if_its_profile_wants_one(profile, words, gpus, tmp_path):
+    words = f"table1 --profile {profile} --executor slurm --out {tmp_path} {words}"
+    assert open_command(parse(words.split()), lambda text: None).slurm.gpus == gpus
+
+
 @pytest.mark.parametrize(("text", "minutes"), [("90", 90), ("00:05:00", 5), ("100:00:01", 6001)])
 def test_time_is_minutes_or_hours_minutes_seconds(text, minutes):
     assert asked("--executor", "slurm", "--time", text).minutes == minutes
@@ -76,7 +114,8 @@ def test_all_mistakes_are_listed():
 
 
 @pytest.mark.parametrize(
-    "words", ["--partition gpu", "--time 60", "--slurm-jobs 2", "--gpus-per-job 0"]
+    "words",
+    ["--partition gpu", "--time 60", "--slurm-jobs 2", "--gpus-per-job 0", "--slurm-arg a=1"],
 )
 def test_an_option_of_slurm_is_not_ignored_elsewhere(words, capsys):
     assert main(["table1", "--profile", "demo", *words.split()]) == 2

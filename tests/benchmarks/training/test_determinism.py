@@ -17,7 +17,7 @@ from benchmarks.plan import measurements
 from benchmarks.records.folders import Folders
 from benchmarks.records.record import load_records
 from benchmarks.records.status import Sweep
-from benchmarks.training.context import RunSettings
+from benchmarks.training.context import Reporter, RunSettings
 from benchmarks.training.numerics import deterministic
 from benchmarks.training.run import run
 
@@ -95,7 +95,7 @@ def test_side_by_side_and_alone_give_the_same_bits(experiment, tmp_path, monkeyp
         monkeypatch.setenv("OMP_NUM_THREADS", str(3 - jobs))
         folders, said = Folders(tmp_path / str(jobs)), []
         sweep = Sweep.planned_now(plan, folders)
-        execute_here(sweep, RunSettings("cpu", jobs), Stop(), said.append)
+        execute_here(sweep, RunSettings("cpu", jobs), Stop(), Reporter(said.append))
         found[jobs], _ = load_records(folders.root / "runs")
         assert [r.environment["threads"] for r in found[jobs]] == [1, 2], said
     assert torch.get_num_threads() == 1, "the number of this process is as before"

@@ -24,7 +24,7 @@ from benchmarks.records.record import RunRecord
 from benchmarks.records.status import Sweep
 from benchmarks.studies.sharpness.curvature import SplitLoss
 from benchmarks.training.capture import CapturedStep, record_cuda_graph
-from benchmarks.training.context import RunSettings
+from benchmarks.training.context import Reporter, RunSettings
 from benchmarks.training.environment import describe_environment
 from msam.msam import MSAM
 from tests.nullcuda.device import ROOT
@@ -70,7 +70,7 @@ def test_the_other_runs_go_on_in_another_process(sweep, null_device, monkeypatch
 
     monkeypatch.setattr(MSAM, "step", step)
     planned = Sweep.planned_now(experiments, sweep.folders)
-    execute_here(planned, RunSettings(device="cuda"), Stop(), sweep.lines.append)
+    execute_here(planned, RunSettings(device="cuda"), Stop(), Reporter(sweep.lines.append))
     assert [record_of(sweep, e).status for e in experiments] == ["failed", "done"]
     assert any("another process" in line for line in sweep.lines)
 
