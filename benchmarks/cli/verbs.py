@@ -31,7 +31,8 @@ class Verb:
     """A word of the command line and what it calls.
 
     `function` is "module:name" of a function (arguments, say) -> exit status; `group` the heading
-    under which the help lists the verb.
+    under which the help lists the verb. `reads` tells whether requirements-read.txt is enough for
+    it, which has no torch; or it names the words and the flags with which that is so.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Verb:
     group: str
     function: str
     options: tuple[Option, ...] = ()
+    reads: bool | tuple[str, ...] = False
 
 
 def option(*flags: str, **settings: Any) -> Option:
@@ -285,18 +287,18 @@ BUILT_IN = (
     Verb("all", "the paper's tables, then the report", TABLES,
          "benchmarks.cli.train:everything", TABLE),
     Verb("report", "tables, figures and page, without training", READING,
-         "benchmarks.cli.report:report", (*RESULTS, *ROWS, SEEDS, SELECTION)),
+         "benchmarks.cli.report:report", (*RESULTS, *ROWS, SEEDS, SELECTION), reads=True),
     Verb("figures", "figures alone, without training", READING,
-         "benchmarks.cli.report:figures", (*RESULTS, SELECTION)),
+         "benchmarks.cli.report:figures", (*RESULTS, SELECTION), reads=True),
     Verb("compare", "every cell: paper, ours, difference, verdict; "
          "exit status 1 or 2 if not all agree", READING,
-         "benchmarks.cli.report:compare", (*RESULTS, *ROWS, SEEDS, SELECTION)),
+         "benchmarks.cli.report:compare", (*RESULTS, *ROWS, SEEDS, SELECTION), reads=True),
     Verb("status", "done, running, failed, stale and missing runs of every table, "
          "and what cannot run", READING,
-         "benchmarks.cli.report:status", RESULTS),
+         "benchmarks.cli.report:status", RESULTS, reads=True),
     Verb("merge", "joins results folders of several machines; "
          "refuses runs with different numbers", READING,
-         "benchmarks.cli.report:merge", (*MERGE, PROFILE, OUT, DRY_RUN)),
+         "benchmarks.cli.report:merge", (*MERGE, PROFILE, OUT, DRY_RUN), reads=True),
     Verb("run", "one experiment", STUDIES,
          "benchmarks.cli.train:run", (*EXPERIMENT, *RESULTS, *TRAINING, KEEP_WEIGHTS)),
     Verb("tune", "chooses one hyperparameter of each method, such as rho, "
@@ -308,15 +310,15 @@ BUILT_IN = (
          (DATASET, FUSION, METHODS, *SHARPNESS, PROFILE, OUT, PROTOCOL, DEVICE)),
     Verb("forensics", "which way of making AV-MNIST gives the published accuracies (real data)",
          STUDIES, "benchmarks.cli.forensics:forensics",
-         (*FORENSICS, SEEDS, THREADS, DEVICE, *SWEEP)),
+         (*FORENSICS, SEEDS, THREADS, DEVICE, *SWEEP), reads=("printed",)),
     Verb("calibrate", "how often the verdicts are wrong, on simulated runs with a known truth",
-         STUDIES, "benchmarks.cli.studies:calibrate", CALIBRATE),
+         STUDIES, "benchmarks.cli.studies:calibrate", CALIBRATE, reads=True),
     Verb("data", "data prepare NAME [--raw DIR] | data status, audit or sources [NAME ...]", PARTS,
-         "benchmarks.cli.data:data", DATA),
+         "benchmarks.cli.data:data", DATA, reads=("status", "sources")),
     Verb("list", "methods, datasets, tables and profiles", PARTS,
-         "benchmarks.cli.methods:listing"),
+         "benchmarks.cli.methods:listing", reads=True),
     Verb("new-method", "writes baselines/NAME.py, a working skeleton, and its entry in "
-         "methods.yaml", PARTS, "benchmarks.cli.methods:new_method", (METHOD_NAME,)),
+         "methods.yaml", PARTS, "benchmarks.cli.methods:new_method", (METHOD_NAME,), reads=True),
     Verb("check-method", "the contract tests on one method", PARTS,
          "benchmarks.cli.methods:check_method", (METHOD_NAME,)),
     Verb("bench", "step times, memory and what the harness costs, as ratios measured in one run",
@@ -386,3 +388,21 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     if wrong := [f"{word}{nearest(word, flags)}" for word in typed if word not in flags]:
         raise ValueError(f"{name} does not understand: {', '.join(wrong)}")
     return parser.parse_args(words[1:])
+
+
+def requirements(words: Sequence[str]) -> str:
+    """What must be installed for a command line: `read` for requirements-read.txt, else `all`.
+
+    One that is not understood needs no more than `read`: `parse` says what is wrong with it.
+    """
+    if not words or {"-h", "--help"}.intersection(words):
+        return "read"
+    try:
+        arguments = vars(parse(words))
+    except ValueError:
+        return "read"
+    reads = verbs()[words[0]].reads
+    if isinstance(reads, bool):
+        return "read" if reads else "all"
+    given = [name if value is True else value for name, value in arguments.items()]
+    return "read" if any(word in given for word in reads) else "all"
