@@ -12,7 +12,8 @@ from benchmarks.host import Ended, ending_cleanly, set_up_environment
 def main(words: list[str]) -> int:
     """Exit status: 0, 2 for bad input with one line that says what is wrong, 130 if interrupted,
     143 if the system ended it."""
-    sys.stdout.reconfigure(errors="replace")  # a table has characters that ASCII lacks
+    # A table has characters that ASCII lacks.
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     set_up_environment()
     try:
         if not words or words[0] in ("-h", "--help"):

@@ -98,13 +98,13 @@ def _place(path: Path) -> Place:
     try:
         check_writable(path)
     except Unwritable as error:
-        return Place(path, free, error.strerror)
+        return Place(path, free, error.strerror or str(error))
     return Place(path, free)
 
 
 def _packages(requirements: Path) -> dict[str, tuple[str, str | None]]:
     """{package: (required version, installed version or None)}, also of the files it includes."""
-    packages = {}
+    packages: dict[str, tuple[str, str | None]] = {}
     for line in requirements.read_text(encoding="utf-8").splitlines():
         if line.startswith("-r "):
             packages |= _packages(requirements.parent / line.removeprefix("-r ").strip())

@@ -50,7 +50,7 @@ def save_predictions(
     for epoch, outputs in sorted(predictions.items()):
         arrays |= {f"epoch{epoch}_{name}": classes for name, classes in outputs.items()}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     content = buffer.getvalue()
     write_bytes(path, content)
     return hashlib.sha256(content).hexdigest()
@@ -168,7 +168,7 @@ class Predictions:
 
 def _read(content: bytes) -> dict[str, np.ndarray]:
     """The arrays of an archive; ValueError for one that is too large or holds no whole numbers."""
-    found = {}
+    found: dict[str, np.ndarray] = {}
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         for name in archive.files:
             if archive.zip.getinfo(f"{name}.npy").file_size > MOST_BYTES:
