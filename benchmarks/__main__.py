@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from benchmarks.cli.verbs import parse, usage
+from benchmarks.cli.verbs import parse, usage, version
 from benchmarks.host import Ended, ending_cleanly, set_up_environment
 
 
@@ -18,6 +18,9 @@ def main(words: list[str]) -> int:
     try:
         if not words or words[0] in ("-h", "--help"):
             say(usage())
+            return 0
+        if words[0] == "--version":
+            say(version())
             return 0
         arguments = parse(words)
         # Each verb imports only what it needs: `list` and `status` must start at once.

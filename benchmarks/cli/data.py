@@ -16,10 +16,12 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from benchmarks.cli.session import Say
+from benchmarks.cli.verbs import DATA_ACTIONS
 from benchmarks.configs.load import load_config, lookup
 from benchmarks.host import path_in
 from benchmarks.plan import workspace
 from benchmarks.records.files import write_json
+from benchmarks.terminal import definitions
 from datasets import registry
 from datasets.spec import FetchOptions, RawSource
 from msam.parameters import nearest
@@ -29,7 +31,13 @@ if TYPE_CHECKING:
 
 
 def data(arguments: Namespace, say: Say) -> int:
-    """data status [NAME ...], data prepare NAME, data audit [NAME ...], data sources [NAME ...]."""
+    """data status [NAME ...], data prepare NAME, data audit [NAME ...], data sources [NAME ...].
+
+    Without any of these words it says what they do.
+    """
+    if arguments.action is None:
+        say("\n".join(["./reproduce.sh data ACTION [NAME ...]", *definitions(DATA_ACTIONS)]))
+        return 0
     actions = {"status": _status, "prepare": _prepare, "audit": _audit, "sources": _sources}
     if arguments.action not in actions:
         hint = nearest(arguments.action, actions)

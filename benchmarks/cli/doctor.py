@@ -18,6 +18,7 @@ from benchmarks.plan.machine import Machine, Place, probe
 from benchmarks.plan.measurements import Figure, Figures
 from benchmarks.plan.networks import Network, data_of, networks
 from benchmarks.records.status import pending
+from benchmarks.terminal import fitted
 from datasets import registry
 from datasets.errors import counted
 from datasets.registry import PreparedState, loader_of
@@ -42,25 +43,31 @@ class Obstacle:
 
 def doctor(arguments: Namespace, say: Say) -> int:
     """Prints one screen about this machine; exit status 1 if something stands in the way."""
+
+    def say_fitted(text: str) -> None:
+        say(fitted(text))
+
     machine = probe(arguments.out)
     prepared = {
         name: registry.prepared_state(name, workspace.prepared_folder(name, stand_in=False))
         for name in registry.LOADERS
     }
-    say("\n".join([*machine_lines(machine), *data_lines(prepared), "", "by default"]))
-    session = open_session(arguments, lambda text: say(f"  {text}"))
-    say("\n".join(default_lines(machine)))
+    say_fitted("\n".join([*machine_lines(machine), *data_lines(prepared), "", "by default"]))
+    session = open_session(arguments, lambda text: say_fitted(f"  {text}"))
+    say_fitted("\n".join(default_lines(machine)))
     found = obstacles(machine, prepared)
     if arguments.gpu_tests:
-        found += gpu_tests(machine, say)
+        found += gpu_tests(machine, say_fitted)
     if arguments.time and machine.torch:
-        say("\n".join(["", *time_lines(session)]))
+        say_fitted("\n".join(["", *time_lines(session)]))
         if machine.load > machine.cores:
-            say("  other programs keep this machine busy: on an idle one it takes less")
+            say_fitted(
+                "  other programs were running meanwhile: on an idle machine, it takes less time"
+            )
     if not found:
-        say("\nnothing stands in the way")
+        say_fitted("\nnothing stands in the way")
         return 0
-    say("\n".join(["", "in the way", *map(str, found)]))
+    say_fitted("\n".join(["", "in the way", *map(str, found)]))
     return 1
 
 
@@ -74,7 +81,7 @@ def machine_lines(machine: Machine) -> list[str]:
         "torch": _torch_words(machine),
         "driver": _driver_words(machine),
         "GPUs": ", ".join(_gpu_words(machine)) or "none",
-        "CPU": f"{counted(machine.cores, 'core')}, {machine.load:.1f} busy",
+        "CPU": f"{counted(machine.cores, 'core')}, {_busy_words(machine)}",
         "memory": f"{_gib(machine.free_memory)} free of {_gib(machine.total_memory)}",
         "data": _place_words(machine.places[0]),
         "results": _place_words(machine.places[1]),
@@ -116,6 +123,16 @@ def usable_gpus(machine: Machine) -> list[str]:
 def why_no_gpu(machine: Machine) -> str:
     """Why torch cannot train on a GPU; empty if it can."""
     return why_no_cuda(machine.driver, machine.torch)
+
+
+def _busy_words(machine: Machine) -> str:
+    """How much of the CPU other programs take."""
+    if machine.load < 0.5:
+        return "idle"
+    if machine.load < machine.cores:
+        return f"about {machine.load:.0f} in use"
+    waiting = f"{machine.load:.0f} programs share them"
+    return f"all in use: {waiting}, and runs here take several times as long as on an idle machine"
 
 
 def _torch_words(machine: Machine) -> str:

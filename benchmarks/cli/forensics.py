@@ -1,6 +1,6 @@
 """The verb `forensics`: which way of making AV-MNIST gives the published accuracies.
 
-`forensics archive` reads the published archive itself.
+`forensics archive` reads the published archive itself, `forensics printed` the paper's digits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from benchmarks.cli.data import stage_progress
 from benchmarks.cli.execute import Command, asked_settings, execute, stop_after
 from benchmarks.cli.session import Say, Session, with_threads
-from benchmarks.cli.studies import printed
 from benchmarks.configs.load import load_config
 from benchmarks.executors.stop import EXIT_UNFINISHED
 from benchmarks.plan import workspace
@@ -21,6 +20,7 @@ from benchmarks.records.folders import Folders
 from benchmarks.records.record import RunRecord
 from benchmarks.report.compute import write_compute
 from benchmarks.report.figures.write import write_figures
+from benchmarks.report.tables.paper import FOLDER
 from benchmarks.studies.forensics import cases
 from benchmarks.studies.forensics.archive import as_json, markdown, row_lines, study
 from benchmarks.studies.forensics.archive_figure import archive_figure
@@ -37,7 +37,7 @@ SHARES = "shares.json"  # beside the table: facts about the data, for those with
 def forensics(arguments: Namespace, say: Say) -> int:
     """The study that is named: `archive`, `printed`, or `pairings` without a name."""
     if arguments.study == "printed":
-        return printed(arguments, say)
+        return _printed(arguments, say)
     if arguments.study == "archive":
         return _archive(arguments, say)
     if arguments.raw or arguments.accept_licence:
@@ -72,6 +72,20 @@ def _archive(arguments: Namespace, say: Say) -> int:
     names = [root / name for name in ("archive.md", "archive.json", "archive_rows.csv")]
     say("\n  ".join(["written:", *map(str, (*names, *figures.files))]))
     say("to train on the archive: ./reproduce.sh run --dataset avmnist ... --set source=archive")
+    return 0
+
+
+def _printed(arguments: Namespace, say: Say) -> int:
+    """Which test-set sizes the paper's printed numbers fit."""
+    from benchmarks.studies.forensics.printed import csv_lines, fits, markdown, printed_numbers
+
+    numbers = printed_numbers()
+    found = fits(numbers)
+    out = arguments.out or FOLDER
+    text = markdown(numbers, found)
+    write_text(out / "sizes.md", text)
+    write_text(out / "sizes.csv", csv_text(csv_lines(found)))
+    say(f"{text}\nWritten: {out / 'sizes.md'} and .csv")
     return 0
 
 

@@ -15,7 +15,6 @@ import yaml
 
 from benchmarks.cli.session import Say
 from benchmarks.configs.load import CONFIGS, load_config, lookup
-from benchmarks.configs.schema import Config
 from benchmarks.plan.workspace import ROOT
 from benchmarks.records.files import write_text
 
@@ -95,42 +94,6 @@ def _free_colour(used: Collection[str]) -> str:
 
 def _shown(path: Path) -> str:
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
-
-
-def listing(arguments: Namespace, say: Say) -> int:
-    """Methods, datasets, tables and profiles with their labels."""
-    config = load_config()
-    groups = {
-        **_methods_by_group(config),
-        "datasets": {
-            k: f"{d.label} ({', '.join(d.modalities)})" for k, d in config.datasets.items()
-        },
-        "tables": {
-            k: f"{s.title}: {', '.join(row.label for row in s.rows)}"
-            for k, s in config.suites.items()
-        },
-        "profiles": {k: p.about for k, p in config.profiles.items()},
-    }
-    for title, entries in groups.items():
-        say(title)
-        for name, about in entries.items():
-            say(f"  {name:<12} {about}")
-    return 0
-
-
-def _methods_by_group(config: Config) -> dict[str, dict[str, str]]:
-    """The rows of the tables under the paper's names and in its order, then the others."""
-    rows = [row.method for suite in config.suites.values() for row in suite.rows]
-    order = sorted(config.methods, key=lambda k: rows.index(k) if k in rows else len(rows))
-    titles = {"table": "methods", "extension": "extensions", "control": "controls"}
-    return {
-        title: {
-            k: f"{config.methods[k].label}: {config.methods[k].reference}"
-            for k in order
-            if config.methods[k].group == group
-        }
-        for group, title in titles.items()
-    }
 
 
 SKELETON = '''"""{label}: say here what the method is, the paper and the code with its commit."""

@@ -1,14 +1,18 @@
-"""What a plan can show, in words: for `--dry-run` and the page."""
+"""How far the verdicts can be trusted: the verb `calibrate`, and what a plan can show, in words."""
 
 from __future__ import annotations
 
 import math
+from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 import numpy as np
 
+from benchmarks.cli.session import Say
+from benchmarks.plan import workspace
 from benchmarks.plan.experiment import Experiment
+from benchmarks.records.files import csv_text, write_text
 from benchmarks.records.record import RunRecord
 from benchmarks.records.selection import choose
 from benchmarks.report.rules.power import Plan, power
@@ -16,6 +20,24 @@ from benchmarks.report.tables.paper import load_paper, test_sets
 
 UNKNOWN_SPREADS = (0.3, 0.8, 1.5)  # points over seeds, where no record says how large they are
 SUITES = ("table1", "table2")
+
+
+def calibrate(arguments: Namespace, say: Say) -> int:
+    """How often the verdicts are wrong, on simulated runs; exit status 1 if the collector gives
+    other verdicts than the rules."""
+    from benchmarks.studies.calibration import collector
+    from benchmarks.studies.calibration.study import SEEDS, SPREADS, csv_lines, markdown, run_study
+
+    if arguments.columns < 10:
+        raise ValueError(f"--columns is {arguments.columns}; it must be at least 10")
+    study = run_study(arguments.columns, spreads=SPREADS, seeds=SEEDS)
+    passed = collector.pass_through(max(1, arguments.columns // 200), SPREADS, SEEDS)
+    text = f"{markdown(study)}\n{collector.markdown(passed)}"
+    out = arguments.out or workspace.ROOT / "results" / "calibration"
+    write_text(out / "calibration.md", f"# How often the verdicts are wrong\n\n{text}")
+    write_text(out / "calibration.csv", csv_text(csv_lines(study.rates)))
+    say(f"{text}\nWritten: {out / 'calibration.md'} and .csv")
+    return 1 if any(each.others for each in passed) else 0
 
 
 def power_lines(planned: Sequence[Experiment], records: Iterable[RunRecord]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +15,15 @@ from benchmarks.cli.verbs import DEFAULT_SELECTION
 from benchmarks.configs.load import load_config, lookup, refuse
 from benchmarks.plan import workspace
 from benchmarks.plan.experiment import Experiment
+from benchmarks.plan.suites import Cell
 from benchmarks.records.files import check_writable
 from benchmarks.records.folders import Folders
 from benchmarks.records.merging import Merge, plan_merge
 from benchmarks.records.record import LeftOut, RunRecord
-from benchmarks.records.status import Status, statuses
+from benchmarks.records.status import Status, recorded_cells, statuses
 from benchmarks.report.tables.paper import PAPER_PROFILE
 from benchmarks.studies.sharpness.sharpness_files import Curvature, Surface, readable
+from benchmarks.terminal import definitions, fitted, grid
 from datasets.errors import counted
 from datasets.store.system import listed
 
@@ -56,12 +58,12 @@ def write_tables(session: Session, shown: Sequence[str], selection: str) -> None
 
 
 def compare(arguments: Namespace, say: Say) -> int:
-    """One row per cell; exit status 1 if a cell differs, 2 if cells have too few runs."""
+    """Ours beside the paper's; exit status 1 if a cell differs, 2 if cells have too few runs."""
     refuse(seeds_problems(arguments))
-    session = open_session(arguments, say)
+    session = open_session(arguments, lambda text: say(fitted(text)))
     written = _report(session, arguments.selection, session.archive())
     written = _asked_for(arguments, written)
-    say(written.comparison)
+    say(written.comparison(arguments.all))
     _say_left_out(session, written)
     return written.exit_status
 
@@ -71,32 +73,82 @@ def status(arguments: Namespace, say: Say) -> int:
 
     The profile `tune` shows the grids instead, as its runs fill no table.
     """
-    session = open_session(arguments, say)
+    session = open_session(arguments, lambda text: say(fitted(text)))
     if session.profile_name == "tune":
         shown = session.grids()
     else:
         shown = {suite: session.cells(suite) for suite in session.config.suites}
-    named: set[str] = set()  # a run that several tables share is named below the first
-    for suite, cells in shown.items():
-        seeds = session.profile.seeds
-        planned = [e for cell in cells for e in cell.experiments(seeds)]
-        found = statuses(planned, session.folders)
-        runs = Counter(_kind(status) for status in found.values())
-        blocked = Counter(cell.reason for cell in cells if cell.reason)
-        counts = [f"{n} {state}" for state, n in runs.most_common()]
-        say(f"{suite} ({session.profile_name}): {', '.join(counts) or 'nothing can run yet'}")
-        for reason, count in blocked.most_common():
-            say(f"  {counted(count, 'cell')} not run: {reason}")
-        for run_id, status in found.items():
-            if status.state in NAMED and run_id not in named:
-                say(f"  {run_id}  {status}")
-                named.add(run_id)
+    planned = {
+        suite: [e for cell in cells for e in cell.experiments(session.profile.seeds)]
+        for suite, cells in shown.items()
+    }
+    every = [e for several in planned.values() for e in several]
+    found = statuses(every, session.folders)
+    lost = {suite: [cell for cell in cells if cell.reason] for suite, cells in shown.items()}
+    recorded = recorded_cells(session.folders) if any(lost.values()) else Counter()
+    counts = {
+        suite: Counter(found[e.run_id].state for e in {e.run_id: e for e in several}.values())
+        + Counter({RECORDED: sum(recorded[cell.template.cell_id] for cell in lost[suite])})
+        for suite, several in planned.items()
+    }
+    say(fitted(f"Profile {session.profile_name}: {session.profile.about}."))
+    say("")
+    say(_counts(counts, {suite: len(cells) for suite, cells in lost.items()}))
+    for line in _details(session, found, [cell for cells in lost.values() for cell in cells]):
+        say(fitted(line))
     return 0
 
 
-def _kind(status: Status) -> str:
-    """What `status` counts: the state, and for stale and missing runs what changed."""
-    return status.state if status.state in NAMED else str(status)
+RECORDED = "recorded"  # a run whose record is here, but not its data
+STATES = {
+    "done": "trained and recorded",
+    RECORDED: "trained and recorded elsewhere; the data is not on this machine",
+    "running": "a process is training it now",
+    "interrupted": "stopped halfway; the next call goes on from its last epoch",
+    "missing": "not trained yet; the verb named after the table trains it",
+    "failed": "ended with an error; the next call tries again",
+    "stale": "recorded by older code; --rerun-stale trains it again",
+    "diverged": "its loss became infinite; this is a result",
+    "unsupported": "its method cannot train it",
+    "damaged": "its record or predictions cannot be read; the next call trains it again",
+}
+
+
+def _counts(counts: Mapping[str, Counter[str]], blocked: Mapping[str, int]) -> str:
+    """A table: the runs of each table by their state; and what these states mean."""
+    states = [state for state in STATES if any(several[state] for several in counts.values())]
+    heads = ["table", *states, *["cells without data"] * any(blocked.values())]
+    rows = [
+        [suite, *(str(several[state]) for state in states), str(blocked[suite])][: len(heads)]
+        for suite, several in counts.items()
+    ]
+    meaning = definitions({state: STATES[state] for state in states})
+    return "\n".join([grid(heads, rows, "l" + "r" * (len(heads) - 1)), "", *meaning])
+
+
+def _details(
+    session: Session, found: Mapping[str, Status], blocked: Sequence[Cell]
+) -> Iterator[str]:
+    """What is wrong with single runs, why cells cannot run, and what to type next."""
+    changes = Counter(str(s) for s in found.values() if s.state not in NAMED and s.detail)
+    yield from (f"{counted(count, 'run')}: {text}" for text, count in changes.items())
+    yield from (f"{name}: {each}" for name, each in found.items() if each.state in NAMED)
+    reasons: dict[str, list[str]] = {}
+    for cell in blocked:
+        reasons.setdefault(cell.reason, []).append(session.config.datasets[cell.dataset].label)
+    for reason, labels in reasons.items():
+        names = ", ".join(dict.fromkeys(labels))
+        yield f"{counted(len(labels), 'cell')} not run: {reason} ({names})"
+    yield ""
+    if blocked and session.profile.stand_in:
+        yield "The first run generates stand-in data: ./reproduce.sh table1 --profile demo"
+    elif blocked:
+        yield f"Where raw data comes from: ./reproduce.sh data sources {blocked[0].dataset}"
+    for name in session.config.profiles:
+        runs = listed(workspace.ROOT / "results" / name / "runs", "*.json")
+        if runs:
+            number = counted(len(runs), "record")
+            yield f"{number} of profile {name}: ./reproduce.sh compare --profile {name}"
 
 
 def _report(
@@ -183,11 +235,19 @@ def figures(arguments: Namespace, say: Say) -> int:
     """Draws every figure from the recorded runs; says which have nothing to show, and why."""
     session = open_session(arguments, say)
     written = draw(session, session.records(), arguments.selection)
-    for name, reason in written.not_drawn.items():
-        say(f"not drawn: {name}: {reason}")
+    say("\n".join(_not_drawn(written.not_drawn, arguments.verbose)))
     head = "Written:" if written.files else "Nothing to draw."
     say("\n  ".join([head, *map(str, written.files)]))
     return 0
+
+
+def _not_drawn(reasons: Mapping[str, str], verbose: bool) -> list[str]:
+    """A line for each figure without points, or one that counts them by reason."""
+    if verbose:
+        return [fitted(f"not drawn: {name}: {reason}") for name, reason in reasons.items()]
+    told = "; ".join(f"{reason} ({n})" for reason, n in Counter(reasons.values()).most_common())
+    number = counted(len(reasons), "figure")
+    return [fitted(f"{number} not drawn: {told}; --verbose names them")] * bool(reasons)
 
 
 def draw(session: Session, records: Sequence[RunRecord], selection: str) -> Figures:

@@ -1,18 +1,21 @@
 """Every verb of the command line and every option, each declared once.
 
-This file is read for `--help`, so it imports nothing that is slow.
+This file is read for `--help`, also before anything is installed: it imports nothing that is slow,
+and only functions import what is not of the standard library.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmarks.configs.load import load_suites
-from benchmarks.host import user_path
+from benchmarks.host import commit, user_path
+from benchmarks.terminal import HELP, WIDEST_TEXT, columns, definitions, styled, wrapped
+from msam import __version__
 from msam.parameters import nearest
 
 DEFAULT_SELECTION = "val-best"
@@ -31,8 +34,9 @@ class Verb:
     """A word of the command line and what it calls.
 
     `function` is "module:name" of a function (arguments, say) -> exit status; `group` the heading
-    under which the help lists the verb. `reads` tells whether requirements-read.txt is enough for
-    it, which has no torch; or it names the words and the flags with which that is so.
+    under which the help lists the verb. `more` stands in the verb's own help alone.
+    `full` tells whether it needs all of requirements.txt, or names the words with which it does;
+    requirements-read.txt, which has no torch, is enough for the others.
     """
 
     name: str
@@ -40,7 +44,8 @@ class Verb:
     group: str
     function: str
     options: tuple[Option, ...] = ()
-    reads: bool | tuple[str, ...] = False
+    more: str = ""
+    full: bool | tuple[str, ...] = True
 
 
 def option(*flags: str, **settings: Any) -> Option:
@@ -212,8 +217,14 @@ SHARPNESS = tuple(
         ("--span", 1.0, "length of each direction, in norms of the filters"),
     )
 )
+DATA_ACTIONS = {
+    "status": "which datasets are prepared, how large they are and how they can be split",
+    "prepare": "prepares one dataset from its raw files, and downloads those that it may",
+    "audit": "what leaks between the splits, from raw files and prepared data",
+    "sources": "where raw files come from, their size, licence and checksum",
+}
 DATA = (
-    option("action", help="status, prepare, audit or sources"),
+    option("action", nargs="?", help=f"{', '.join(DATA_ACTIONS)}; without one, what they do"),
     option("names", nargs="*", metavar="NAME", help="datasets (prepare: one; others: default all)"),
     option(
         "--raw",
@@ -278,55 +289,77 @@ CALIBRATE = (
     option("--out", type=path, help="folder (default: results/calibration)"),
 )  # fmt: skip
 METHOD_NAME = option("name", help="lower-case words joined by _, such as my_method")
+LISTED = option("name", nargs="?", help="a method, dataset, table or profile: says more about it")
+ALL_CELLS = option("--all", action="store_true", help="every cell and every claim")
+VERBOSE = option("--verbose", action="store_true", help="name every figure that is not drawn")
+ABOUT = option("topic", nargs="?", metavar="VERB", help="default: all verbs")
+SHELL = option("shell", choices=("bash", "zsh", "tcsh"), help="the shell that you type in")
 
-TABLES = "tables of benchmarks/configs/suites.yaml: train what is missing, then write the tables"
-READING = "results that are there"
-STUDIES = "single runs and studies"
-PARTS = "datasets, methods, this machine"
+TABLES = "Reproduce (trains what is missing, then shows the table)"
+READING = "Read (what recorded runs say, without training)"
+STUDIES = "Study (beyond the paper's tables)"
+PARTS = "Data"
+EXTENDING = "Extend (methods of your own; see docs/)"
+CHECKING = "Check (this machine and this code)"
+GUIDING = "Find your way"
 BUILT_IN = (
     Verb("all", "the paper's tables, then the report", TABLES,
          "benchmarks.cli.train:everything", TABLE),
-    Verb("report", "tables, figures and page, without training", READING,
-         "benchmarks.cli.report:report", (*RESULTS, *ROWS, SEEDS, SELECTION), reads=True),
-    Verb("figures", "figures alone, without training", READING,
-         "benchmarks.cli.report:figures", (*RESULTS, SELECTION), reads=True),
-    Verb("compare", "every cell: paper, ours, difference, verdict; "
-         "exit status 1 or 2 if not all agree", READING,
-         "benchmarks.cli.report:compare", (*RESULTS, *ROWS, SEEDS, SELECTION), reads=True),
-    Verb("status", "done, running, failed, stale and missing runs of every table, "
-         "and what cannot run", READING,
-         "benchmarks.cli.report:status", RESULTS, reads=True),
-    Verb("merge", "joins results folders of several machines; "
-         "refuses runs with different numbers", READING,
-         "benchmarks.cli.report:merge", (*MERGE, PROFILE, OUT, DRY_RUN), reads=True),
-    Verb("run", "one experiment", STUDIES,
+    Verb("run", "one experiment", TABLES,
          "benchmarks.cli.train:run", (*EXPERIMENT, *RESULTS, *TRAINING, KEEP_WEIGHTS)),
-    Verb("tune", "chooses one hyperparameter of each method, such as rho, "
-         "from a fixed grid on validation data", STUDIES,
+    Verb("compare", "our numbers beside the paper's: which reproduce, which differ", READING,
+         "benchmarks.cli.report:compare", (*RESULTS, *ROWS, SEEDS, SELECTION, ALL_CELLS),
+         "exit status 1 or 2 if not all agree", full=False),
+    Verb("report", "tables, figures and page", READING,
+         "benchmarks.cli.report:report", (*RESULTS, *ROWS, SEEDS, SELECTION), full=False),
+    Verb("figures", "figures alone", READING,
+         "benchmarks.cli.report:figures", (*RESULTS, SELECTION, VERBOSE), full=False),
+    Verb("status", "which runs are done, running, failed, stale or missing", READING,
+         "benchmarks.cli.report:status", RESULTS, "and what cannot run", full=False),
+    Verb("merge", "joins results folders of several machines", READING,
+         "benchmarks.cli.report:merge", (*MERGE, PROFILE, OUT, DRY_RUN),
+         "refuses runs with different numbers", full=False),
+    Verb("tune", "chooses one hyperparameter of each method on validation data", STUDIES,
          "benchmarks.cli.tune:tune",
-         (TUNE_PROFILE, OUT, PROTOCOL, THREADS, *TRAINING, *PLAN, FUSIONS)),
-    Verb("sharpness", "curvature and loss surface of the runs whose weights were kept", STUDIES,
+         (TUNE_PROFILE, OUT, PROTOCOL, THREADS, *TRAINING, *PLAN, FUSIONS),
+         "such as rho, from a fixed grid"),
+    Verb("sharpness", "curvature and loss surface of runs whose weights were kept", STUDIES,
          "benchmarks.cli.sharpness:sharpness",
          (DATASET, FUSION, METHODS, *SHARPNESS, PROFILE, OUT, PROTOCOL, DEVICE)),
-    Verb("forensics", "which way of making AV-MNIST gives the published accuracies (real data)",
-         STUDIES, "benchmarks.cli.forensics:forensics",
-         (*FORENSICS, SEEDS, THREADS, DEVICE, *SWEEP), reads=("printed",)),
-    Verb("calibrate", "how often the verdicts are wrong, on simulated runs with a known truth",
-         STUDIES, "benchmarks.cli.studies:calibrate", CALIBRATE, reads=True),
-    Verb("data", "data prepare NAME [--raw DIR] | data status, audit or sources [NAME ...]", PARTS,
-         "benchmarks.cli.data:data", DATA, reads=("status", "sources")),
-    Verb("list", "methods, datasets, tables and profiles", PARTS,
-         "benchmarks.cli.methods:listing", reads=True),
-    Verb("new-method", "writes baselines/NAME.py, a working skeleton, and its entry in "
-         "methods.yaml", PARTS, "benchmarks.cli.methods:new_method", (METHOD_NAME,), reads=True),
-    Verb("check-method", "the contract tests on one method", PARTS,
+    Verb("forensics", "which way of making AV-MNIST gives the published accuracies", STUDIES,
+         "benchmarks.cli.forensics:forensics",
+         (*FORENSICS, SEEDS, THREADS, DEVICE, *SWEEP), "on real data",
+         full=("pairings", "archive")),
+    Verb("calibrate", "how often the verdicts are wrong, on simulated runs", STUDIES,
+         "benchmarks.cli.power:calibrate", CALIBRATE, "with a known truth", full=False),
+    Verb("data", "status, prepare, audit and sources of datasets", PARTS,
+         "benchmarks.cli.data:data", DATA, full=("prepare", "audit")),
+    Verb("new-method", "writes a working skeleton of a method and its entry", EXTENDING,
+         "benchmarks.cli.methods:new_method", (METHOD_NAME,),
+         "baselines/NAME.py, and the entry in benchmarks/configs/methods.yaml", full=False),
+    Verb("check-method", "the contract tests on one method", EXTENDING,
          "benchmarks.cli.methods:check_method", (METHOD_NAME,)),
-    Verb("bench", "step times, memory and what the harness costs, as ratios measured in one run",
-         PARTS, "benchmarks.bench.parts:bench", (*BENCH, DEVICE)),
-    Verb("doctor", "what this machine has, what would run on it, and what stands in the way", PARTS,
+    Verb("doctor", "what this machine has, what would run on it, what is in the way", CHECKING,
          "benchmarks.cli.doctor:doctor", (TIME, GPU_TESTS, *RESULTS)),
-    Verb("test", "the test suite", PARTS, ""),
+    Verb("bench", "step times, memory and what the harness costs", CHECKING,
+         "benchmarks.bench.parts:bench", (*BENCH, DEVICE), "as ratios measured in one run"),
+    Verb("test", "the test suite", CHECKING, ""),
+    Verb("list", "methods, datasets, tables, profiles; list NAME says more", GUIDING,
+         "benchmarks.cli.listing:listing", (LISTED,), full=False),
+    Verb("help", "this text; help VERB shows the options of a verb", GUIDING,
+         "benchmarks.cli.verbs:show_help", (ABOUT,), full=False),
+    Verb("completion", "a script that completes words in bash, zsh or tcsh", GUIDING,
+         "benchmarks.cli.verbs:completion", (SHELL,),
+         'for this terminal: eval "$(./reproduce.sh completion bash)"', full=False),
 )  # fmt: skip
+
+# The tables of suites.yaml, for the help before PyYAML is installed; a test compares them.
+COMMITTED_TABLES = {
+    "table1": "Late fusion (Table 1)",
+    "table2": "Early fusion (Table 2)",
+    "controls": "Controls and readings of M-SAM, late fusion",
+    "noise": "Wrong training labels, late fusion",
+}
 
 
 def verbs() -> dict[str, Verb]:
@@ -336,8 +369,8 @@ def verbs() -> dict[str, Verb]:
     """
     built_in = {verb.name: verb for verb in BUILT_IN}
     tables = {
-        name: Verb(name, suite.title, TABLES, "benchmarks.cli.train:table", TABLE)
-        for name, suite in load_suites().items()
+        name: Verb(name, title, TABLES, "benchmarks.cli.train:table", TABLE)
+        for name, title in _titles().items()
     }
     if taken := [name for name in tables if name in built_in]:
         name = taken[0]
@@ -348,22 +381,131 @@ def verbs() -> dict[str, Verb]:
     return tables | built_in
 
 
+def _titles() -> dict[str, str]:
+    """The titles of the tables by name."""
+    try:
+        from benchmarks.configs.load import load_suites
+    except ModuleNotFoundError:  # PyYAML
+        return COMMITTED_TABLES
+    return {name: suite.title for name, suite in load_suites().items()}
+
+
 def usage() -> str:
     """The verbs by group, for a call without words."""
     known = verbs()
-    width = max(map(len, known)) + 1
-    lines = ["usage: ./reproduce.sh VERB [options]      ./reproduce.sh VERB --help"]
+    width = max(map(len, known)) + 2
+    lines = [
+        "M-SAM bench: a reproduction of Modality-Aware SAM (NeurIPS 2025).",
+        "",
+        "usage: ./reproduce.sh VERB [options]",
+        "       ./reproduce.sh help VERB",
+    ]
     for group in dict.fromkeys(verb.group for verb in known.values()):
-        lines += ["", group]
-        lines += [f"  {v.name:<{width}} {v.about}" for v in known.values() if v.group == group]
-    return "\n".join(lines)
+        named = {v.name: v.about for v in known.values() if v.group == group}
+        lines += ["", f"{group}:", *definitions(named, width=width)]
+    lines += ["", *wrapped(START).splitlines()]
+    return styled("\n".join(lines), HELP)
+
+
+START = (
+    "New here? ./reproduce.sh compare --profile pilot shows recorded results in seconds; "
+    "./reproduce.sh status says what can be trained on this machine."
+)
+
+
+def version() -> str:
+    """Version of the library and commit of the checkout."""
+    found = commit()
+    changed = ", with changes" if found["modified"] else ""
+    return f"M-SAM bench {__version__} (commit {found['commit'][:10]}{changed})"
+
+
+def show_help(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
+    """The verb `help`: all verbs, or the options of one; ValueError for an unknown one."""
+    name = arguments.topic
+    say(parser_of(_verb(name)).format_help().rstrip() if name else usage())
+    return 0
+
+
+def completion(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
+    """The verb `completion`: a script for the shell, made of the verbs and options of today.
+
+    It is fixed text, so that a press of TAB starts no Python and installs nothing.
+    """
+    import shtab
+
+    from benchmarks.configs.load import load_config
+
+    config = load_config()
+    words = {
+        "dataset": config.datasets,
+        "datasets": config.datasets,
+        "names": config.datasets,
+        "method": config.methods,
+        "methods": config.methods,
+        "profile": config.profiles,
+        "action": DATA_ACTIONS,
+        "topic": verbs(),
+        "name": [*config.methods, *config.datasets, *config.suites, *config.profiles],
+    }
+    whole = Parser(prog="reproduce.sh")
+    several = whole.add_subparsers()
+    for verb in verbs().values():
+        child = several.add_parser(verb.name, help=verb.about)
+        for each in verb.options:
+            action = child.add_argument(*each.flags, **each.settings)
+            if action.type is path:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+            elif action.choices is None and action.dest in words:
+                action.choices = list(words[action.dest])  # type: ignore[call-overload]
+    say(shtab.complete(whole, arguments.shell))
+    return 0
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports a mistake as ValueError."""
+    """Reports a mistake as ValueError, and has help that fits the terminal."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{self.prog}: {message}")
+
+    def format_help(self) -> str:
+        return styled(super().format_help(), HELP)
+
+
+def parser_of(verb: Verb) -> Parser:
+    """The parser of a verb's words; its help lists the options by what they are about."""
+    width = min(columns(), WIDEST_TEXT)
+    parser = Parser(
+        prog=f"./reproduce.sh {verb.name}",
+        description=f"{verb.about}; {verb.more}" if verb.more else verb.about,
+        allow_abbrev=False,
+        formatter_class=partial(argparse.HelpFormatter, max_help_position=26, width=width),
+    )
+    parser.set_defaults(verb=verb.name, function=verb.function)
+    places = {}
+    for each in verb.options:
+        heading = next((h for h, options in OPTION_GROUPS.items() if each in options), "")
+        if heading and heading not in places:
+            places[heading] = parser.add_argument_group(heading)
+        places.get(heading, parser).add_argument(*each.flags, **each.settings)
+    return parser
+
+
+OPTION_GROUPS = {
+    "which results": (*RESULTS, TUNE_PROFILE, SEEDS, SELECTION),
+    "which runs": (*ROWS, *EXPERIMENT, FUSIONS),
+    "how to train": (*TRAINING, KEEP_WEIGHTS),
+    "how much at once": (*SWEEP, EXECUTOR, DRY_RUN),
+    "with --executor slurm": SLURM,
+}
+"""The headings of options that several verbs share."""
+
+
+def _verb(name: str) -> Verb:
+    known = verbs()
+    if name not in known:
+        raise ValueError(f"no verb '{name}'{nearest(name, known)}; see ./reproduce.sh --help")
+    return known[name]
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -371,29 +513,21 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
     ValueError names what is not understood, with the nearest right word.
     """
-    known, name = verbs(), words[0]
-    if name not in known:
-        raise ValueError(f"no verb '{name}'{nearest(name, known)}; see ./reproduce.sh --help")
-    verb = known[name]
+    verb = _verb(words[0])
     if not verb.function:
-        raise ValueError(f"the verb {name} runs only through ./reproduce.sh; elsewhere call pytest")
-    parser = Parser(prog=f"./reproduce.sh {name}", description=verb.about, allow_abbrev=False)
-    parser.set_defaults(verb=name, function=verb.function)
-    slurm = parser.add_argument_group("with --executor slurm")
-    for each in verb.options:
-        place = slurm if each in SLURM else parser
-        place.add_argument(*each.flags, **each.settings)
-    flags = ["--help", *(flag for each in verb.options for flag in each.flags)]
+        raise ValueError(f"the verb {verb.name} runs only through ./reproduce.sh; else call pytest")
+    parser = parser_of(verb)
+    flags = ["-h", "--help", *(flag for each in verb.options for flag in each.flags)]
     typed = [word.partition("=")[0] for word in words if word.startswith("--")]
     if wrong := [f"{word}{nearest(word, flags)}" for word in typed if word not in flags]:
-        raise ValueError(f"{name} does not understand: {', '.join(wrong)}")
+        raise ValueError(f"{verb.name} does not understand: {', '.join(wrong)}")
     return parser.parse_args(words[1:])
 
 
 def requirements(words: Sequence[str]) -> str:
     """What must be installed for a command line: `read` for requirements-read.txt, else `all`.
 
-    One that is not understood needs no more than `read`: `parse` says what is wrong with it.
+    A plan needs no more than `read`, nor a line that is not understood: `parse` says what is wrong.
     """
     if not words or {"-h", "--help"}.intersection(words):
         return "read"
@@ -401,8 +535,7 @@ def requirements(words: Sequence[str]) -> str:
         arguments = vars(parse(words))
     except ValueError:
         return "read"
-    reads = verbs()[words[0]].reads
-    if isinstance(reads, bool):
-        return "read" if reads else "all"
-    given = [name if value is True else value for name, value in arguments.items()]
-    return "read" if any(word in given for word in reads) else "all"
+    full = verbs()[words[0]].full
+    if isinstance(full, tuple):
+        full = any(word in arguments.values() for word in full)
+    return "all" if full and not arguments.get("dry_run") else "read"

@@ -52,7 +52,7 @@ def code_of(method: str, dataset: str, root: Path = ROOT) -> dict[str, str]:
     """
     shared = sorted(path for pattern in SHARED for path in listed(root, pattern))
     found = {
-        "method": _imported(_method_files(root).get(method, ()), root, ("baselines", "msam")),
+        "method": _imported(method_files(root).get(method, ()), root, ("baselines", "msam")),
         "shared": set(shared),
         "data": _imported(_loader_files(dataset, root), root, ("datasets",)),
     }
@@ -72,7 +72,7 @@ def same_numbers(digest: str) -> frozenset[str]:
 
 
 @cache
-def _method_files(root: Path) -> dict[str, tuple[Path, ...]]:
+def method_files(root: Path) -> dict[str, tuple[Path, ...]]:
     """The file behind each registered name; for `register(name)(cls)` that of `cls`."""
     found: dict[str, tuple[Path, ...]] = {}
     for path in listed(root, "baselines/*.py"):

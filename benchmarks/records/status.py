@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,18 @@ def statuses(experiments: Iterable[Experiment], folders: Folders) -> dict[str, S
         elif run_id in started:
             status = status or Status("interrupted")
         found[run_id] = status or _missing(experiment, others)
+    return found
+
+
+def recorded_cells(folders: Folders) -> Counter[str]:
+    """How many runs of each cell are recorded as done, by `cell_id`, on whatever data."""
+    found: Counter[str] = Counter()
+    for path in listed(folders.root / "runs", "*.json"):
+        try:
+            head = _read_head(path)
+            found[Experiment.from_dict(head.experiment).cell_id] += head.status == "done"
+        except (ValueError, OSError):
+            continue  # a damaged record is named by the verb that reads it
     return found
 
 

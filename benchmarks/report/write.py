@@ -22,7 +22,6 @@ from benchmarks.report.claims.answers import (
     Answer,
     answers,
     claims_frame,
-    claims_grid,
     claims_page,
 )
 from benchmarks.report.comparison import (
@@ -69,20 +68,27 @@ class Request:
 
 @dataclass(frozen=True)
 class Report:
-    """What a report says. `pages` holds each suite's table as text, `comparison` every entry.
+    """What a report says. `pages` holds each suite's table as text.
 
-    `tables` and `claims` are what the files were written from; `unused` are the records that no
-    table uses, `left_out` names them in a few lines (empty if there are none).
+    `tables` and `claims` are what the files were written from, `shown` the tables, or the parts of
+    them, that were asked for. `unused` are the records that no table uses, `left_out` names them in
+    a few lines (empty if there are none).
     """
 
     pages: Mapping[str, str]
-    comparison: str
+    shown: tuple[Table, ...]
     exit_status: int
     files: tuple[Path, ...]
     tables: tuple[Table, ...] = ()
     claims: tuple[Answer, ...] = ()
     left_out: str = ""
     unused: tuple[LeftOut, ...] = ()
+
+    def comparison(self, everything: bool = False) -> str:
+        """What `compare` shows. The paper's claims are about whole tables: about a part of them,
+        they say nothing."""
+        claims = self.claims if self.shown == self.tables else ()
+        return comparison_text(self.shown, claims, everything)
 
 
 def write_report(request: Request, out: Path) -> Report:
@@ -112,7 +118,7 @@ def write_report(request: Request, out: Path) -> Report:
     write_text(files[-1], claims_page(found))
     return Report(
         pages={table.name: markdown.render(table, markdown.TERMINAL) for table in tables},
-        comparison=f"{comparison_text(tables)}\n\nThe paper's claims\n{claims_grid(found)}",
+        shown=tuple(tables),
         exit_status=exit_status(tables),
         files=tuple(files),
         tables=tuple(tables),
@@ -182,7 +188,7 @@ def narrowed(report: Report, datasets: Sequence[str], methods: Sequence[str]) ->
     return replace(
         report,
         pages={table.name: markdown.render(table, markdown.TERMINAL) for table in tables},
-        comparison=comparison_text(tables),
+        shown=tuple(tables),
         exit_status=exit_status(tables),
     )
 

@@ -28,6 +28,7 @@ from benchmarks.report.tables.paper import test_sets
 from benchmarks.report.tables.table import Table
 from benchmarks.report.tables.verdict import NO_PAPER_VALUE, OBSTACLES, TOO_FEW
 from benchmarks.report.wording import LABEL
+from benchmarks.terminal import definitions, wrapped
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 T = TypeVar("T")
@@ -174,18 +175,30 @@ def claims_frame(answers: Sequence[Answer]) -> pd.DataFrame:
 
 def claims_page(answers: Sequence[Answer]) -> str:
     """`claims.md`: a row per claim."""
-    return f"# The paper's claims\n\n{_NOTES}\n\n{claims_grid(answers, 'pipe')}\n"
+    return f"# The paper's claims\n\n{_NOTES}\n\n{claims_grid(answers)}\n"
 
 
-def claims_grid(answers: Sequence[Answer], grid: str = "simple") -> str:
+def claims_grid(answers: Sequence[Answer]) -> str:
     """One row per claim: in how many columns it holds, of the paper's numbers and of ours."""
+    headers = ["claim", "section", "paper's numbers", "beyond test-set error", "ours"]
+    return tabulate(_claim_rows(answers), headers, tablefmt="pipe", disable_numparse=True)
+
+
+def claims_screen(answers: Sequence[Answer]) -> str:
+    """The same in lines for the terminal."""
+    lines = []
+    for text, section, paper, beyond, ours in _claim_rows(answers):
+        told = {"paper's numbers": f"{paper}; beyond test-set error {beyond}", "ours": ours}
+        lines += [wrapped(f"{text} ({section})", "  ", "  "), *definitions(told, "    ")]
+    return "\n".join(lines)
+
+
+def _claim_rows(answers: Sequence[Answer]) -> list[list[str]]:
     claims = {a.claim.name: a.claim for a in answers}
-    rows = [
+    return [
         claim_row(claim, [a for a in answers if a.claim.name == name])
         for name, claim in claims.items()
     ]
-    headers = ["claim", "section", "paper's numbers", "beyond test-set error", "ours"]
-    return tabulate(rows, headers, tablefmt=grid, disable_numparse=True)
 
 
 def holds_in_sum(claim: Claim, found: Sequence[str]) -> bool:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from textwrap import fill
+from functools import partial
 
 from tabulate import tabulate
 
 from benchmarks.report import statistics
-from benchmarks.report.tables.paper import short_name
+from benchmarks.report.tables.paper import MISSING, short_name
 from benchmarks.report.tables.table import Table
 from benchmarks.report.tables.text import Style, notes, ours, papers, rank_legend, warnings
+from benchmarks.terminal import bold, columns, grid, loud, wrapped
 from datasets.errors import counted
 
 
@@ -22,12 +23,41 @@ class Page:
     """What differs between the two formats besides the cells."""
 
     style: Style
-    grid: str  # tabulate's name of it
+    grid: Callable[[Sequence[str], Sequence[Sequence[str]]], str]  # of headers and rows
     best: str  # what marks the first rank of a column
     brief: bool  # a dataset without any number takes one line
     warning: Callable[[str], str]
     heading: Callable[[str, int], str]
     item: Callable[[str], str]
+
+
+def _pipes(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    align = ["left"] + ["right"] * (len(headers) - 1)
+    return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+
+
+def _grids(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The columns side by side, or below each other where the terminal is too narrow."""
+    parts = []
+    for chosen in _fitting([max(map(len, column)) for column in zip(headers, *rows, strict=True)]):
+        names, *lines = ([line[i] for i in chosen] for line in (headers, *rows))
+        lines = [line for line in lines if set(line[1:]) != {MISSING}]
+        parts.append(grid(names, lines, "l" + "r" * (len(chosen) - 1)))
+    return "\n\n".join(parts)
+
+
+def _fitting(widths: Sequence[int]) -> Iterator[list[int]]:
+    """Groups of columns that fit the terminal, each with the first column; what is ours and the
+    paper's stay together."""
+    gap, room = 2, columns()
+    chosen = [0]
+    for left in range(1, len(widths), 2):
+        pair = [left, left + 1]
+        if len(chosen) > 1 and sum(widths[i] + gap for i in chosen + pair) - gap > room:
+            yield chosen
+            chosen = [0]
+        chosen = chosen + pair
+    yield chosen
 
 
 MARKDOWN = Page(
@@ -36,7 +66,7 @@ MARKDOWN = Page(
         bold=lambda text: f"**{text}**",
         footnote=lambda number: f" \\[{number}]",
     ),
-    grid="pipe",
+    grid=_pipes,
     best="Bold",
     brief=False,
     warning=lambda text: f"> **{text}**",
@@ -50,12 +80,12 @@ TERMINAL = Page(
         footnote=lambda number: f" [{number}]",
         interval=False,
     ),
-    grid="simple",
+    grid=_grids,
     best="*",
     brief=True,
-    warning=lambda text: fill(f"!!! {text}", 100),
-    heading=lambda text, level: f"{text}\n{'=-'[level - 1] * len(text)}",
-    item=lambda text: fill(text, 100, initial_indent="  ", subsequent_indent="    "),
+    warning=lambda text: loud(wrapped(f"!!! {text}")),
+    heading=lambda text, level: bold(f"{text}\n{'=-'[level - 1] * len(text)}"),
+    item=partial(wrapped, indent="  ", further="    "),
 )
 
 
@@ -72,18 +102,17 @@ def render(table: Table, page: Page) -> str:
 
 def _block(table: Table, dataset: str, page: Page) -> str:
     escape = page.style.escape
-    columns = table.columns(dataset)
+    names = table.columns(dataset)
     if dataset not in _shown(table, page):
-        return f"{table.config.datasets[dataset].label}: {gaps(table, dataset)}"
+        return wrapped(f"{table.config.datasets[dataset].label}: {gaps(table, dataset)}")
     lines = [
         [escape(row)]
-        + [cell(table, row, column, page.style) for column in columns for cell in (ours, papers)]
+        + [cell(table, row, column, page.style) for column in names for cell in (ours, papers)]
         for row in table.rows(dataset)
     ]
-    headers = ["method", *(name for c in columns for name in (short_name(c), "paper"))]
-    align = ["left"] + ["right"] * (len(headers) - 1)
-    grid = tabulate(lines, headers, tablefmt=page.grid, disable_numparse=True, colalign=align)
-    return f"{page.heading(escape(table.config.datasets[dataset].label), 2)}\n\n{grid}"
+    headers = ["method", *(name for c in names for name in (short_name(c), "paper"))]
+    heading = page.heading(escape(table.config.datasets[dataset].label), 2)
+    return f"{heading}\n\n{page.grid(headers, lines)}"
 
 
 def gaps(table: Table, dataset: str) -> str:
@@ -115,19 +144,18 @@ def _below(table: Table, page: Page) -> list[str]:
 
 def _oracle_section(table: Table, page: Page) -> list[str]:
     """What choosing on the test set would have gained, as a Markdown table; empty without runs."""
-    columns = [c for d in table.datasets for c in table.columns(d) if c.endswith(":acc_mm")]
-    gains = {row: [_gain(table, row, c) for c in columns] for row in table.rows()}
+    fused = [c for d in table.datasets for c in table.columns(d) if c.endswith(":acc_mm")]
+    gains = {row: [_gain(table, row, c) for c in fused] for row in table.rows()}
     lines = [[page.style.escape(row), *found] for row, found in gains.items() if any(found)]
     if not lines:
         return []
-    headers = ["method", *(table.config.datasets[c.partition(":")[0]].label for c in columns)]
+    headers = ["method", *(table.config.datasets[c.partition(":")[0]].label for c in fused)]
     about = (
         "Points of fused accuracy, mean over the runs: the test-oracle epoch minus the val-best "
         "epoch of the same runs. `selection.csv` has every metric and rule."
     )
-    align = ["left"] + ["right"] * len(columns)
-    grid = tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
-    return [page.heading("What choosing on the test set would have gained", 2), about, grid]
+    heading = page.heading("What choosing on the test set would have gained", 2)
+    return [heading, about, page.grid(headers, lines)]
 
 
 def _gain(table: Table, row: str, column: str) -> str:

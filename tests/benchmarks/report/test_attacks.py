@@ -206,7 +206,7 @@ def test_an_attack_has_a_verdict_that_names_it(
     entry = entry_of(made, "M-SAM", COLUMN)
     assert entry.verdict == verdict and entry.reason
     assert written.exit_status != 0
-    assert verdict in written.comparison and verdict in written.pages["table1"]
+    assert verdict in written.comparison() and verdict in written.pages["table1"]
     if verdict != "too few runs":
         assert not any(c.significant for c in made.contrasts.values())
         assert all(c.reason for c in made.contrasts.values())
