@@ -110,6 +110,20 @@ install() {
   )
 }
 
+# Whether Python's standard library is enough for the answer.
+asks_for_help() {
+  local word
+  case ${1:-} in
+    "" | help | --version) return 0 ;;
+  esac
+  for word in "$@"; do
+    case $word in
+      -h | --help) return 0 ;;
+    esac
+  done
+  return 1
+}
+
 root=$(folder_of_script)
 case $root in
   *:*) fail "the path $root has a colon, which separates Python's search paths; move the checkout" ;;
@@ -129,23 +143,21 @@ stamp_all="all $(cat "$root/requirements-read.txt" "$root/requirements.txt" | ck
 # Files, paths and pipes are UTF-8, whatever the locale says.
 export PYTHONUTF8=1
 suite_path=$root${PYTHONPATH:+:$PYTHONPATH}
-case ${1:-} in
-  "" | help | -h | --help | --version)
-    # The virtual environment has what makes help pretty; any Python can print it.
-    if installed read; then
-      python=$venv/bin/python
-    else
-      check_python
-    fi
-    PYTHONPATH=$suite_path exec "$python" -P -m benchmarks "$@"
-    ;;
-  test)
-    install all
-    shift
-    cd "$root"
-    exec "$venv/bin/python" -m pytest --numprocesses auto "$@"
-    ;;
-esac
+if [ "${1:-}" = test ]; then
+  install all
+  shift
+  cd "$root"
+  exec "$venv/bin/python" -m pytest --numprocesses auto "$@"
+fi
+if asks_for_help "$@"; then
+  # The virtual environment has what makes help pretty; any Python can print it.
+  if installed read; then
+    python=$venv/bin/python
+  else
+    check_python
+  fi
+  PYTHONPATH=$suite_path exec "$python" -P -m benchmarks "$@"
+fi
 install read
 if ! installed all; then
   # A mistyped call needs no more than that: Python then says what is wrong with it.

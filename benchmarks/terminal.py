@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 USUAL = 80  # columns where there is no terminal, and COLUMNS is not set
 NARROWEST = 60
+LONGEST_NAME = 36  # of a list, whose texts are to have room beside it
 WIDEST_TEXT = 100  # longer lines of prose are hard to read
 
 VERDICTS = {
@@ -59,16 +60,16 @@ def fitted(text: str) -> str:
 def definitions(entries: Mapping[str, str], indent: str = "  ", width: int = 0) -> list[str]:
     """A name and its text per entry, all texts in one column of at least `width`; long ones wrap.
 
-    A name that is too long for the column has a line of its own.
+    A name that is longer than LONGEST_NAME has a line of its own.
     """
-    width = max([width, *(len(name) + 2 for name in entries if len(name) <= 30)])
+    width = max([width, *(len(name) + 2 for name in entries if len(name) <= LONGEST_NAME)])
     lines = []
     for name, text in entries.items():
         start = f"{indent}{name:<{width}}"
-        if len(name) + 2 > width:
+        if len(name) + 2 > width or not text:
             lines.append(indent + name)
             start = indent + " " * width
-        lines += wrapped(text, start, " " * len(start)).splitlines() or [start.rstrip()]
+        lines += wrapped(text, start, " " * len(start)).splitlines() if text else []
     return lines
 
 
@@ -121,7 +122,12 @@ def grid(
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for header, letter in zip(headers, align, strict=True):
         side = "right" if letter == "r" else "left"
-        table.add_column(Text(header), justify=side, no_wrap=letter != "w")  # type: ignore[arg-type]
+        table.add_column(
+            Text(header),
+            justify=side,  # type: ignore[arg-type]
+            no_wrap=letter != "w",
+            overflow="fold",
+        )
     for row in rows:
         cells = [Text(cell) for cell in row]
         for cell in cells:
@@ -135,7 +141,8 @@ def grid(
 def _printed(console: Console, what: object) -> str:
     with console.capture() as captured:
         console.print(what)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    # Spaces at the end of a line, also those before the end of a colour.
+    return "\n".join(re.sub(r" +((\x1b\[\d*m)*)$", r"\1", x) for x in captured.get().splitlines())
 
 
 def _console(width: int) -> Console:

@@ -129,12 +129,28 @@ def test_an_environment_whose_first_installation_was_interrupted_is_made_again(c
     assert len(installs(calls)) == 1 and f"-m venv {checkout}/.venv" not in calls
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"], ["--version"]])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["--help"], ["-h"], ["help", "run"], ["--version"], ["run", "--seed", "1", "--help"]],
+)
 def test_help_installs_nothing(checkout, words):
     write_script(checkout / "python", NOTING)
     calls = call(checkout, *words, VENV="", PYTHON=str(checkout / "python"))
     assert calls[-1] == " ".join(["-P -m benchmarks", *words])
     assert not installs(calls) and not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["help", "run"], ["table1", "--help"], ["--version"]]
+)
+def test_help_needs_the_standard_library_alone(checkout, words):
+    for package in ("benchmarks", "msam"):
+        (checkout / package).symlink_to(ROOT / package)
+    write_script(checkout / "python", f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    command = ["bash", str(checkout / "reproduce.sh"), *words]
+    done = started(command, PYTHON=str(checkout / "python"), VENV="")
+    assert done.returncode == 0 and done.stdout, done.stderr
+    assert not (checkout / ".venv").exists()
 
 
 def test_an_old_python_is_refused_with_the_version_that_is_needed(checkout):

@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
 from tqdm import tqdm
 
 from benchmarks.cli.session import Say
@@ -21,7 +19,7 @@ from benchmarks.configs.load import load_config, lookup
 from benchmarks.host import path_in
 from benchmarks.plan import workspace
 from benchmarks.records.files import write_json
-from benchmarks.terminal import definitions
+from benchmarks.terminal import bold, definitions, wrapped
 from datasets import registry
 from datasets.spec import FetchOptions, RawSource
 from msam.parameters import nearest
@@ -58,13 +56,17 @@ def data(arguments: Namespace, say: Say) -> int:
 def _status(arguments: Namespace, say: Say) -> None:
     say(f"data folder: {workspace.data_folder()}")
     for name in arguments.names or load_config().datasets:
-        say(f"  {name:<8} protocols {', '.join(registry.protocols(name))}")
         real = registry.prepared_state(name, workspace.prepared_folder(name, stand_in=False))
-        say(f"  {'':<8} real      {real.state}: {real.detail}")
         made = registry.prepared_state(name, workspace.prepared_folder(name, stand_in=True))
         later = "the demo profile generates it when it needs it"
         detail = later if made.state == "missing" else made.detail
-        say(f"  {'':<8} stand-in  {made.state}: {detail}")
+        facts = {
+            "protocols": ", ".join(registry.protocols(name)),
+            "real": f"{real.state}: {real.detail}",
+            "stand-in": f"{made.state}: {detail}",
+        }
+        first, *others = definitions(facts, indent=" " * 11)
+        say("\n".join([f"  {name:<8} {first.lstrip()}", *others]))
 
 
 def _prepare(arguments: Namespace, say: Say) -> None:
@@ -130,7 +132,6 @@ def stage_progress(say: Say) -> Iterator[Callable[[str, int, int], None]]:
             bar.close()
 
 
-COLUMNS = 100
 SEVERITIES = ("leak", "note", "ok", "not checked")
 """The worst first; see `datasets.audit.findings.Severity`."""
 
@@ -147,9 +148,6 @@ def sources(dataset: str, label: str) -> str:
     """Where each raw file of a dataset comes from, and what else is called by its name."""
     loader = registry.loader_of(dataset)
     used, others = loader.sources, loader.other_versions
-    rows = [[source.file, _size(source), *_rights(source)] for source in used]
-    head = ["file", "size", "fetched", "share", "licence"]
-    table = tabulate(rows, head, tablefmt="simple", maxcolwidths=[34, 16, None, None, 24])
     words = " (downloads what is missing)"
     if not all(source.automatic for source in used):
         words = " --raw DIR, where DIR holds the files"
@@ -157,12 +155,12 @@ def sources(dataset: str, label: str) -> str:
         words = " --accept-licence (needs gdown), or --raw DIR"
     elif any(source.needs_consent for source in used):
         words = " --accept-licence (or --raw DIR if you have the files)"
-    parts = [label, table, *map(_details, used)]
-    parts.append(f"then type: ./reproduce.sh data prepare {dataset}{words}")
+    parts = [bold(label), *(_details(source, _rights(source)) for source in used)]
+    parts.append(wrapped(f"then type: ./reproduce.sh data prepare {dataset}{words}", "", "  "))
     if others:
         parts += ["other versions, which are not read:", *map(_details, others)]
     citations = dict.fromkeys(source.citation for source in (*used, *others))
-    parts += [_wrapped(f"cite: {citation}", "") for citation in citations]
+    parts += [wrapped(f"cite: {citation}", "", "  ") for citation in citations]
     return "\n".join(parts) + "\n"
 
 
@@ -170,30 +168,25 @@ def _finding(finding: Finding) -> str:
     protocols = f" ({', '.join(finding.protocols)})" if finding.protocols else ""
     start = f"  {finding.severity:<11} "
     text = f"{finding.check}{protocols}: {finding.text}"
-    return fill(text, COLUMNS, initial_indent=start, subsequent_indent=" " * len(start))
+    return wrapped(text, start, " " * len(start))
 
 
 def _size(source: RawSource) -> str:
     return source.size if source.bytes is None else f"{source.bytes:,} bytes"
 
 
-def _rights(source: RawSource) -> list[str]:
+def _rights(source: RawSource) -> str:
+    """How the file is fetched, its licence, and whether it may be passed on."""
     fetched = "automatic" if source.automatic else "by hand"
     if source.needs_consent:
         fetched = "on consent"
-    return [fetched, "yes" if source.redistributable else "no", source.licence]
+    share = "may be passed on" if source.redistributable else "may not be passed on"
+    return f"{_size(source)}; fetched: {fetched}; licence: {source.licence}; {share}"
 
 
-def _details(source: RawSource) -> str:
-    """Addresses, checksum and notes: what does not fit into a table."""
-    facts = [*source.urls]
-    facts += [f"sha256 {source.sha256}"] if source.sha256 else []
-    facts += [source.note] if source.note else []
-    return "\n".join([f"  {source.file}", *(_wrapped(fact, "    ") for fact in facts)])
-
-
-def _wrapped(text: str, indent: str) -> str:
-    further = f"{indent}  "
-    return fill(
-        text, COLUMNS, initial_indent=indent, subsequent_indent=further, break_long_words=False
-    )
+def _details(source: RawSource, *facts: str) -> str:
+    """The `facts`, then addresses, checksum and notes."""
+    known = [*facts, *source.urls]
+    known += [f"sha256 {source.sha256}"] if source.sha256 else []
+    known += [source.note] if source.note else []
+    return "\n".join([f"  {source.file}", *(wrapped(fact, "    ", "      ") for fact in known)])

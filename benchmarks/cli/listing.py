@@ -148,11 +148,16 @@ def _dataset(config: Config, name: str, dataset: DatasetConfig) -> list[str]:
         "classes": str(spec.classes),
         "encoders": ", ".join(f"{size}: {net}" for size, net in dataset.encoders.items()),
         "published protocol": f"reports {dataset.published}",
-        "real data": f"{real.state}: {real.detail}",
+        "real data": "not prepared" if real.state == "missing" else f"{real.state}: {real.detail}",
     }
     rows = [
         [option, str(dataset.options.get(option, values[0])), ", ".join(map(str, values))]
         for option, values in loader.options.items()
+    ]
+    rows += [
+        [option, str(value), f"see datasets/{name}/loader.py"]
+        for option, value in dataset.options.items()
+        if option not in loader.options
     ]
     return [
         *definitions(facts),

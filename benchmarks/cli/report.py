@@ -228,7 +228,7 @@ def _say_tables(session: Session, written: Report, shown: Sequence[str]) -> None
 
 def _say_left_out(session: Session, written: Report) -> None:
     if written.left_out:
-        session.say(written.left_out)
+        session.say(fitted(written.left_out))
 
 
 def figures(arguments: Namespace, say: Say) -> int:

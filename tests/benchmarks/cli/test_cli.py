@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from benchmarks.plan.suites import DataState
 from benchmarks.report.tables.paper import FOLDER
 from benchmarks.report.write import Request, write_report
 from tests.benchmarks.cli.calls import fails
+from tests.benchmarks.report.builders import READY, cell_of, plan, record
 
 ROOT = Path(__file__).parents[3]
 TINY = ["--set", "epochs=3", "--set", "train_samples=192"]
@@ -117,8 +119,8 @@ def test_a_run_killed_in_the_middle_and_started_again_gives_the_same_record(tmp_
         subprocess.run(call(out), cwd=ROOT, env=environment, check=True, capture_output=True)
     files = [next(tmp_path.glob(f"{out}/runs/*.json")) for out in ("killed", "alone")]
     records = [json.loads(file.read_text()) for file in files]
-    for record in records:
-        del record["timing"], record["sha256"]
+    for each in records:
+        del each["timing"], each["sha256"]
     assert records[0] == records[1]
 
 
@@ -138,7 +140,7 @@ def test_an_interruption_says_how_to_go_on(capsys, monkeypatch):
     def interrupted(arguments, say):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmarks.cli.methods.listing", interrupted)
+    monkeypatch.setattr("benchmarks.cli.listing.listing", interrupted)
     assert main(["list"]) == 130
     assert "the same command" in capsys.readouterr().err
 
@@ -178,9 +180,29 @@ def test_status_counts_runs_and_says_why_others_cannot_run(capsys, data_dir, tmp
     monkeypatch.setenv("MSAM_DATA_DIR", str(tmp_path))
     assert main(["status", "--profile", "demo", "--out", str(tmp_path / "results")]) == 0
     out = capsys.readouterr().out
-    assert "table1 (demo): 36 missing" in out
-    assert "37 cells not run: stand-in data not generated yet" in out
-    assert all(f"\n{suite} (demo): " in f"\n{out}" for suite in load_config().suites)
+    assert cells_of(out, "table1") == {"missing": "36", "cells without data": "37"}
+    assert "stand-in data not generated yet (CREMA-D, UR-Funny, AVE)" in " ".join(out.split())
+    assert all(cells_of(out, suite) for suite in load_config().suites)
+
+
+def cells_of(out, suite):
+    """{heading: number} of a table in what `status` prints."""
+    lines = out.splitlines()
+    head = next(line for line in lines if line.startswith("table "))
+    (row,) = [line for line in lines if line.split(" ")[0] == suite]
+    headings = re.split("  +", head)[1:]
+    return dict(zip(headings, row.split()[1:], strict=True))
+
+
+def test_status_counts_published_records_without_their_data(capsys, tmp_path, monkeypatch):
+    """As in a fresh clone: nothing can run, but something is known."""
+    monkeypatch.setenv("MSAM_DATA_DIR", str(tmp_path / "empty"))
+    run = record(cell_of(plan(avmnist=READY), "M-SAM"), 0, 71.23)
+    run.save(tmp_path / "runs" / f"{run.run_id}.json")
+    assert main(["status", "--profile", "paper", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert cells_of(out, "table1")["recorded"] == "1" and cells_of(out, "table2")["recorded"] == "0"
+    assert "data sources avmnist" in out and "compare --profile pilot" in out
 
 
 @pytest.mark.parametrize(
@@ -227,10 +249,10 @@ def test_status_names_a_run_that_its_method_cannot_do_and_says_why(capsys, tmp_p
     main([*words, "--seeds", "1", "--jobs", "1", "--out", str(tmp_path)])
     capsys.readouterr()
     assert main(["status", "--profile", "demo", "--out", str(tmp_path)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert any("1 unsupported" in line for line in lines)
-    (named,) = [line for line in lines if "needs three modalities" in line]
-    assert named.startswith("  avmnist-late-msam-s0-")
+    out = capsys.readouterr().out
+    assert cells_of(out, "table1")["unsupported"] == "1"
+    (named,) = [line for line in out.splitlines() if line.startswith("avmnist-late-msam-s0-")]
+    assert "needs three modalities" in " ".join(out[out.index(named) :].split())
 
 
 def test_a_damaged_record_of_a_planned_run_is_counted(capsys, tmp_path):
@@ -240,4 +262,4 @@ def test_a_damaged_record_of_a_planned_run_is_counted(capsys, tmp_path):
     (tmp_path / "runs").mkdir(exist_ok=True)
     (tmp_path / "runs" / f"{run_id}.json").write_text("[]")
     assert main(["status", "--profile", "demo", "--out", str(tmp_path)]) == 0
-    assert "1 damaged" in capsys.readouterr().out
+    assert cells_of(capsys.readouterr().out, "table1")["damaged"] == "1"

@@ -58,7 +58,7 @@ def test_an_audit_prints_the_worst_first_and_counts(capsys, lists: Path) -> None
     counts = {s: severities.count(s) for s in data.SEVERITIES}
     assert lines[0] == "CREMA-D: " + ", ".join(f"{n} {s}" for s, n in counts.items())
     assert LEAK in unwrapped("\n".join(lines))
-    assert all(len(line) <= 100 for line in lines)
+    assert all(len(line) <= 80 for line in lines)
 
 
 def test_an_audit_writes_the_same_file_twice(capsys, lists: Path, tmp_path: Path) -> None:
@@ -122,7 +122,8 @@ def test_a_long_finding_is_wrapped_under_its_text() -> None:
 
 def test_sources_fit_a_terminal_and_leave_nothing_out(capsys) -> None:
     text = text_of(capsys, "sources")
-    assert all(len(line) <= 100 for line in text.splitlines())
+    lines = [line for line in text.splitlines() if "://" not in line]  # addresses stay whole
+    assert all(len(line) <= 80 for line in lines)
     for source in (s for loader in registry.LOADERS.values() for s in loader.sources):
         assert all(url in text for url in source.urls)
         assert source.sha256 is None or source.sha256 in text
@@ -150,9 +151,9 @@ def test_cremad_without_consent_is_one_line_with_the_licence(capsys, data_dir: P
 
 
 def test_status_says_sizes_and_protocols(capsys, data_dir: Path) -> None:
-    text = text_of(capsys, "status")
+    text = unwrapped(text_of(capsys, "status"))
     for name in registry.LOADERS:
-        assert f"{name:<8} protocols {', '.join(registry.protocols(name))}" in text
+        assert f"{name} protocols {', '.join(registry.protocols(name))}" in text
     manifest = registry.LOADERS["avmnist"].manifest(data_dir / "stand-in" / "avmnist")
     size = f"{manifest.total_bytes() / 1e6:,.1f} MB"
     assert f"stand-in data, {size} on disk, {size} on the device" in text
@@ -167,4 +168,4 @@ def test_status_of_one_dataset_is_of_it_alone(capsys) -> None:
 def test_a_loader_may_take_less_memory_than_disk(capsys, monkeypatch) -> None:
     cls = type(registry.LOADERS["avmnist"])
     monkeypatch.setattr(cls, "device_bytes", lambda self, manifest, options: 1_234_500_000)
-    assert "1,234.5 MB on the device" in text_of(capsys, "status")
+    assert "1,234.5 MB on the device" in unwrapped(text_of(capsys, "status"))

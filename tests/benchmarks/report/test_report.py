@@ -139,6 +139,29 @@ def test_the_demo_is_undecided_and_says_so(tmp_path: Path) -> None:
     assert written.pages["table1"].startswith("!!! STAND-IN DATA")
 
 
+def test_cells_that_differ_come_first_the_undecided_next(tmp_path: Path) -> None:
+    cells = {"Single-audio": (45.5, 45.6, 45.7), "Single-visual": (65.1, 65.15, 65.2)}
+    records = [r for row, values in cells.items()
+               for r in runs(cell_of(SUITES["table1"], row), *values)]  # fmt: skip
+    records += runs(cell_of(SUITES["table1"], "SAM"), 60.0, 75.0, 80.0)
+    written = report(SUITES["table1"], records, tmp_path)
+    brief, whole = written.comparison(), written.comparison(True)
+    places = [brief.index(word) for word in ("Do the paper", "Differs (1", "Inconclusive (3")]
+    assert places == sorted(places)
+    assert "Reproduced (1 cell)" in whole and "Reproduced (" not in brief
+    assert "AV-MNIST audio" in brief and "avmnist" not in brief
+    assert "1 reproduced" in brief and "--all" in brief
+    assert written.claims[0].claim.text in whole and written.claims[0].claim.text not in brief
+
+
+def test_numbers_without_a_verdict_stand_beside_the_papers(tmp_path: Path) -> None:
+    cell = cell_of(plan(profile="quick", avmnist=READY), "Single-audio")
+    text = report([cell], runs(cell, 38.12), tmp_path, "quick").comparison()
+    (line,) = [line for line in text.splitlines() if line.startswith("Single-audio")]
+    assert line.split() == ["Single-audio", "38.12", "39.61"]
+    assert "no verdict" in text and "Differs" not in text
+
+
 def test_a_real_cell_beside_stand_in_data_still_counts(tmp_path: Path) -> None:
     other = cell_of(SUITES["table1"], "M-SAM")
     for count in (1, 3):  # too few runs, or enough to decide it
