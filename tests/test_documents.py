@@ -11,7 +11,7 @@ from msam.parameters import hyperparameters
 
 ROOT = Path(__file__).parents[1]
 REPRODUCE = (ROOT / "REPRODUCE.md").read_text(encoding="utf-8")
-DOCUMENTS = ["README.md", "REPRODUCE.md", "CHANGELOG.md"]
+DOCUMENTS = ["README.md", "REPRODUCE.md", "CHANGELOG.md", "AGENTS.md", "CONTRIBUTING.md"]
 DOCUMENTS += [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
 
 
