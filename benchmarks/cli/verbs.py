@@ -527,7 +527,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 def requirements(words: Sequence[str]) -> str:
     """What must be installed for a command line: `read` for requirements-read.txt, else `all`.
 
-    A plan needs no more than `read`, nor a line that is not understood: `parse` says what is wrong.
+    The plan of a sweep needs no more than `read`, nor does a line that is not understood: `parse`
+    says what is wrong with it.
     """
     if not words or {"-h", "--help"}.intersection(words):
         return "read"
@@ -535,7 +536,9 @@ def requirements(words: Sequence[str]) -> str:
         arguments = vars(parse(words))
     except ValueError:
         return "read"
-    full = verbs()[words[0]].full
-    if isinstance(full, tuple):
-        full = any(word in arguments.values() for word in full)
-    return "all" if full and not arguments.get("dry_run") else "read"
+    verb = verbs()[words[0]]
+    if arguments.get("dry_run") and EXECUTOR in verb.options:  # not `run`, which asks the method
+        return "read"
+    if isinstance(verb.full, tuple):
+        return "all" if any(word in arguments.values() for word in verb.full) else "read"
+    return "all" if verb.full else "read"
