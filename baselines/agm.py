@@ -143,7 +143,7 @@ class AGM(Method):
         if self.clip is None or not heads:  # a fusion of another kind
             return
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        largest = torch.stack([g.abs().amax() for g in heads]).amax()
+        largest = torch.stack([g.abs().amax() for g in heads]).amax()  # type: ignore[union-attr]
         factor = self.clip / (global_norm(gradients) + 1e-6)  # below 1: the norm exceeds it
         torch._foreach_mul_(gradients, torch.where(largest > self.clip, factor, 1.0))
 

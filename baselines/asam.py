@@ -52,7 +52,7 @@ class ASAM(Method):
         named = {n: p for n, p in self.model.named_parameters() if p.grad is not None}
         params = list(named.values())
         sizes = [self.size(name, p) for name, p in named.items()]
-        scaled = torch._foreach_mul(sizes, [p.grad for p in params])  # T g
+        scaled = torch._foreach_mul(sizes, [p.grad for p in params])  # type: ignore[misc]  # T g
         length = global_norm(scaled)
         torch._foreach_mul_(scaled, sizes)  # T^2 g
         # `sharpened` divides by ||T^2 g||; Eq. 8 of the paper divides by ||T g||.

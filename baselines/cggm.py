@@ -91,7 +91,7 @@ class CGGM(Method):
         loss = F.cross_entropy(logits, labels)
         unimodal = [f(features[m].detach()) for m, f in self.classifiers.items()]
         self.classifier_optimizer.zero_grad()
-        sum(F.cross_entropy(z, labels) for z in unimodal).backward()
+        sum(F.cross_entropy(z, labels) for z in unimodal).backward()  # type: ignore[union-attr]
         factors = self._next_factors(unimodal, labels).to(logits.dtype)
         self.optimizer.zero_grad()
         if self.direction == "weights":
@@ -119,8 +119,8 @@ class CGGM(Method):
         loss.backward()
         if self.lam > 0:
             gradients = [w.grad for w in self.joint_weights]
-            torch._foreach_add_(gradients, self.pulls, alpha=self.lam)
-        own = [f[-1].weight.detach() for f in self.classifiers.values()]
+            torch._foreach_add_(gradients, self.pulls, alpha=self.lam)  # type: ignore[arg-type]
+        own = [f[-1].weight.detach() for f in self.classifiers.values()]  # type: ignore[index]
         direction = direction_loss(own, [o.weight for o in self.outputs.values()], factors)
         torch._foreach_copy_(self.pulls, torch.autograd.grad(direction, self.joint_weights))
         return direction.detach()
@@ -132,7 +132,7 @@ class CGGM(Method):
         p = logits.softmax(1)
         errors = p - torch.zeros_like(p).scatter(1, labels[:, None], 1.0)
         joint = [errors.T @ seen[o] / len(labels) for o in self.outputs.values()]
-        own = [f[-1].weight.grad for f in self.classifiers.values()]
+        own = [f[-1].weight.grad for f in self.classifiers.values()]  # type: ignore[index]
         direction = direction_loss(own, joint, factors)
         (loss + self.lam * direction if self.lam > 0 else loss).backward()
         return direction.detach()

@@ -54,7 +54,7 @@ def output_layers(model: MultimodalModel) -> dict[str, nn.Linear]:
     """The linear layer that turns a modality into logits: its own head if the fusion has heads,
     else the fusion's last linear layer, the same one for all."""
     if model.heads:
-        return {m: model.heads[m] for m in model.modalities}
+        return {m: model.heads[m] for m in model.modalities}  # type: ignore[misc]
     *_, last = (layer for layer in model.fusion.modules() if isinstance(layer, nn.Linear))
     return dict.fromkeys(model.modalities, last)
 

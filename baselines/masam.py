@@ -84,7 +84,7 @@ class MASAM(Method):
         fused = self._backward(loss, retain_graph=True)
         alone = self._backward(losses.sum())
         parts = [(self._of(m, fused), self._of(m, alone)) for m in self.model.modalities]
-        ascents = [ascent(g.values(), u.values(), **self.reading) for g, u in parts]
+        ascents = [ascent(g.values(), u.values(), **self.reading) for g, u in parts]  # type: ignore[arg-type]
         gamma = torch.stack([a.gamma for a in ascents])
         scores = self.alpha * loss_decay(losses, self.history, self.beta) + (1 - self.alpha) * gamma
         chosen = dominant_mask(scores) if self.target == "dominant" else torch.ones_like(scores)
@@ -136,9 +136,9 @@ class MASAM(Method):
         for m, one in zip(self.model.modalities, moved, strict=True):
             change, total = self._of(m, sharp), [p.grad for p in self._of(m, sharp)]
             replaced = total if self.second_loss == "total" else [fused[p] for p in change]
-            torch._foreach_sub_(list(change.values()), replaced)
+            torch._foreach_sub_(list(change.values()), replaced)  # type: ignore[arg-type]
             torch._foreach_mul_(list(change.values()), one)
-            torch._foreach_add_(total, list(change.values()))
+            torch._foreach_add_(total, list(change.values()))  # type: ignore[arg-type]
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "history": self.history}

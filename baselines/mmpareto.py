@@ -121,8 +121,8 @@ def integrated(
     flat_joint, flat_own = flat(joint), flat(own)
     cosine = F.cosine_similarity(flat_joint, flat_own, dim=0)
     weight = torch.where(cosine > 0, 0.5, min_norm_weight(flat_joint, flat_own))
-    mixed = list(torch._foreach_mul(joint, 2 * weight))
-    torch._foreach_add_(mixed, torch._foreach_mul(own, 2 - 2 * weight))
+    mixed = list(torch._foreach_mul(joint, 2 * weight))  # type: ignore[call-overload]
+    torch._foreach_add_(mixed, torch._foreach_mul(own, 2 - 2 * weight))  # type: ignore[call-overload]
     if rescale != "none":
         torch._foreach_mul_(mixed, _magnitudes(mixed, joint, own, rescale))
     torch._foreach_mul_(mixed, gamma)
@@ -133,7 +133,7 @@ def _magnitudes(
     mixed: Sequence[Tensor], joint: Sequence[Tensor], own: Sequence[Tensor], rescale: Rescale
 ) -> list[Tensor]:
     """max(1, ||joint + own|| / ||mixed||) for each tensor; 0 where mixed is rounding noise."""
-    summed = torch._foreach_add(joint, own)
+    summed = torch._foreach_add(joint, own)  # type: ignore[call-overload]
     length, target, first, second = (_norms(t, rescale) for t in (mixed, summed, joint, own))
     floor = max(1e-12, 64 * torch.finfo(length.dtype).eps) * (first + second)
     magnitudes = torch.where(length > floor, (target / length).clamp_min(1), 0)
@@ -144,4 +144,4 @@ def _norms(tensors: Sequence[Tensor], rescale: Rescale) -> Tensor:
     """(K,) tensor by tensor, or (1,) of all together."""
     if rescale == "encoder":
         return global_norm(tensors)[None]
-    return torch.stack(torch._foreach_norm(tensors))
+    return torch.stack(torch._foreach_norm(tensors))  # type: ignore[arg-type]

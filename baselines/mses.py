@@ -94,7 +94,7 @@ class MSES(Method):
         logits = self.model.fusion(features)
         total = loss = F.cross_entropy(logits, labels)
         if self.loss == "multitask":
-            own = self.model.fusion.modality_logits(features).values()
+            own = self.model.fusion.modality_logits(features).values()  # type: ignore[operator]
             total = loss + sum(F.cross_entropy(z, labels) for z in own)
         self.optimizer.zero_grad()
         total.backward()

@@ -103,7 +103,7 @@ class OGMGE(Method):
         loss.backward()
         coefficients = {m: torch.ones_like(loss.detach()) for m in self.model.modalities}
         if self.phase:
-            own = self.model.fusion.modality_logits(features)
+            own = self.model.fusion.modality_logits(features)  # type: ignore[operator]
             coefficients = self.coefficients(own, labels)
             self.modulate(coefficients)
         self.optimizer.step()

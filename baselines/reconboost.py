@@ -129,7 +129,7 @@ class ReconBoost(Method):
         """Every learner's own cross-entropy, summed; and the logits of the ensemble (B, C)."""
         learners = self._learners(self._encode(inputs, self.members))
         objective = sum(F.cross_entropy(f, labels) for f in learners.values())
-        return objective, self.boost_rate * sum(learners.values())
+        return objective, self.boost_rate * sum(learners.values())  # type: ignore[return-value]
 
     def _boost(self, inputs: Inputs, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of the learner against the other members; the logits of all of them (B, C)."""

@@ -54,17 +54,17 @@ class WSAM(Method):
         with ascended(self.model, rho=self.rho) as clean:
             F.cross_entropy(self.model(inputs), labels).backward()
         params, gradient = list(clean), list(clean.values())
-        sharpness = torch._foreach_sub([p.grad for p in params], gradient)
+        sharpness = torch._foreach_sub([p.grad for p in params], gradient)  # type: ignore[arg-type, misc]
         for p, g in clean.items():
             p.grad = g
         if self.form == "coupled":
             torch._foreach_add_(gradient, sharpness, alpha=self.weight)
         self.optimizer.step()
         if self.form == "decoupled":
-            self._descend(params, sharpness)
+            self._descend(params, sharpness)  # type: ignore[arg-type]
         return batch_metrics(logits, labels, loss)
 
     @torch.no_grad()
     def _descend(self, params: list[torch.nn.Parameter], sharpness: list[Tensor]) -> None:
         rate = self.optimizer.param_groups[0]["lr"]
-        torch._foreach_add_(params, sharpness, alpha=-rate * self.weight)
+        torch._foreach_add_(params, sharpness, alpha=-rate * self.weight)  # type: ignore[arg-type]

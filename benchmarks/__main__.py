@@ -12,7 +12,8 @@ from benchmarks.host import Ended, ending_cleanly, set_up_environment
 
 def main(words: list[str]) -> Exit:
     """What the verb ends with; bad input, an interrupt and an end by the system are one line."""
-    sys.stdout.reconfigure(errors="replace")  # a table has characters that ASCII lacks
+    # A table has characters that ASCII lacks.
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     set_up_environment()
     try:
         if not words or words[0] in ("-h", "--help"):

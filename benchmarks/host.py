@@ -126,7 +126,8 @@ def _git(seconds: float, *words: str) -> str:
         text, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired as error:
         process.kill()  # not waited for: on a hung disk it would not end
-        process.stdout.close()
+        if process.stdout:
+            process.stdout.close()
         raise ValueError("git does not answer") from error
     if process.returncode:
         raise ValueError(f"git ends with {process.returncode}")

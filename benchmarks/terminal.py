@@ -122,7 +122,12 @@ def grid(
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for header, letter in zip(headers, align, strict=True):
         side = "right" if letter == "r" else "left"
-        table.add_column(Text(header), justify=side, no_wrap=letter != "w", overflow="fold")
+        table.add_column(
+            Text(header),
+            justify=side,  # type: ignore[arg-type]
+            no_wrap=letter != "w",
+            overflow="fold",
+        )
     for row in rows:
         cells = [Text(cell) for cell in row]
         for cell in cells:

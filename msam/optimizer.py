@@ -47,7 +47,7 @@ class MSAMOptimizer(torch.optim.Optimizer):
             optimizer.param_groups, optimizer.state = groups, state
 
     @property
-    def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]
+    def param_groups(self) -> list[dict[str, Any]]:
         """Those of the wrapped optimiser."""
         return self.optimizer.param_groups
 
@@ -56,7 +56,7 @@ class MSAMOptimizer(torch.optim.Optimizer):
         self.optimizer.param_groups = groups
 
     @property
-    def state(self) -> Any:  # type: ignore[override]
+    def state(self) -> Any:
         """That of the wrapped optimiser."""
         return self.optimizer.state
 
@@ -79,7 +79,7 @@ class MSAMOptimizer(torch.optim.Optimizer):
                 "model does not have; give it all modules, as in nn.ModuleList([model, criterion])"
             )
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update; returns what the closure returned at theta.
 
         Raises ValueError without a closure, and what `sharpened` raises. With learning rates of

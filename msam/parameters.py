@@ -36,13 +36,13 @@ Fraction = Annotated[float, Interval(0, 1)]
 
 def hyperparameters(cls: type) -> dict[str, inspect.Parameter]:
     """The keyword-only arguments of `cls.__init__`, by name, with their defaults."""
-    arguments = inspect.signature(cls.__init__).parameters.values()
+    arguments = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
     return {a.name: a for a in arguments if a.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
 def parameter_problems(cls: type, params: Mapping[str, Any]) -> list[str]:
     """Everything wrong with `params` as hyperparameters of `cls`, one sentence each."""
-    hints = get_type_hints(cls.__init__, include_extras=True)
+    hints = get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]
     allowed = {name: hints.get(name, Any) for name in hyperparameters(cls)}
     return key_problems(params, allowed, cls.__name__, "parameter")
 
@@ -89,14 +89,14 @@ def complaint_about(value: Any, hint: Any) -> str | None:
         return None if fits else f"one of {options}{nearest(value, arguments)}"
     if origin in (Union, types.UnionType):
         complaints = [complaint_about(value, h) for h in arguments]
-        return None if None in complaints else " or ".join(complaints)
+        return None if None in complaints else " or ".join(filter(None, complaints))
     if origin is Annotated:
         plain, bounds = arguments
         complaint = complaint_about(value, plain)
         return complaint or (None if bounds.low <= value <= bounds.high else str(bounds))
     if origin is tuple and isinstance(value, list | tuple):
-        complaints = (complaint_about(element, arguments[0]) for element in value)
-        return next((f"a list, each {c}" for c in complaints if c), None)
+        each = (complaint_about(element, arguments[0]) for element in value)
+        return next((f"a list, each {c}" for c in each if c), None)
     return _type_complaint(value, origin or hint)
 
 

@@ -71,12 +71,12 @@ def coalition_logits(
     """
     names = tuple(features)
     if type(fuse) is not LateFusion or fuse._forward_hooks or fuse._forward_pre_hooks:
-        return {s: fuse(present_only(features, absent, s)) for s in coalitions(names)}
+        return {s: fuse(present_only(features, absent, s)) for s in coalitions(names)}  # type: ignore[arg-type]
     there = fuse.modality_logits(features)
     gone = present_only(there, fuse.modality_logits(absent), set())
     heads = [torch.stack([z[m] for m in names]) for z in (there, gone)]  # (M, B, C)
     member = _constant(_membership, names, heads[0].device, torch.bool)
-    summed = torch.where(member[:, :, None, None], *heads).sum(1)
+    summed = torch.where(member[:, :, None, None], *heads).sum(1)  # type: ignore[attr-defined]
     return dict(zip(coalitions(names), summed.unbind(), strict=True))
 
 

@@ -116,7 +116,7 @@ def add_gradient(gradient: Gradient) -> None:
     found = [p for p in gradient if p.grad is not None]
     with torch.no_grad():
         if found:
-            torch._foreach_add_([p.grad for p in found], [gradient[p] for p in found])
+            torch._foreach_add_([p.grad for p in found], [gradient[p] for p in found])  # type: ignore[misc]
     for p, g in gradient.items():
         p.grad = g if p.grad is None else p.grad
 
@@ -160,13 +160,13 @@ def perturbed(
     try:
         with torch.no_grad():
             steps, finite = _steps(direction, rho)
-            torch._foreach_add_(params, steps)
+            torch._foreach_add_(params, steps)  # type: ignore[arg-type]
             del steps
         torch.clear_autocast_cache()
         yield finite
     finally:
         with torch.no_grad():
-            torch._foreach_copy_(params, saved)
+            torch._foreach_copy_(params, saved)  # type: ignore[arg-type]
         torch.clear_autocast_cache()
 
 
@@ -186,12 +186,12 @@ def _steps(direction: list[Tensor], rho: float | Tensor) -> tuple[list[Tensor], 
     steps = torch._foreach_mul(direction, torch.where(norm > 0, rho / (norm + 1e-12), 0.0))
     for step in steps:
         step.nan_to_num_(0.0, 0.0, 0.0)  # infinity times zero
-    return steps, largest.isfinite()
+    return steps, largest.isfinite()  # type: ignore[return-value]
 
 
 def global_norm(tensors: Sequence[Tensor]) -> Tensor:
     """The 2-norm over all tensors jointly, a 0-dimensional tensor."""
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(tensors))))
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(tensors))))  # type: ignore[no-any-return]
 
 
 @contextmanager

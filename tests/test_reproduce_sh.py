@@ -12,31 +12,155 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+# Notes its arguments; says what a command line needs as Python would.
+NOTING = """#!/bin/sh
+case "$*" in
+*"import requirements"*) echo "${NEEDED:-read}" ;;
+*) echo "$@" >> calls.txt ;;
+esac
+"""
+TORCH = "torch==2.11.0\ntorchvision==0.26.0\ntorchaudio==2.11.0\n"
+
+
+def write_script(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
 @pytest.fixture
-def checkout(tmp_path):
+def checkout(tmp_path, monkeypatch):
     """A copy of the script with a virtual environment whose python only notes its arguments."""
     shutil.copy(ROOT / "reproduce.sh", tmp_path)
-    (tmp_path / "requirements.txt").write_text("numpy\n")
-    python = tmp_path / "my venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\necho "$@" >> calls.txt\n')
-    python.chmod(0o755)
+    (tmp_path / "requirements-read.txt").write_text("numpy\n")
+    (tmp_path / "requirements.txt").write_text(f"-r requirements-read.txt\n{TORCH}")
+    write_script(tmp_path / "my venv" / "bin" / "python", NOTING)
+    without_uv = [p for p in os.environ["PATH"].split(":") if not Path(p, "uv").exists()]
+    monkeypatch.setenv("PATH", ":".join(without_uv))
+    monkeypatch.delenv("TORCH_INDEX_URL", raising=False)
     return tmp_path
 
 
-def call(checkout, *words):
+def call(checkout, *words, **environment):
     """What the environment's python was called with."""
     (checkout / "calls.txt").unlink(missing_ok=True)
-    environment = os.environ | {"VENV": "my venv", "PYTHON": sys.executable}
+    environment = os.environ | {"VENV": "my venv", "PYTHON": sys.executable} | environment
     subprocess.run(["bash", "reproduce.sh", *words], cwd=checkout, env=environment, check=True)
     return (checkout / "calls.txt").read_text().splitlines()
 
 
-def test_requirements_are_installed_once_and_again_when_they_change(checkout):
-    assert any("pip install" in line for line in call(checkout, "list"))
+def installs(calls):
+    """The words after `pip install` and its settings of every installation."""
+    pip = "-m pip install --quiet --disable-pip-version-check "
+    return [line.removeprefix(pip) for line in calls if line.startswith(pip)]
+
+
+def test_a_reading_verb_installs_the_short_list_once_and_again_when_it_changes(checkout):
+    (made,) = installs(call(checkout, "list"))
+    assert made == f"--no-compile -r {checkout}/requirements-read.txt"
     assert call(checkout, "list") == ["-P -m benchmarks list"]
     (checkout / "requirements.txt").write_text("numpy\nscipy\n")
-    assert any("pip install" in line for line in call(checkout, "list"))
+    assert call(checkout, "list") == ["-P -m benchmarks list"]
+    (checkout / "requirements-read.txt").write_text("numpy\nscipy\n")
+    assert len(installs(call(checkout, "list"))) == 1
+
+
+def test_a_training_verb_installs_the_rest_into_the_same_environment(checkout):
+    assert len(installs(call(checkout, "list"))) == 1
+    (made,) = installs(call(checkout, "run", NEEDED="all"))
+    assert made == f"-r {checkout}/requirements.txt"
+    assert call(checkout, "run", NEEDED="all") == ["-P -m benchmarks run"]
+    assert call(checkout, "list") == ["-P -m benchmarks list"]
+    for name in ("requirements.txt", "requirements-read.txt"):
+        with (checkout / name).open("a") as file:
+            file.write("scipy\n")
+        assert f"-r {checkout}/requirements.txt" in installs(call(checkout, "run", NEEDED="all"))
+
+
+def test_the_tests_need_everything(checkout):
+    (made,) = installs(call(checkout, "test"))
+    assert made == f"-r {checkout}/requirements.txt"
+
+
+def test_a_build_of_torch_from_another_index_comes_first_and_alone(checkout):
+    made = installs(call(checkout, "test", TORCH_INDEX_URL="https://example.org/cpu"))
+    torch = "--no-deps --index-url https://example.org/cpu " + TORCH.strip().replace("\n", " ")
+    assert made == [torch, f"-r {checkout}/requirements.txt"]
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_uv_installs_where_it_is_there_and_pip_where_it_fails(checkout, status):
+    write_script(checkout / "bin" / "uv", f'#!/bin/sh\necho "uv $@" >> calls.txt\nexit {status}\n')
+    calls = call(checkout, "list", PATH=f"{checkout / 'bin'}:{os.environ['PATH']}")
+    python = checkout / "my venv" / "bin" / "python"
+    assert calls[0].startswith(f"uv pip install --quiet --python {python} ")
+    assert calls[0].endswith(f"-r {checkout}/requirements-read.txt")
+    assert len(installs(calls)) == status
+
+
+def test_of_two_processes_at_once_one_installs_and_the_other_waits(checkout):
+    slow = NOTING.replace('*) echo "$@"', '*) sleep 1; echo "$@"')
+    write_script(checkout / "my venv" / "bin" / "python", slow)
+    environment = os.environ | {"VENV": "my venv", "PYTHON": sys.executable}
+    words = ["bash", "reproduce.sh", "list"]
+    both = [
+        subprocess.Popen(words, cwd=checkout, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = "".join(process.communicate()[1] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert "waiting for another process" in told
+    calls = (checkout / "calls.txt").read_text().splitlines()
+    assert len(installs(calls)) == 1
+    assert calls.count("-P -m benchmarks list") == 2
+
+
+def test_an_environment_whose_first_installation_was_interrupted_is_made_again(checkout):
+    write_script(checkout / ".venv" / "bin" / "python", NOTING)
+    making = (
+        f'#!/bin/sh\ncase "$*" in *venv*) {sys.executable} -c 0; echo "$@" >> calls.txt ;; esac\n'
+    )
+    write_script(checkout / "python", making)
+    calls = call(checkout, "list", VENV="", PYTHON=str(checkout / "python"))
+    assert f"-m venv {checkout}/.venv" in calls
+    assert len(installs(calls)) == 1
+    (checkout / "requirements-read.txt").write_text("scipy\n")
+    calls = call(checkout, "list", VENV="", PYTHON=str(checkout / "python"))
+    assert len(installs(calls)) == 1 and f"-m venv {checkout}/.venv" not in calls
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["--help"], ["-h"], ["help", "run"], ["--version"], ["run", "--seed", "1", "--help"]],
+)
+def test_help_installs_nothing(checkout, words):
+    write_script(checkout / "python", NOTING)
+    calls = call(checkout, *words, VENV="", PYTHON=str(checkout / "python"))
+    assert calls[-1] == " ".join(["-P -m benchmarks", *words])
+    assert not installs(calls) and not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["help", "run"], ["table1", "--help"], ["--version"]]
+)
+def test_help_needs_the_standard_library_alone(checkout, words):
+    for package in ("benchmarks", "msam"):
+        (checkout / package).symlink_to(ROOT / package)
+    write_script(checkout / "python", f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    command = ["bash", str(checkout / "reproduce.sh"), *words]
+    done = started(command, PYTHON=str(checkout / "python"), VENV="")
+    assert done.returncode == 0 and done.stdout, done.stderr
+    assert not (checkout / ".venv").exists()
+
+
+def test_an_old_python_is_refused_with_the_version_that_is_needed(checkout):
+    write_script(checkout / "python", "#!/bin/sh\nexit 1\n")
+    environment = os.environ | {"PYTHON": str(checkout / "python")}
+    for words in ([], ["list"]):
+        command = ["bash", "reproduce.sh", *words]
+        done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True)
+        assert done.returncode == 2 and b"3.11" in done.stderr
+        assert not (checkout / ".venv").exists()
 
 
 def test_paths_are_those_of_the_caller(checkout):
@@ -62,12 +186,12 @@ def test_a_failed_install_is_tried_again(checkout):
     python.write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(subprocess.CalledProcessError):
         call(checkout, "list")
-    python.write_text('#!/bin/sh\necho "$@" >> calls.txt\n')
-    assert any("pip install" in line for line in call(checkout, "list"))
+    python.write_text(NOTING)
+    assert len(installs(call(checkout, "list"))) == 1
 
 
 def test_the_verb_test_runs_pytest_and_others_the_command_line(checkout):
-    call(checkout)
+    call(checkout, "test")
     assert call(checkout, "test", "-q") == ["-m pytest --numprocesses auto -q"]
     assert call(checkout) == ["-P -m benchmarks"]
     assert call(checkout, "run", "--seed", "1") == ["-P -m benchmarks run --seed 1"]
@@ -145,10 +269,11 @@ def test_a_tilde_in_the_name_of_the_environment_is_the_home_folder(checkout):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"])
+@pytest.mark.parametrize("name", ["PYTHONHOME", "PIP_USER", "PIP_TARGET", "UV_TARGET"])
 def test_settings_that_would_replace_the_environment_are_dropped(checkout, name):
     python = checkout / "my venv" / "bin" / "python"
-    python.write_text(f'#!/bin/sh\necho "${{{name}:-unset}} ${{PYTHONUTF8}}"\n')
+    noted = f'echo "${{{name}:-unset}} ${{PYTHONUTF8}}"'
+    python.write_text(NOTING.replace('echo "$@" >> calls.txt', noted))
     done = started(
         ["bash", str(checkout / "reproduce.sh"), "list"],
         VENV=str(checkout / "my venv"),
@@ -161,7 +286,13 @@ def test_a_clone_made_by_git_for_windows_has_no_carriage_returns(tmp_path):
     """`core.autocrlf=true` is its default; .gitattributes overrules it."""
     git = ["git", "-c", "core.autocrlf=true", "-C", str(tmp_path)]
     subprocess.run([*git, "init", "-q"], check=True)
-    names = ("reproduce.sh", "requirements.txt", ".gitattributes", "README.md")
+    names = (
+        "reproduce.sh",
+        "requirements.txt",
+        "requirements-read.txt",
+        ".gitattributes",
+        "README.md",
+    )
     for name in names:
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n\r\n")

@@ -22,7 +22,11 @@ def library(setting: Setting) -> list[Row]:
 
 
 def _row(workload: Workload, fusion: str, setting: Setting) -> Row:
-    ways = {"sam": _sam, "features": _from_features, "forward": _from_forward_passes}
+    ways: dict[str, Share] = {
+        "sam": _sam,
+        "features": _from_features,
+        "forward": _from_forward_passes,
+    }
     batch = workload.random_batch(setting.device)
     actions = {
         name: _step(workload, fusion, share, batch, setting.device) for name, share in ways.items()

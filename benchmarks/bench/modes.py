@@ -58,7 +58,7 @@ def _precisions(name: str, workload: Workload, setting: Setting) -> Row:
         if way[0] != "tf32" or setting.device.type == "cuda":
             method = workload.method(name, "late", setting.device)
             if way[1]:
-                method.model.to(memory_format=torch.channels_last)
+                method.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             actions["".join(way)] = partial(_step_in, way[0], method, batch)
     times = interleaved(actions, setting)
     ways = map("".join, product(PRECISIONS, FORMATS))

@@ -56,7 +56,7 @@ def naive_way(
     method = workload.method("msam", "late", device)
     method.model.train()
     batches = (b for _ in cycle([0]) for b in naive_batches(samples, workload.batch, device))
-    return lambda: naive_step(method, method.rho, *next(batches))
+    return lambda: naive_step(method, method.rho, *next(batches))  # type: ignore[attr-defined]
 
 
 def our_way(
@@ -109,7 +109,7 @@ def naive_step(method: Method, rho: float, inputs: dict[str, Tensor], labels: Te
     nu_d = max(_contributions(method, inputs, labels))
     loss.backward()
     params = [p for p in model.parameters() if p.grad is not None]
-    clean = [p.grad.clone() for p in params]
+    clean = [p.grad.clone() for p in params]  # type: ignore[union-attr]
     saved = [p.detach().clone() for p in params]
     length = torch.cat([g.flatten() for g in clean]).norm().item()
     with torch.no_grad():
@@ -121,7 +121,7 @@ def naive_step(method: Method, rho: float, inputs: dict[str, Tensor], labels: Te
     with torch.no_grad():
         for p, g, value in zip(params, clean, saved, strict=True):
             p.copy_(value)
-            p.grad = nu_d * p.grad + (1 - nu_d) * g
+            p.grad = nu_d * p.grad + (1 - nu_d) * g  # type: ignore[operator]
     optimizer.step()
 
 

@@ -69,7 +69,7 @@ def _measure(arguments: Namespace, setting: Setting, say: Callable[[str], None])
         rows = PARTS[part](setting)
         load = {"load_average": [before, os.getloadavg()[0]]}
         table = as_table(rows)
-        say(f"\n{PARTS[part].__doc__.splitlines()[0]}\n{table}")
+        say(f"\n{PARTS[part].__doc__.splitlines()[0]}\n{table}")  # type: ignore[union-attr]
         facts = {"environment": environment, "rounds": setting.rounds, **load}
         write_json(folder / f"{part}.json", {"rows": rows, **facts})
         write_text(folder / f"{part}.md", table + "\n")

@@ -153,7 +153,7 @@ def _wait_for(processes: Sequence[SpawnProcess], ready: Barrier) -> None:
     running = {process.sentinel: process for process in processes}
     while running:
         for sentinel in wait_for_any(list(running)):
-            process = running.pop(sentinel)
+            process = running.pop(sentinel)  # type: ignore[arg-type]
             process.join()
             if process.exitcode:
                 ready.abort()

@@ -139,7 +139,7 @@ SEVERITIES = ("leak", "note", "ok", "not checked")
 
 def audited(label: str, findings: Sequence[Finding]) -> str:
     """The findings of one dataset, the worst first, below a line that counts them."""
-    counts = Counter(finding.severity for finding in findings)
+    counts: Counter[str] = Counter(finding.severity for finding in findings)
     told = ", ".join(f"{counts[severity]} {severity}" for severity in SEVERITIES)
     ordered = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
     return "\n".join([f"{label}: {told}", *map(_finding, ordered)])

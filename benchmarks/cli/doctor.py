@@ -118,7 +118,7 @@ def default_lines(machine: Machine) -> list[str]:
 
 def usable_gpus(machine: Machine) -> list[str]:
     """The GPUs that torch can train on."""
-    return [] if why_no_gpu(machine) else list(machine.driver.memory)
+    return list(machine.driver.memory) if machine.driver and not why_no_gpu(machine) else []
 
 
 def why_no_gpu(machine: Machine) -> str:
@@ -314,7 +314,7 @@ def time_lines(session: Session) -> list[str]:
     }
     here = Figures(
         {
-            key: Figure(figure.value * factors[key[:2]], "steps timed here")
+            key: Figure(figure.value * factors[key[:2]], "steps timed here")  # type: ignore[operator]
             for key, figure in published.seconds.items()
             if factors.get(key[:2])
         }

@@ -77,12 +77,12 @@ def _one(config: Config, name: str) -> str:
         "profile": (config.profiles, _profile),
     }
     found = [
-        styled("\n".join([f"{kind} {name}:", *describe(config, name, entries[name])]), _NAMES)
+        styled("\n".join([f"{kind} {name}:", *describe(config, name, entries[name])]), _NAMES)  # type: ignore[index, operator]
         for kind, (entries, describe) in kinds.items()
-        if name in entries
+        if name in entries  # type: ignore[operator]
     ]
     if not found:
-        lookup("entry", name, {n: n for entries, _ in kinds.values() for n in entries})
+        lookup("entry", name, {n: n for entries, _ in kinds.values() for n in entries})  # type: ignore[attr-defined]
     return "\n\n".join(found)
 
 

@@ -249,7 +249,7 @@ def _write_page(
     asked = session.profile_name, selection
     power = () if session.profile_name != PAPER_PROFILE else power_lines(_planned(session), records)
     shown = figures, page_tables(rows), cost, power
-    contents = Contents(config, *asked, written, records, *shown)
+    contents = Contents(config, *asked, written, records, *shown)  # type: ignore[arg-type]
     return [*files, *figures.files, write_page(contents, folders.root / "report.html")]
 
 

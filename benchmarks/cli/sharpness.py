@@ -97,14 +97,14 @@ def _report(runs: Sequence[RunRecord], settings: CurvatureSettings, session: Ses
     found = [Curvature.load(curvature_path(folders, run.run_id, settings)) for run in runs]
     session.say(sharpness_text(sharpness_rows(config, runs, found)))
     table = folders.tables / "sharpness.csv"
-    every = listed(folders.root / "sharpness", "*.json")
-    every = readable(Curvature.load, every, session.say)
+    files = listed(folders.root / "sharpness", "*.json")
+    every = readable(Curvature.load, files, session.say)
     write_sharpness(sharpness_rows(config, records, every), table)
-    surfaces = listed(folders.root / "landscape", "*.csv")
-    surfaces = readable(Surface.load, surfaces, session.say)
+    files = listed(folders.root / "landscape", "*.csv")
+    surfaces = readable(Surface.load, files, session.say)
     figures = surface_figures(config, records, surfaces)
-    files = write_figures(figures, folders.root / "figures").files
-    session.say("\n  ".join(["Written:", *map(str, [table, *files])]))
+    drawn = write_figures(figures, folders.root / "figures").files
+    session.say("\n  ".join(["Written:", *map(str, [table, *drawn])]))
 
 
 def _measure(

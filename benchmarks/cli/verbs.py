@@ -36,6 +36,8 @@ class Verb:
 
     `function` is "module:name" of a function (arguments, say) -> exit status; `group` the heading
     under which the help lists the verb. `more` stands in the verb's own help alone.
+    `full` tells whether it needs all of requirements.txt, or names the words with which it does;
+    requirements-read.txt, which has no torch, is enough for the others.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Verb:
     function: str
     options: tuple[Option, ...] = ()
     more: str = ""
+    full: bool | tuple[str, ...] = True
 
 
 def option(*flags: str, **settings: Any) -> Option:
@@ -349,16 +352,16 @@ BUILT_IN = (
     Verb("compare", "our numbers beside the paper's: which reproduce, which differ", READING,
          "benchmarks.cli.report:compare",
          (*RESULTS, LOCAL, BOTH, *ROWS, SEEDS, SELECTION, ALL_CELLS),
-         "exit status 1 if some differ, 3 if some are undecided"),
+         "exit status 1 if some differ, 3 if some are undecided", full=False),
     Verb("report", "tables, figures and page", READING,
-         "benchmarks.cli.report:report", (*RESULTS, LOCAL, *ROWS, SEEDS, SELECTION)),
+         "benchmarks.cli.report:report", (*RESULTS, LOCAL, *ROWS, SEEDS, SELECTION), full=False),
     Verb("figures", "figures alone", READING,
-         "benchmarks.cli.report:figures", (*RESULTS, LOCAL, SELECTION, VERBOSE)),
+         "benchmarks.cli.report:figures", (*RESULTS, LOCAL, SELECTION, VERBOSE), full=False),
     Verb("status", "which runs are done, running, failed, stale or missing", READING,
-         "benchmarks.cli.report:status", RESULTS, "and what cannot run"),
+         "benchmarks.cli.report:status", RESULTS, "and what cannot run", full=False),
     Verb("merge", "joins results folders of several machines", READING,
          "benchmarks.cli.report:merge", (*MERGE, PROFILE, OUT, DRY_RUN),
-         "refuses runs with different numbers"),
+         "refuses runs with different numbers", full=False),
     Verb("tune", "chooses one hyperparameter of each method on validation data", STUDIES,
          "benchmarks.cli.tune:tune",
          (TUNE_PROFILE, OUT, PROTOCOL, THREADS, *TRAINING, *PLAN, FUSIONS),
@@ -368,14 +371,15 @@ BUILT_IN = (
          (DATASET, FUSION, METHODS, *SHARPNESS, PROFILE, OUT, PROTOCOL, DEVICE)),
     Verb("forensics", "which way of making AV-MNIST gives the published accuracies", STUDIES,
          "benchmarks.cli.forensics:forensics",
-         (*FORENSICS, SEEDS, THREADS, DEVICE, *SWEEP), "on real data"),
+         (*FORENSICS, SEEDS, THREADS, DEVICE, *SWEEP), "on real data",
+         full=("pairings", "archive")),
     Verb("calibrate", "how often the verdicts are wrong, on simulated runs", STUDIES,
-         "benchmarks.cli.power:calibrate", CALIBRATE, "with a known truth"),
+         "benchmarks.cli.power:calibrate", CALIBRATE, "with a known truth", full=False),
     Verb("data", "status, prepare, audit and sources of datasets", PARTS,
-         "benchmarks.cli.data:data", DATA),
+         "benchmarks.cli.data:data", DATA, full=("prepare", "audit")),
     Verb("new-method", "writes a working skeleton of a method and its entry", EXTENDING,
          "benchmarks.cli.methods:new_method", (METHOD_NAME, HOOK),
-         "baselines/NAME.py, and the entry in benchmarks/configs/methods.yaml"),
+         "baselines/NAME.py, and the entry in benchmarks/configs/methods.yaml", full=False),
     Verb("check-method", "the contract tests on one method", EXTENDING,
          "benchmarks.cli.methods:check_method", (METHOD_NAME,)),
     Verb("doctor", "what this machine has, what would run on it, what is in the way", CHECKING,
@@ -384,12 +388,12 @@ BUILT_IN = (
          "benchmarks.bench.parts:bench", (*BENCH, DEVICE), "as ratios measured in one run"),
     Verb("test", "the test suite", CHECKING, ""),
     Verb("list", "methods, datasets, tables, profiles; list NAME says more", GUIDING,
-         "benchmarks.cli.listing:listing", (LISTED,)),
+         "benchmarks.cli.listing:listing", (LISTED,), full=False),
     Verb("help", "this text; help VERB shows the options of a verb", GUIDING,
-         "benchmarks.cli.verbs:show_help", (ABOUT,)),
+         "benchmarks.cli.verbs:show_help", (ABOUT,), full=False),
     Verb("completion", "a script that completes words in bash, zsh or tcsh", GUIDING,
          "benchmarks.cli.verbs:completion", (SHELL,),
-         'for this terminal: eval "$(./reproduce.sh completion bash)"'),
+         'for this terminal: eval "$(./reproduce.sh completion bash)"', full=False),
 )  # fmt: skip
 
 # The tables of suites.yaml, for the help before PyYAML is installed; a test compares them.
@@ -495,9 +499,9 @@ def completion(arguments: argparse.Namespace, say: Callable[[str], None]) -> Exi
         for each in verb.options:
             action = child.add_argument(*each.flags, **each.settings)
             if action.type is path:
-                action.complete = shtab.FILE
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
             elif action.choices is None and action.dest in words:
-                action.choices = list(words[action.dest])
+                action.choices = list(words[action.dest])  # type: ignore[call-overload]
     say(shtab.complete(whole, arguments.shell))
     return Exit.FINE
 
@@ -583,3 +587,23 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     ]:
         raise ValueError(f"{verb.name} does not understand: {', '.join(wrong)}")
     return parser.parse_args(words[1:])
+
+
+def requirements(words: Sequence[str]) -> str:
+    """What must be installed for a command line: `read` for requirements-read.txt, else `all`.
+
+    The plan of a sweep needs no more than `read`, nor does a line that is not understood: `parse`
+    says what is wrong with it.
+    """
+    if not words or {"-h", "--help"}.intersection(words):
+        return "read"
+    try:
+        arguments = vars(parse(words))
+    except ValueError:
+        return "read"
+    verb = verbs()[words[0]]
+    if arguments.get("dry_run") and EXECUTOR in verb.options:  # not `run`, which asks the method
+        return "read"
+    if isinstance(verb.full, tuple):
+        return "all" if any(word in arguments.values() for word in verb.full) else "read"
+    return "all" if verb.full else "read"

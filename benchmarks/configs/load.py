@@ -114,7 +114,7 @@ def read_entry(values: Any, cls: type[Entry], where: str, problems: list[str]) -
         problems.append(f"{where} must be a mapping")
         return None
     found = field_problems(cls, values, where)
-    required = [f.name for f in fields(cls) if f.default is f.default_factory is MISSING]
+    required = [f.name for f in fields(cls) if f.default is f.default_factory is MISSING]  # type: ignore[arg-type]
     found += [f"{where} lacks the key '{key}'" for key in required if key not in values]
     problems += found
     if found:
@@ -268,7 +268,7 @@ def _follower_problems(
 ) -> Iterator[str]:
     leaders = {name: m for name, m in config.methods.items() if m.grid}
     problems = unknown_words("method with a grid", [followed], leaders)
-    parameter = "" if problems else leaders[followed].grid.parameter
+    parameter = "" if problems else leaders[followed].grid.parameter  # type: ignore[union-attr]
     if problems := problems or _unknown(parameter, method):
         yield from (f"{where}: {problem}" for problem in problems)
         return

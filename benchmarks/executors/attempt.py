@@ -13,7 +13,7 @@ from benchmarks.plan.experiment import Experiment
 from benchmarks.records.code import code_of
 from benchmarks.records.files import Unwritable, write_text
 from benchmarks.records.leases import LeaseLost
-from benchmarks.records.record import RunRecord
+from benchmarks.records.record import RunRecord, Status
 from benchmarks.training.checkpoint import previous, saved_seconds
 from benchmarks.training.context import RunContext, Stopped
 from benchmarks.training.device_errors import DeviceBroken, is_broken, is_out_of_memory
@@ -92,7 +92,7 @@ class Attempt:
             path.unlink(missing_ok=True)
 
     def without_result(
-        self, experiment: Experiment, status: str, why: str, seconds: float = math.nan
+        self, experiment: Experiment, status: Status, why: str, seconds: float = math.nan
     ) -> RunRecord:
         """Records a run that has no result; `seconds` were spent on it, NaN if unknown."""
         record = RunRecord(

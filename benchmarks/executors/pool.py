@@ -102,6 +102,7 @@ class Pool:
 
     def _relay(self, process: subprocess.Popen[str], order: str) -> None:
         """Hands the order over and repeats what the process says."""
+        assert process.stdin and process.stdout  # both are pipes
         try:
             process.stdin.write(order)
             process.stdin.close()

@@ -51,7 +51,7 @@ class GridMeans(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.device.type == "cpu":
             return self.pool(x)
-        return self.rows @ x @ self.columns.T
+        return self.rows @ x @ self.columns.T  # type: ignore[operator]
 
 
 def cell_weights(size: int) -> Tensor:

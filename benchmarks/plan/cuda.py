@@ -135,11 +135,12 @@ def _devices_of_torch() -> int | None:
 
 def _assigned(path: Path) -> dict[str, object]:
     """The literals that a Python file assigns to names."""
-    found = {}
+    found: dict[str, object] = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(target, ast.Name) and isinstance(node.value, ast.Constant):
-            found[target.id] = node.value.value
+        value = getattr(node, "value", None)
+        if isinstance(target, ast.Name) and isinstance(value, ast.Constant):
+            found[target.id] = value.value
     return found
 
 

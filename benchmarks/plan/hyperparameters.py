@@ -100,10 +100,10 @@ def _found(name: str, path: Path) -> _Place | None:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return _Place(path, node)
         targets = getattr(node, "targets", [getattr(node, "target", None)])
-        if name in [getattr(target, "id", None) for target in targets] and node.value:
-            return _Place(path, node.value)
+        if name in [getattr(target, "id", None) for target in targets] and node.value:  # type: ignore[attr-defined]
+            return _Place(path, node.value)  # type: ignore[attr-defined]
         if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
-            source = ROOT / Path(*node.module.split(".")).with_suffix(".py")
+            source = ROOT / Path(*node.module.split(".")).with_suffix(".py")  # type: ignore[union-attr]
             return _found(name, source) if source.exists() else None
     return None
 
@@ -131,7 +131,7 @@ def _allowed(hint: ast.expr | None, path: Path) -> str:
     if isinstance(hint, ast.Subscript) and isinstance(hint.value, ast.Name):
         parts = hint.slice.elts if isinstance(hint.slice, ast.Tuple) else [hint.slice]
         if hint.value.id == "Literal":
-            return ", ".join(str(part.value) for part in parts)
+            return ", ".join(str(part.value) for part in parts)  # type: ignore[attr-defined]
         if hint.value.id == "Annotated":
             return _allowed(parts[0], path) + _bounds(parts[1])
         if hint.value.id == "Mapping":

@@ -98,15 +98,20 @@ def _place(path: Path) -> Place:
     try:
         check_writable(path)
     except Unwritable as error:
-        return Place(path, free, error.strerror)
+        return Place(path, free, error.strerror or str(error))
     return Place(path, free)
 
 
 def _packages(requirements: Path) -> dict[str, tuple[str, str | None]]:
-    """{package: (required version, installed version or None)}."""
-    lines = requirements.read_text(encoding="utf-8").splitlines()
-    pinned = [line.split("==") for line in lines if "==" in line and not line.startswith("#")]
-    return {name: (wanted.strip(), _installed(name)) for name, wanted in pinned}
+    """{package: (required version, installed version or None)}, also of the files it includes."""
+    packages: dict[str, tuple[str, str | None]] = {}
+    for line in requirements.read_text(encoding="utf-8").splitlines():
+        if line.startswith("-r "):
+            packages |= _packages(requirements.parent / line.removeprefix("-r ").strip())
+        elif "==" in line and not line.startswith("#"):
+            name, _, wanted = line.partition("==")
+            packages[name] = (wanted.strip(), _installed(name))
+    return packages
 
 
 def _installed(package: str) -> str | None:

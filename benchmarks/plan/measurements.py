@@ -100,7 +100,7 @@ def gpu_tests_passed(own: Path = OWN) -> bool:
 def gpu_identity() -> dict[str, Any]:
     """What decides whether CUDA works: GPUs, driver, torch; empty without a GPU to train on."""
     driver, torch = cuda_driver(), installed_torch(ask=False)
-    if why_no_cuda(driver, torch):
+    if driver is None or torch is None or why_no_cuda(driver, torch):
         return {}
     return {
         "gpus": gpu_names(driver),

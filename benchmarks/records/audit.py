@@ -112,10 +112,10 @@ def _odd_labels(found: Iterable[Evidence], predictions: Predictions) -> set[str]
         key = run.experiment.dataset, fingerprint_of(run)
         groups[key][run.run_id] = labels.tobytes()
     odd = set()
-    for labels in groups.values():
-        counts = Counter(labels.values()).most_common(2)
+    for of_runs in groups.values():
+        counts = Counter(of_runs.values()).most_common(2)
         usual = counts[0][0] if len(counts) == 1 or counts[0][1] > counts[1][1] else None
-        odd |= {run_id for run_id, each in labels.items() if each != usual}
+        odd |= {run_id for run_id, each in of_runs.items() if each != usual}
     return odd
 
 
@@ -158,7 +158,7 @@ def _history(run: RunRecord) -> str:
 
 def _mixed_code(found: Evidence) -> Iterator[str]:
     """Differences to the code of the first run, if several are to be averaged."""
-    first, *others = found.done or [None]
+    first, *others = found.done or [None]  # type: ignore[list-item]
     unknown = [run.experiment.seed for run in found.done if not run.code]
     if unknown and others:
         yield f"the code is unknown ({seeds_text(unknown)})"

@@ -79,7 +79,7 @@ def same_numbers(digest: str) -> frozenset[str]:
 @cache
 def method_files(root: Path) -> dict[str, tuple[Path, ...]]:
     """The file behind each registered name; for `register(name)(cls)` that of `cls`."""
-    found = {}
+    found: dict[str, tuple[Path, ...]] = {}
     for path in listed(root, "baselines/*.py"):
         for node in _tree(path).body:
             for call in getattr(node, "decorator_list", []):
@@ -97,7 +97,7 @@ def _registered(node: ast.expr) -> list[str]:
     """The names in the expression if it is `register("<name>")`."""
     if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "register":
         return []
-    return [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+    return [str(given.value) for given in node.args if isinstance(given, ast.Constant)]
 
 
 def _loader_files(dataset: str, root: Path) -> list[Path]:
@@ -126,7 +126,8 @@ def _imported(start: Iterable[Path], root: Path, packages: tuple[str, ...]) -> s
     In `datasets` only imports at the top of a file count: a loader's other verbs import within
     functions.
     """
-    waiting, found = list(start), set()
+    found: set[Path] = set()
+    waiting = list(start)
     beside = {root / name for name in _BESIDE}
     while waiting:
         path = waiting.pop()

@@ -77,8 +77,8 @@ def plan_merge(target: Folders, others: Sequence[Folders], keep: Keep | None = N
     """
     merge, runs = Merge(target), defaultdict(list)
     for folders in (target, *others):
-        for found in _readable(folders, merge.left_out):
-            runs[found.record.run_id].append(found)
+        for one in _readable(folders, merge.left_out):
+            runs[one.record.run_id].append(one)
     for found in runs.values():
         ended = [each for each in found if each.record.status != "failed"] or found[:1]
         differing = [each for each in ended if not each.same_result(ended[0])]

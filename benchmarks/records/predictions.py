@@ -81,7 +81,7 @@ def _by_epoch(
 
 def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     content = buffer.getvalue()
     write_bytes(path, content)
     return hashlib.sha256(content).hexdigest()
@@ -270,7 +270,7 @@ def _read(content: bytes, wanted: Collection[str] | None) -> dict[str, np.ndarra
 
     ValueError for one that is too large, and for numbers of another kind than its name says.
     """
-    found = {}
+    found: dict[str, np.ndarray] = {}
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         if len(archive.files) > MOST_ARRAYS:
             raise ValueError(f"there are more than {MOST_ARRAYS} arrays")

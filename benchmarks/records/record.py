@@ -17,6 +17,8 @@ from msam.parameters import field_problems
 
 SCHEMA = 1
 
+Status = Literal["done", "diverged", "failed", "unsupported"]
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -30,7 +32,7 @@ class RunRecord:
 
     run_id: str
     experiment: Experiment
-    status: Literal["done", "diverged", "failed", "unsupported"]
+    status: Status
     reason: str = ""  # of a run that is not done
     history: tuple[dict[str, Any], ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)  # sizes, options, stand_in, fingerprint

@@ -61,7 +61,9 @@ def compute_frame(records: Iterable[RunRecord], checkpoints: Mapping[str, float]
     """
     found = list(records)
     recorded = {record.run_id for record in found}
-    runs = [(r.status, _seconds(r, checkpoints), _machine(r)) for r in found]
+    runs: list[tuple[str, float, str]] = [
+        (r.status, _seconds(r, checkpoints), _machine(r)) for r in found
+    ]
     runs += [(UNFINISHED, s, "") for name, s in checkpoints.items() if name not in recorded]
     times = frame(["status", "seconds", "machine"], runs).astype({"seconds": "float64"})
     rows = times.groupby("status").agg(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
@@ -61,7 +61,7 @@ def _epoch(run: RunRecord, rule: str) -> int:
     return choose(rule, run.history)["epoch"]
 
 
-_RUNS = {
+_RUNS: Mapping[str, Callable[..., object]] = {
     "run_id": lambda run: run.run_id,
     "dataset": lambda run: run.experiment.dataset,
     "fusion": lambda run: run.experiment.fusion,

@@ -59,7 +59,7 @@ class CapturedStep:
         for m, x in inputs.items():
             self.inputs[m].copy_(x)
         self.labels.copy_(labels)
-        self.replay()
+        self.replay()  # type: ignore[misc]
         return _copies(self.metrics)
 
     def _capture(self, inputs: Inputs, labels: Tensor) -> None:
@@ -103,7 +103,7 @@ def record_cuda_graph(
     Raises what `step` raised if it cannot be captured; the device can then be used as before.
     """
     with torch.cuda.device(generator.device):
-        usual, cause = torch.cuda.current_stream(), []
+        usual, cause = torch.cuda.current_stream(), []  # type: ignore[var-annotated]
         try:
             return _capture(lambda: _noting(step, cause), generator)
         except RuntimeError:

@@ -38,12 +38,12 @@ def rounding_to_tf32(allowed: bool) -> Iterator[None]:
     flags = torch.backends.cuda.matmul, torch.backends.cudnn
     before = [flag.allow_tf32 for flag in flags]
     for flag in flags:
-        flag.allow_tf32 = allowed
+        flag.allow_tf32 = allowed  # type: ignore[union-attr]
     try:
         yield
     finally:
-        for flag, value in zip(flags, before, strict=True):
-            flag.allow_tf32 = value
+        for flag, value in zip(flags, before, strict=True):  # type: ignore[assignment]
+            flag.allow_tf32 = value  # type: ignore[union-attr]
 
 
 def _autocast(encoder: nn.Module) -> Callable[[Tensor], Tensor]:

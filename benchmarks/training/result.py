@@ -10,7 +10,7 @@ from typing import Any
 from baselines.registry import method_class
 from benchmarks.plan.experiment import Experiment
 from benchmarks.records.code import code_of
-from benchmarks.records.record import RunRecord
+from benchmarks.records.record import RunRecord, Status
 from benchmarks.training.environment import describe_environment
 from benchmarks.training.state import Training
 from datasets.tensors.dataset import Dataset
@@ -21,7 +21,7 @@ from msam.parameters import hyperparameters
 class Ending:
     """How a run ended: the record's `status` and `reason`."""
 
-    status: str = "done"
+    status: Status = "done"
     reason: str = ""
 
 

@@ -59,7 +59,7 @@ class Training:
         torch.manual_seed(derive_seed(experiment.seed, "init"))
         model = build_model(shapes, spec.classes, experiment.fusion, experiment.encoder)
         memory_format = MEMORY_FORMATS[experiment.memory_format]
-        model.to(device, memory_format=memory_format)  # of convolutions; their outputs follow
+        model.to(device, memory_format=memory_format)  # type: ignore[call-overload]  # of convolutions; their outputs follow
         method = build_method(experiment.method, model, experiment.optim, **experiment.params)
         return cls(method, *make_step(method, device, capture, fixed_shapes))
 

@@ -61,7 +61,7 @@ def repeated(splits: Splits) -> Finding:
     parts = [f"{len(found)} in {pair}{examples(found)}" for pair, found in across.items()]
     parts += [f"{len(found)} twice in {s}{examples(found)}" for s, found in twice.items() if found]
     text = f"samples that occur again: {', '.join(parts)}" if parts else "no sample occurs twice"
-    return Finding("samples", _severity(across, bool(parts)), text, numbers)
+    return Finding("samples", _severity(across, bool(parts)), text, numbers)  # type: ignore[arg-type]
 
 
 def shared(splits: Splits, kind: str) -> Finding:
@@ -79,7 +79,7 @@ def shared(splits: Splits, kind: str) -> Finding:
     text = f"{kind}s in two splits: {listed}, of {total} in all"
     if touched:
         text += f"; {touched} of {len(splits['test'])} test samples have one"
-    return Finding(f"{kind}s", _severity(common, True), text, numbers)
+    return Finding(f"{kind}s", _severity(common, True), text, numbers)  # type: ignore[arg-type]
 
 
 def identical(splits: Splits, kind: str) -> Finding:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.audit.checks import answers, balance, identical, of_parts, repeated, shared
-from datasets.audit.findings import Finding, Sample, Splits
+from datasets.audit.findings import Check, Finding, Sample, Splits
 from datasets.ave.raw import KEY, Annotation, read_annotations
 from datasets.ave.spec import ANNOTATIONS, FEATURES, ORDERS, PUBLISHED, SECONDS
 from datasets.errors import DataError, counted
@@ -67,7 +67,7 @@ def list_findings(
     """What annotations and the rows of each split tell; `digests` of the features, by row."""
     samples = [_sample(row, one, digests.get(row)) for row, one in enumerate(annotations)]
     official = {split: [samples[row] for row in rows] for split, rows in orders.items()}
-    checks = [repeated, partial(shared, kind="video"), balance]
+    checks: list[Check] = [repeated, partial(shared, kind="video"), balance]
     if digests:
         checks.append(partial(identical, kind="clip"))
     yield from answers(of_parts(official), checks)

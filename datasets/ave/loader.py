@@ -39,7 +39,7 @@ class Ave(Loader):
 
     spec, stand_in_spec = PUBLISHED.spec, STAND_IN.spec
     recipe_version = 1
-    options: ClassVar = {"visual": ("full", "mean"), "protocol": PROTOCOLS}
+    options: ClassVar = {"visual": ("full", "mean"), "protocol": PROTOCOLS}  # type: ignore[misc]
     sources, other_versions = SOURCES, OTHER_VERSIONS
     raw_files = (*FEATURES.values(), *ORDERS.values(), ANNOTATIONS)
     extra_raw_files = LABELS

@@ -106,6 +106,7 @@ def check_file(name: str, path: Path, release: Release) -> None:
     parts = {order: part for part, order in ORDERS.items()}
     modalities = {features: modality for modality, features in FEATURES.items()}
     key, kinds = KEY, "f"
+    shape: tuple[int, ...]
     if name in parts:
         key, shape, kinds = "order", (release.clips[parts[name]],), "iu"
     elif name in modalities:

@@ -172,7 +172,7 @@ def _members(place: Path) -> Iterator[tuple[str, BinaryIO]]:
     with tarfile.open(place, "r:*") as archive:
         for member in archive:
             if member.isreg() and (name := _name(member.name)):
-                stream = archive.extractfile(member)
+                stream = archive.extractfile(member)  # type: ignore[assignment]
                 assert stream is not None  # a regular file has content
                 yield name, stream
 

@@ -44,7 +44,7 @@ class AvMnist(Loader):
 
     spec = SPEC
     recipe_version = RECIPE_VERSION
-    options: ClassVar = {
+    options: ClassVar = {  # type: ignore[misc]
         "pairing": ("scrambled", "aligned", *SPREADS),
         "protocol": PROTOCOLS,
     }

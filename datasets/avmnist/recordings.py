@@ -105,7 +105,7 @@ def _from_folder(folder: Path, wanted: Callable[[Clip], bool]) -> Iterator[tuple
 
 def _from_tar(archive: Path, wanted: Callable[[Clip], bool]) -> Iterator[tuple[Clip, bytes]]:
     unpacked = 0
-    with archive.open("rb") as file, tarfile.TarFile(fileobj=_Capped(_unzipped(file))) as opened:
+    with archive.open("rb") as file, tarfile.TarFile(fileobj=_Capped(_unzipped(file))) as opened:  # type: ignore[arg-type]
         for count, member in enumerate(opened):
             if member.size < 0:  # reading would never end: the next member lies before it
                 raise tarfile.ReadError(f"{member.name} has {member.size} bytes")
@@ -121,7 +121,7 @@ def _from_tar(archive: Path, wanted: Callable[[Clip], bool]) -> Iterator[tuple[C
 def _unzipped(file: BinaryIO) -> BinaryIO:
     packed = file.read(2) == GZIP_MAGIC
     file.seek(0)
-    return gzip.GzipFile(fileobj=file) if packed else file
+    return gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[return-value]
 
 
 class _Capped:

@@ -11,7 +11,7 @@ from statistics import median
 import numpy as np
 
 from datasets.audit.checks import answers, balance, examples, identical, repeated, shared
-from datasets.audit.findings import Finding, Sample, Splits
+from datasets.audit.findings import Check, Finding, Sample, Severity, Splits
 from datasets.cremad.raw import (
     Pointers,
     RawCremad,
@@ -57,7 +57,7 @@ def list_findings(parts: Parts, pointers: Pointers) -> Iterator[Finding]:
     lists = {part: [_sample(clip, pointers) for clip in parts[part]] for part in PARTS}
     yield replace(balance(lists), check="published lists")
     splits = protocol_splits(parts, pointers)
-    checks = [repeated, partial(shared, kind="actor"), balance]
+    checks: list[Check] = [repeated, partial(shared, kind="actor"), balance]
     kinds = sorted({kind for _, kind in pointers})
     checks += [partial(identical, kind=kind) for kind in kinds]
     yield from answers(splits, checks)
@@ -95,7 +95,7 @@ def on_disk(parts: Parts, files: RawCremad, has_checksums: bool) -> Finding:
         f"on disk: {counted(len(files.files), 'file')}, {stubs} of them git-lfs pointers; "
         f"{len(lacking)} of {counted(len(clips), 'listed clip')} without sound or video"
     )
-    severity = "note" if stubs or lacking else "ok"
+    severity: Severity = "note" if stubs or lacking else "ok"
     return Finding("files", severity, text + examples(lacking), numbers)
 
 

@@ -165,4 +165,4 @@ def _is_done(task: Task, sha256: Mapping[str, str]) -> bool:
 
 
 def _save(path: Path, **arrays: np.ndarray) -> None:
-    write_atomic(path, lambda stream: np.savez(stream, **arrays))
+    write_atomic(path, lambda stream: np.savez(stream, **arrays))  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
@@ -65,7 +65,7 @@ def work_folder(folder: Path, clips: int, size: tuple[int, int]) -> Iterator[Pat
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _outcomes(tasks: Iterable[Task], processes: int) -> Iterator[Outcome]:
+def _outcomes(tasks: Iterable[Task], processes: int) -> Generator[Outcome, None, None]:
     if processes == 1:
         yield from map(convert, tasks)
         return

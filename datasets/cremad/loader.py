@@ -38,7 +38,7 @@ class Cremad(Loader):
 
     spec, stand_in_spec = spec_with(IMAGE_SIZE), spec_with(STAND_IN_IMAGE_SIZE)
     recipe_version = RECIPE_VERSION
-    options: ClassVar = {
+    options: ClassVar = {  # type: ignore[misc]
         "front_end": tuple(FRONT_ENDS),
         "protocol": (*PROTOCOLS, *ACTOR_PROTOCOLS),
     }
@@ -83,7 +83,7 @@ class Cremad(Loader):
     ) -> Manifest:
         from datasets.cremad.prepare import prepare_release, stand_in_release
 
-        release = stand_in_release(self.generated(seed))
+        release = stand_in_release(self.generated(seed))  # type: ignore[arg-type]
         return prepare_release(places, folder, release, 1, progress)
 
     def notes(self, facts: Mapping[str, Any]) -> tuple[str, ...]:

@@ -91,12 +91,12 @@ def read_pointers(path: Path) -> Pointers:
 
 def label_of(clip: str) -> int:
     """The class of a clip."""
-    return LABELS.index(CLIP.fullmatch(clip)["emotion"])
+    return LABELS.index(CLIP.fullmatch(clip)["emotion"])  # type: ignore[index]
 
 
 def actor_of(clip: str) -> int:
     """The actor of a clip, 1001 to 1091."""
-    return int(CLIP.fullmatch(clip)["actor"])
+    return int(CLIP.fullmatch(clip)["actor"])  # type: ignore[index]
 
 
 def _lines(path: Path) -> list[str]:

@@ -23,7 +23,7 @@ IMAGE_SIZE, STAND_IN_IMAGE_SIZE = 224, 56
 def spec_with(image_size: int, front_end: str = "257x299") -> DatasetSpec:
     """The spec with pictures of this size and the spectrogram of this front end."""
     shapes = {"audio": FRONT_ENDS[front_end], "visual": (3, image_size, image_size)}
-    return DatasetSpec(NAME, shapes, len(LABELS))
+    return DatasetSpec(NAME, shapes, len(LABELS))  # type: ignore[arg-type]
 
 
 # With git-lfs, the first of these gives a file itself, as the second does; an address of the

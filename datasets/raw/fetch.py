@@ -8,7 +8,7 @@ one file, nor stops a server that never stops sending.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -66,7 +66,9 @@ def fetch(
     return download.target
 
 
-def fetch_all(sources: Sequence[RawSource], folder: Path, progress: Progress) -> Iterator[Fetched]:
+def fetch_all(
+    sources: Sequence[RawSource], folder: Path, progress: Progress
+) -> Generator[Fetched, None, None]:
     """Each source when its file is in `folder`, in order of arrival, over several connections.
 
     Raises DataError if a file cannot be written, or if many in a row cannot be fetched; what has

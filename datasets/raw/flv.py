@@ -68,5 +68,5 @@ def _kept_frames(content: bytes) -> list[av.VideoFrame]:
             return []
         stream = streams[0]
         stream.thread_type, stream.codec_context.thread_count = "NONE", 1  # one process per core
-        frames = enumerate(container.decode(stream))
+        frames = enumerate(container.decode(stream))  # type: ignore[union-attr]
         return [frame for index, frame in frames if index % STEP == 0]

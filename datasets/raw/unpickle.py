@@ -106,6 +106,12 @@ class _Instructions(dict[int, Callable[..., None]]):
 class _Unpickler(pickle._Unpickler):
     """The unpickler with `dispatch` cut down to harmless instructions."""
 
+    # Of pickle's own unpickler in Python, which has no types.
+    stack: list[Any]
+    read: Callable[[int], bytes]
+    append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
+
     def __init__(self, content: mmap.mmap) -> None:
         super().__init__(content)
         self.memo = _Memo()
@@ -201,7 +207,7 @@ def _array_of(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
         unit = "elements" if holds_objects else "bytes"
         raise DataError(f"an array {short(shape)} has {len(content)} {unit} instead of {needed}")
     if not holds_objects:
-        return np.ndarray(shape, dtype, content, order=order)
+        return np.ndarray(shape, dtype, content, order=order)  # type: ignore[arg-type]
     if wrong := [value for value in content if type(value) not in PLAIN]:
         raise DataError(f"an array of objects holds a {type(wrong[0]).__name__}; need plain values")
     flat = np.empty(needed, object)

@@ -91,7 +91,7 @@ def _read_array(path: Path, entry: ArrayEntry, remedy: str) -> np.ndarray:
         content = np.memmap(path, np.uint8, "c") if size else np.empty(0, np.uint8)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}; {remedy}") from error
-    found = hashlib.sha256(content).hexdigest()
+    found = hashlib.sha256(content).hexdigest()  # type: ignore[arg-type]
     if found != entry.sha256:
         problem = f"{path} is damaged: sha256 {found}, the manifest says {entry.sha256}"
         raise DataError(f"{problem}; {remedy}")

@@ -54,7 +54,7 @@ class Frames(Source):
         (B,) int64 -> (B, 3, size, size) float32. The generator is on this source's device.
         """
         planes = self._planes(self.distinct_index.index_select(0, index))
-        boxes = random_boxes(len(index), self.pictures.shape[1:3], generator)
+        boxes = random_boxes(len(index), self.pictures.shape[1:3], generator)  # type: ignore[arg-type]
         mirrored = torch.rand(len(index), generator=generator, device=generator.device) < 0.5
         return self._normalised(cropped(planes, boxes, mirrored, self.size))
 

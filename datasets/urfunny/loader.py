@@ -34,7 +34,7 @@ class UrFunny(Loader):
 
     spec, stand_in_spec = SPEC, spec_with(STAND_IN_WORDS)
     recipe_version = 1
-    options: ClassVar = {
+    options: ClassVar = {  # type: ignore[misc]
         "padding": ("fixed", "batch"),
         "protocol": PROTOCOLS,
         "normalise": ("raw", "zscore"),
@@ -74,7 +74,7 @@ class UrFunny(Loader):
 
         progress("reading", 0, 0)
         raw = read_raw(files[FILE])
-        parts = {}
+        parts = {}  # type: ignore[var-annotated]
         for name in list(raw):
             progress("cleaning", len(parts), len(parts) + len(raw))
             parts[name] = clean(raw.pop(name), f"{files[FILE]}, {name}")

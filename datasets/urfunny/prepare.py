@@ -71,7 +71,7 @@ def mean_and_deviation(rows: np.ndarray) -> np.ndarray:
 
 def arrays_of(parts: Mapping[str, CleanPart]) -> dict[str, np.ndarray]:
     """<modality>_, offsets_, labels_ and names_<part>, and statistics_<modality>."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, part in parts.items():
         arrays |= {f"{m}_{name}": rows for m, rows in part.inputs.items()}
         arrays[f"offsets_{name}"] = part.offsets

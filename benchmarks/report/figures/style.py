@@ -53,7 +53,7 @@ def typography() -> Iterator[None]:
     import matplotlib
 
     defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
-    with matplotlib.rc_context({**defaults, **_STYLE}):
+    with matplotlib.rc_context({**defaults, **_STYLE}):  # type: ignore[dict-item]
         yield
 
 
@@ -145,7 +145,7 @@ def row_handles(figure: Figure, lines: bool = True) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
     style = line_style if lines else marker_style
-    hidden = {} if lines else {"linestyle": "none"}
+    hidden: dict[str, Any] = {} if lines else {"linestyle": "none"}
     return [
         Line2D([], [], label=label, **style(figure.looks[row]), **hidden)
         for row, label in zip(figure.rows, row_labels(figure), strict=True)

@@ -30,7 +30,8 @@ def claim_views(answers: Sequence[Answer]) -> list[ClaimView]:
     names = dict.fromkeys(answer.claim.name for answer in answers)
     grouped = [[a for a in answers if a.claim.name == name] for name in names]
     return [
-        ClaimView(*claim_row(found[0].claim, found), tuple(map(_line, found))) for found in grouped
+        ClaimView(*claim_row(found[0].claim, found), tuple(map(_line, found)))  # type: ignore[arg-type, call-arg]
+        for found in grouped
     ]
 
 

@@ -124,7 +124,7 @@ def verdicts(tables: Sequence[Table]) -> Verdicts:
     total: Counter[str] = sum((counts for _, counts in lines), Counter())
     names = [verdict for verdict in VERDICTS if total[verdict]]
     counts = [total[verdict] for verdict in (REPRODUCED, DIFFERS, INCONCLUSIVE)]
-    return Verdicts(names, lines, idle, *counts, answer=_answer(tables, counts))
+    return Verdicts(names, lines, idle, *counts, answer=_answer(tables, counts))  # type: ignore[arg-type, misc]
 
 
 def _answer(tables: Sequence[Table], counts: Sequence[int]) -> str:
@@ -173,7 +173,7 @@ def _place(tables: Sequence[Table], row: str, column: str) -> Place | None:
     if entry is None:
         return None
     cell = "" if entry.state in (NOT_RUN, NO_RECORD) else entry.cell.template.cell_id
-    pairs = [(table, table.at(row, column)) for table in tables]
+    pairs = [(table, e) for table in tables if (e := table.at(row, column))]
     return Place(
         cell,
         tuple(

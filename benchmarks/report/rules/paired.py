@@ -102,7 +102,7 @@ def paired_test(first: np.ndarray, second: np.ndarray) -> PairedTest:
             f"not {first.shape} and {second.shape}"
         )
     d = np.subtract(first, second, dtype=np.float64)
-    sums = Sums(
+    sums = Sums(  # type: ignore[misc]
         *d.shape,
         total=d.sum(),
         squares=np.vdot(d, d),

@@ -79,8 +79,8 @@ def rank(correct: Mapping[str, np.ndarray]) -> Ranking:
     adjusted, better = [], dict.fromkeys(correct, 0)
     if pairs:
         test = paired_test_of_sums(pair_sums(np.stack(list(correct.values())).astype(np.float64)))
-        adjusted = statistics.holm(test.p)
-        for (a, b), difference, p in zip(pairs, test.difference, adjusted, strict=True):
+        adjusted = statistics.holm(test.p)  # type: ignore[arg-type]
+        for (a, b), difference, p in zip(pairs, test.difference, adjusted, strict=True):  # type: ignore[arg-type]
             if p < LEVEL:
                 better[b if difference > 0 else a] += 1
     ranks = {row: 1 + count for row, count in better.items()}

@@ -71,7 +71,7 @@ def contrasts(
     entries: Sequence[Entry], predictions: Predictions, selection: str
 ) -> dict[tuple[str, str], Contrast]:
     """Under (row, column): that row's reference against it, Holm within the column."""
-    found = {}
+    found: dict[tuple[str, str], Contrast] = {}
     for column in dict.fromkeys(e.column for e in entries):
         measured = [e for e in entries if e.column == column and e.measured]
         tests = [contrast(*pair, predictions, selection) for pair in _pairs(measured)]

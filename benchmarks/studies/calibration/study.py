@@ -113,7 +113,7 @@ def _simulate(
         for n in seeds:
             sums[n].append(pair_sums(draw.right[:, :n], dataset.segments))
     tests = {n: paired_test_of_sums(_stacked(found)) for n, found in sums.items()}
-    return _Column(world, *map(np.stack, (accuracies, expected, printed)), tests)
+    return _Column(world, *map(np.stack, (accuracies, expected, printed)), tests)  # type: ignore[arg-type, call-arg]
 
 
 def _stacked(found: Sequence[Sums]) -> Sums:
@@ -158,14 +158,14 @@ def _rates(column: _Column, seeds: int) -> Rates:
 def _any(distance: np.ndarray, test: PairedTest, pairs: slice) -> float:
     """How often Holm rejects at least one: the smallest p is below the level over their number."""
     tried = distance[:, pairs].shape[1]
-    return _share((distance > test.critical(LEVEL / tried))[:, pairs].any(1))
+    return _share((distance > test.critical(LEVEL / tried))[:, pairs].any(1))  # type: ignore[arg-type]
 
 
 def _exit_status(drawn: Sequence[_Column], seeds: int, generator: np.random.Generator) -> float:
     """How often any cell of a table differs after Holm; tables mix cells of all test sets."""
     cells = np.concatenate([_differs_after_holm(column, seeds) for column in drawn])
     tables = generator.permutation(cells)[: len(cells) // CELLS * CELLS].reshape(-1, CELLS)
-    return _share(tables.any(1))
+    return _share(tables.any(1))  # type: ignore[arg-type]
 
 
 def _differs_after_holm(column: _Column, seeds: int) -> np.ndarray:

@@ -150,7 +150,7 @@ def _verdicts(
         "training rows that keep their own recording",
         _percent(in_place),
         _percent(train.in_place) if told else "cannot be told",
-        _verdict(abs(train.in_place - in_place) < CLOSE) if told else "open",
+        _verdict(abs(train.in_place - in_place) < CLOSE) if told else "open",  # type: ignore[operator]
     )
     nearest = min(shares, key=lambda name: abs(shares[name][1] - train.right_digit))
     yield Verdict(
@@ -181,8 +181,8 @@ def row_lines(found: Study) -> Iterator[list[object]]:
         start = first[part]
         name, digit = "", ""
         if recording != UNKNOWN:
-            name, digit = found.known.names[recording], int(found.known.digits[recording])
-        made_for = "" if origin[place] is None else origin[place] - start
+            name, digit = found.known.names[recording], int(found.known.digits[recording])  # type: ignore[assignment]
+        made_for = "" if origin[place] is None else origin[place] - start  # type: ignore[operator]
         yield [tuple(PARTS)[part], place - start, label, name, digit, levels, made_for]
 
 

@@ -83,7 +83,8 @@ class Case:
         A modality alone does not see the pairing or components of the other. They are left at
         their default, so that rows share runs.
         """
-        pairing, components = {"pairing": self.pairing}, {"components": self.components}
+        pairing: dict[str, object] = {"pairing": self.pairing}
+        components: dict[str, object] = {"components": self.components}
         return {
             "audio": RunOptions(("audio",), pairing),
             "visual": RunOptions(("visual",), components),
@@ -284,4 +285,4 @@ def _prefix(run_id: str) -> str:
 
 def _is_pair(value: object) -> bool:
     numbers = value if isinstance(value, list) and len(value) == 2 else [None]
-    return all(type(number) in (int, float) and 0 <= number <= 1 for number in numbers)
+    return all(type(number) in (int, float) and 0 <= number <= 1 for number in numbers)  # type: ignore[operator]

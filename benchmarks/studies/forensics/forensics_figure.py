@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.report.figures.figure import Figure, Look, Panel
 from benchmarks.report.figures.style import DASHES, Sizes, canvas, line_style
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COMPONENTS = "4 components"
 _COLOURS = ("#0072b2", "#b5a300", "#56b4e9", "#cc79a7", "#000000")
 _MARKERS = "os^vD"
-_PAPER = {"linewidth": 0.6, "alpha": 0.7}
+_PAPER: dict[str, Any] = {"linewidth": 0.6, "alpha": 0.7}
 LOOKS = {
     number.name: Look(i, _COLOURS[i], DASHES[i % len(DASHES)], _MARKERS[i])
     for i, number in enumerate(NUMBERS)

@@ -97,7 +97,7 @@ def unflattened(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
 
 def blocks(model: MultimodalModel) -> dict[str, list[nn.Parameter]]:
     """The whole model, each modality's encoder, and each head or the fusion module."""
-    parts = {"model": model}
+    parts: dict[str, nn.Module] = {"model": model}
     parts |= {f"encoder_{m}": encoder for m, encoder in model.encoders.items()}
     heads = getattr(model.fusion, "heads", None)
     if heads is None:

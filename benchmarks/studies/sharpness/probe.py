@@ -53,7 +53,7 @@ class Prober:
         if known := self._known(Curvature.load, path):
             return known
         loss = self.loss(run, settings)
-        parts = self.reporter.track(list(blocks(loss.model).items()), f"{run.run_id} curvature")
+        parts = self.reporter.track(list(blocks(loss.model).items()), f"{run.run_id} curvature")  # type: ignore[arg-type]
         value, accuracy = loss.value()
         found = Curvature(
             run_id=run.run_id,
@@ -72,7 +72,7 @@ class Prober:
         path = surface_path(self.folders, run.run_id, settings)
         found = self._known(Surface.load, path) or Surface(run.run_id, settings)
         if found.missing():
-            fill_surface(self.loss(run, settings), found, path, self.reporter.track)
+            fill_surface(self.loss(run, settings), found, path, self.reporter.track)  # type: ignore[arg-type]
         return found
 
     def _known(self, load: Callable[[Path], Result], path: Path) -> Result | None:
@@ -116,9 +116,9 @@ def fill_surface(
     with restored(params) as start:
         for x, y in track(surface.missing(), f"{surface.run_id} loss surface"):
             with torch.no_grad():
-                torch._foreach_copy_(params, start)
-                torch._foreach_add_(params, along_x, alpha=x)
-                torch._foreach_add_(params, along_y, alpha=y)
+                torch._foreach_copy_(params, start)  # type: ignore[arg-type]
+                torch._foreach_add_(params, along_x, alpha=x)  # type: ignore[arg-type]
+                torch._foreach_add_(params, along_y, alpha=y)  # type: ignore[arg-type]
             surface.points[x, y] = loss.value()
             surface.save(path)
 
@@ -152,4 +152,4 @@ def restored(params: Sequence[nn.Parameter]) -> Iterator[list[Tensor]]:
         yield saved
     finally:
         with torch.no_grad():
-            torch._foreach_copy_(params, saved)
+            torch._foreach_copy_(params, saved)  # type: ignore[arg-type]

@@ -10,13 +10,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from benchmarks.records.files import write_json, write_text
 from benchmarks.records.folders import Folders
 from msam.parameters import Count, Interval, NonNegative, field_problems
 
-SCHEMA = 1
+SCHEMA: Final = 1
 COLUMNS = ["x", "y", "loss", "accuracy"]  # of a loss surface
 Fraction = Annotated[float, Interval(0, 1)]
 Point = tuple[float, float]

@@ -67,7 +67,9 @@ def searches(
 def _search(config: Config, published: Experiment, blocked: str, seeds: int) -> Search:
     """The grid around the run with the published value; `blocked` says why it cannot run."""
     method = config.methods[published.method]
-    parameter = method.grid.parameter
+    grid = method.grid
+    assert grid is not None  # only methods with a grid are searched
+    parameter = grid.parameter
     cells = [
         Cell(
             Row(method.label, published.method),
@@ -75,7 +77,7 @@ def _search(config: Config, published: Experiment, blocked: str, seeds: int) -> 
             replace(published, params={**published.params, parameter: value}),
             blocked,
         )
-        for value in method.grid.values
+        for value in grid.values
     ]
     value = method.values(published.dataset)[parameter]
-    return Search(method.grid, tuple(cells), value, seeds)
+    return Search(grid, tuple(cells), value, seeds)

@@ -106,7 +106,7 @@ def _outcome(search: Search, by_cell: Mapping[str, Sequence[RunRecord]]) -> Outc
 
 def _trial(value: float, cell: Cell, records: Iterable[RunRecord], seeds: int) -> Trial:
     runs = [r for r in evidence(cell, records).records if r.experiment.seed < seeds]
-    states = {r.status for r in runs}
+    states: set[str] = {r.status for r in runs}
     if {r.experiment.seed for r in runs} != set(range(seeds)):
         states.add("missing")
     state = next(s for s in _WORST_FIRST if s in states)
