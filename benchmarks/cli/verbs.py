@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmarks.exit_status import Exit
+from benchmarks.exit_status import EXIT_STATUSES, Exit
 from benchmarks.host import commit, user_path
 from benchmarks.terminal import HELP, WIDEST_TEXT, columns, definitions, styled, wrapped
 from msam import __version__
@@ -447,7 +447,7 @@ def usage() -> str:
     for group in dict.fromkeys(verb.group for verb in known.values()):
         named = {v.name: v.about for v in known.values() if v.group == group}
         lines += ["", f"{group}:", *definitions(named, width=width)]
-    lines += ["", *wrapped(START).splitlines()]
+    lines += ["", *EXIT_STATUSES.splitlines(), "", *wrapped(START).splitlines()]
     return styled("\n".join(lines), HELP)
 
 

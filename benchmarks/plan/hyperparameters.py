@@ -24,11 +24,15 @@ _WORDS = {"bool": "true or false", "str": "a word", "None": "null"}
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """A hyperparameter: its default as YAML writes it, and in words which values it may have."""
+    """A hyperparameter: its default as YAML writes it, and in words which values it may have.
+
+    `options` are the values of a `Literal`, and empty for every other kind.
+    """
 
     name: str
     default: str
     allowed: str
+    options: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,12 @@ def declared(method: str) -> Declared:
         files[0],
         " ".join((ast.get_docstring(place.node) or "").partition("\n\n")[0].split()),
         tuple(
-            Hyperparameter(a.arg, _yaml(default), _allowed(a.annotation, where))
+            Hyperparameter(
+                a.arg,
+                _yaml(default, where),
+                _allowed(a.annotation, where),
+                _options(a.annotation, where),
+            )
             for a, default in arguments
         ),
         tuple(next((_sentences(f[0]) for c in classes if (f := _function(c, "unsupported"))), ())),
@@ -113,7 +122,9 @@ def _body(path: Path) -> list[ast.stmt]:
     return ast.parse(path.read_text(encoding="utf-8")).body
 
 
-def _yaml(default: ast.expr | None) -> str:
+def _yaml(default: ast.expr | None, path: Path) -> str:
+    if isinstance(default, ast.Name) and (constant := _found(default.id, path)):
+        return _yaml(constant.node, constant.path)
     value = ast.unparse(default) if default else UNREADABLE
     return {"None": "null", "True": "true", "False": "false"}.get(value, value.strip("'"))
 
@@ -137,6 +148,16 @@ def _allowed(hint: ast.expr | None, path: Path) -> str:
         if hint.value.id == "Mapping":
             return "a mapping, such as {audio: 1.0, visual: 1.0}"
     return UNREADABLE
+
+
+def _options(hint: ast.expr | None, path: Path) -> tuple[Any, ...]:
+    """The values of an annotation that is a `Literal`, or a name of one."""
+    if isinstance(hint, ast.Name) and (other := _found(hint.id, path)):
+        return _options(other.node, other.path)
+    if not isinstance(hint, ast.Subscript) or getattr(hint.value, "id", "") != "Literal":
+        return ()
+    values = ast.literal_eval(hint.slice)
+    return values if isinstance(values, tuple) else (values,)
 
 
 def _bounds(interval: ast.expr) -> str:

@@ -6,15 +6,15 @@ Hyperparameters are read from the source of a method, as importing it imports to
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Literal
 
 from benchmarks.configs.load import refuse, unknown_words
 from benchmarks.plan.experiment import value_problems
+from benchmarks.plan.hyperparameters import declared
 from benchmarks.plan.workspace import ROOT, loader_options
-from benchmarks.records.code import method_files, method_sources
+from benchmarks.records.code import method_files
 from datasets import registry
 from msam.optim import OptimConfig
 from msam.parameters import key_problems
@@ -71,42 +71,8 @@ def can_be_set(name: str) -> bool:
 
 
 def hyperparameters_of(method: str) -> dict[str, Any]:
-    """The keyword-only arguments of the method's class, read from its file.
-
-    Without an `__init__` there, those of all files that it imports: a superset. The options of a
-    `Literal` come with it; of every other argument only the name counts.
-    """
-    sources = {path: ast.parse(path.read_bytes()) for path in sorted(method_sources(method))}
-    aliases = {name: node for tree in sources.values() for name, node in _assigned(tree)}
-    own = [
-        argument for path in method_files(ROOT)[method] for argument in _arguments(sources[path])
-    ]
-    inherited = [argument for tree in sources.values() for argument in _arguments(tree)]
-    return {each.arg: _hint(each.annotation, aliases) for each in own or inherited}
-
-
-def _arguments(tree: ast.Module) -> list[ast.arg]:
-    """The keyword-only arguments of every `__init__`."""
-    return [
-        argument
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and node.name == "__init__"
-        for argument in node.args.kwonlyargs
-    ]
-
-
-def _assigned(tree: ast.Module) -> list[tuple[str, ast.expr]]:
-    """The names that a file gives to expressions."""
-    return [
-        (node.targets[0].id, node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    ]
-
-
-def _hint(annotation: ast.expr | None, aliases: Mapping[str, ast.expr]) -> Any:
-    """The `Literal` that an annotation is, or the name of; Any for everything else."""
-    node = aliases.get(annotation.id) if isinstance(annotation, ast.Name) else annotation
-    if not isinstance(node, ast.Subscript) or getattr(node.value, "id", "") != "Literal":
-        return Any
-    return Literal[ast.literal_eval(node.slice)]
+    """The hyperparameters of a method by name: the `Literal` of their values, else Any."""
+    return {
+        each.name: Literal[each.options] if each.options else Any
+        for each in declared(method).hyperparameters
+    }

@@ -110,7 +110,7 @@ def test_tables_and_profiles_are_shown_in_full(capsys):
     text = shown(capsys, "controls")
     assert all(row.label in text for row in CONFIG.suites["controls"].rows)
     assert "split response" in text
-    assert "decay_epochs: 2" in shown(capsys, "pilot")
+    assert "decay_epochs: 3" in shown(capsys, "pilot")
 
 
 def test_a_wrong_name_has_a_hint(capsys):

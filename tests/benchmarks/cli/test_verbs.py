@@ -170,7 +170,7 @@ def test_a_shell_completes_verbs_options_and_names(capsys, tmp_path):
     assert completed("table1", "--meth") == ["--methods"]
     assert set(completed("table1", "--methods", "ms")) >= {"msam", "mses"}
     assert completed("data", "prep") == ["prepare"]
-    assert completed("compare", "--profile", "pil") == ["pilot"]
+    assert completed("compare", "--profile", "qui") == ["quick"]
 
 
 def test_every_shell_has_a_script(capsys):
