@@ -84,7 +84,7 @@ def everything(arguments: Namespace, say: Say) -> int:
         if statuses[-1] == EXIT_UNFINISHED:
             return EXIT_UNFINISHED
     if not arguments.dry_run and arguments.executor == "local":
-        report(Namespace(**words), say)
+        report(Namespace(**words, site=None), say)
     return max(statuses)
 
 

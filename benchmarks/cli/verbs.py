@@ -190,6 +190,12 @@ TRAINING = (DEVICE, CAPTURE, DETERMINISTIC)
 TABLE = (*RESULTS, *TRAINING, KEEP_WEIGHTS, *PLAN, SEEDS, SELECTION)
 
 # Of one verb
+SITE = option(
+    "--site",
+    type=path,
+    metavar="DIR",
+    help="also write the page as a static site, with the validation page, into DIR",
+)
 MERGE = (
     option("folders", nargs="+", type=path, metavar="DIR", help="results of other machines"),
     option(
@@ -285,7 +291,7 @@ BUILT_IN = (
     Verb("all", "the paper's tables, then the report", TABLES,
          "benchmarks.cli.train:everything", TABLE),
     Verb("report", "tables, figures and page, without training", READING,
-         "benchmarks.cli.report:report", (*RESULTS, *ROWS, SEEDS, SELECTION)),
+         "benchmarks.cli.report:report", (*RESULTS, *ROWS, SEEDS, SELECTION, SITE)),
     Verb("figures", "figures alone, without training", READING,
          "benchmarks.cli.report:figures", (*RESULTS, SELECTION)),
     Verb("compare", "every cell: paper, ours, difference, verdict; "
