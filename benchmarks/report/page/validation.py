@@ -53,13 +53,26 @@ class LedgerRow:
     cells: tuple[Markup, ...]
 
     @property
+    def compares_code(self) -> bool:
+        """Whether the row says what published code does."""
+        return self._named(CODE) not in _NOTHING
+
+    @property
     def differs(self) -> bool:
         """Whether the published code departs from the paper or from what runs here."""
-        named = {str(name): _text(cell) for name, cell in zip(self.header, self.cells, strict=True)}
-        if named.get(CODE, "") in _NOTHING:
-            return False
-        followed = named.get("we do", "").startswith(_FOLLOWED)
-        return not followed or named.get("paper says", "") not in _SILENT
+        followed = self._named("we do").startswith(_FOLLOWED)
+        return self.compares_code and (not followed or self._named("paper says") not in _SILENT)
+
+    @property
+    def told(self) -> list[tuple[Markup, Markup]]:
+        """The cells that hold something, after the first, each with the name of its column."""
+        cells = zip(self.header, self.cells, strict=True)
+        return [(name, cell) for name, cell in list(cells)[1:] if cell]
+
+    def _named(self, column: str) -> str:
+        """The text of the cell in a column; empty without such a column."""
+        cells = zip(self.header, self.cells, strict=True)
+        return next((_text(cell) for name, cell in cells if _text(name) == column), "")
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,11 @@ class Part:
         """The command that runs the tests of this part's golden files; empty without any."""
         names = " or ".join(file.name for file in self.golden)
         return f'./reproduce.sh test {_files(self.golden)} -k "{names}"' if names else ""
+
+    @property
+    def compares_code(self) -> bool:
+        """Whether the ledger says of any published code what it does."""
+        return any(row.compares_code for row in self.rows)
 
     @property
     def differences(self) -> list[LedgerRow]:
@@ -227,7 +245,7 @@ class Evidence:
             source,
             golden,
             self._rows_of(name),
-            self._notes_on(method.label),
+            self._notes_on(name, method.label),
             none or ("" if golden else "No vectors were made."),
         )
 
@@ -242,11 +260,15 @@ class Evidence:
             if name in self.row_owners(table, row)
         )
 
-    def _notes_on(self, label: str) -> tuple[Markup, ...]:
-        """The paragraphs below the ledgers' tables that name the method."""
+    def _notes_on(self, name: str, label: str) -> tuple[Markup, ...]:
+        """The paragraphs that name the method below the tables that have a row of it."""
         word = re.compile(rf"(?<![\w-]){re.escape(label)}(?![\w-])")
         return tuple(
-            note for table in self.tables for note in table.notes if word.search(_text(note))
+            note
+            for table in self.tables
+            if any(name in self.row_owners(table, row) for row in table.rows)
+            for note in table.notes
+            if word.search(_text(note))
         )
 
 
