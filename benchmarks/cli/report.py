@@ -40,11 +40,15 @@ NAMED = ("running", "failed", "unsupported", "damaged")  # `status` lists these 
 def report(arguments: Namespace, say: Say) -> Exit:
     """Writes tables, figures and page from the recorded runs; prints the tables."""
     refuse(seeds_problems(arguments))
+    if arguments.site:
+        from benchmarks.report.page.site import check_site
+
+        check_site(arguments.site)
     session = open_session(arguments, say)
     archive = session.archive()
     written = _asked_for(arguments, _report(session, arguments.selection, archive))
     _say_tables(session, written, list(written.pages))
-    more = _write_page(session, arguments.selection, archive[0], written)
+    more = _write_page(session, arguments, archive[0], written)
     say("\n  ".join(["Written:", *map(str, [*written.files, *more])]))
     return Exit.FINE
 
@@ -219,11 +223,13 @@ def _asked_for(arguments: Namespace, written: Report) -> Report:
 
 
 def _write_page(
-    session: Session, selection: str, records: Sequence[RunRecord], written: Report
+    session: Session, arguments: Namespace, records: Sequence[RunRecord], written: Report
 ) -> list[Path]:
-    """Writes figures, the cost, the table of sharpness if anything was measured, and the page."""
+    """Writes figures, the cost, the table of sharpness if anything was measured, and the page,
+    also as a site if one was asked for."""
     from benchmarks.cli.power import power_lines
     from benchmarks.report.compute import write_compute
+    from benchmarks.report.page.site import write_site
     from benchmarks.report.page.write import Contents, write_page
     from benchmarks.studies.sharpness.sharpness_table import (
         page_tables,
@@ -245,12 +251,15 @@ def _write_page(
     if rows:
         files.append(folders.tables / "sharpness.csv")
         write_sharpness(rows, files[1])
-    figures = draw(session, records, selection)
-    asked = session.profile_name, selection
+    figures = draw(session, records, arguments.selection)
+    asked = session.profile_name, arguments.selection
     power = () if session.profile_name != PAPER_PROFILE else power_lines(_planned(session), records)
     shown = figures, page_tables(rows), cost, power
     contents = Contents(config, *asked, written, records, *shown)  # type: ignore[arg-type]
-    return [*files, *figures.files, write_page(contents, folders.root / "report.html")]
+    files += [*figures.files, write_page(contents, folders.root / "report.html")]
+    if arguments.site:
+        files += write_site(contents, folders.root, arguments.site)
+    return files
 
 
 def _planned(session: Session) -> list[Experiment]:

@@ -87,7 +87,7 @@ def everything(arguments: Namespace, say: Say) -> Exit:
         if statuses[-1] == Exit.UNFINISHED:
             return Exit.UNFINISHED
     if not arguments.dry_run and arguments.executor == "local":
-        report(Namespace(**words), say)
+        report(Namespace(**words, site=None), say)
     return worst(statuses)
 
 

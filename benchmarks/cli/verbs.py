@@ -232,6 +232,12 @@ TRAINING = (DEVICE, CAPTURE, DETERMINISTIC)
 TABLE = (*RESULTS, *TRAINING, KEEP_WEIGHTS, *PLAN, SEEDS, SELECTION)
 
 # Of one verb
+SITE = option(
+    "--site",
+    type=path,
+    metavar="DIR",
+    help="also write the page as a static site, with the validation page, into DIR",
+)
 MERGE = (
     option("folders", nargs="+", type=path, metavar="DIR", help="results of other machines"),
     option(
@@ -354,7 +360,8 @@ BUILT_IN = (
          (*RESULTS, LOCAL, BOTH, *ROWS, SEEDS, SELECTION, ALL_CELLS),
          "exit status 1 if some differ, 3 if some are undecided", full=False),
     Verb("report", "tables, figures and page", READING,
-         "benchmarks.cli.report:report", (*RESULTS, LOCAL, *ROWS, SEEDS, SELECTION), full=False),
+         "benchmarks.cli.report:report",
+         (*RESULTS, LOCAL, *ROWS, SEEDS, SELECTION, SITE), full=False),
     Verb("figures", "figures alone", READING,
          "benchmarks.cli.report:figures", (*RESULTS, LOCAL, SELECTION, VERBOSE), full=False),
     Verb("status", "which runs are done, running, failed, stale or missing", READING,

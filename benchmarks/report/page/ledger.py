@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -12,11 +13,18 @@ from markupsafe import Markup
 
 @dataclass(frozen=True)
 class Ledger:
-    """A Markdown table under its heading; cells are safe HTML."""
+    """A Markdown table under its heading; cells and notes are safe HTML.
+
+    `notes` are the paragraphs between the table and the next heading. `uneven` are the lines of
+    the document whose row has another number of cells than the header: Markdown drops or fills
+    cells there.
+    """
 
     title: str
     header: tuple[Markup, ...]
     rows: tuple[tuple[Markup, ...], ...]
+    notes: tuple[Markup, ...] = ()
+    uneven: tuple[int, ...] = ()
 
 
 def read_ledgers(path: Path) -> list[Ledger]:
@@ -28,16 +36,23 @@ def read_ledgers(path: Path) -> list[Ledger]:
         return []
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     markdown.disable(["link", "image", "autolink", "reference"])
-    tokens = markdown.parse(path.read_text(encoding="utf-8"))
-    found, title, inside = [], "", False
+    text = path.read_text(encoding="utf-8")
+    tokens, lines = markdown.parse(text), text.splitlines()
+    found: list[Ledger] = []
+    title, inside, below = "", False, False
     for index, token in enumerate(tokens):
         if token.type == "heading_open":
-            title = tokens[index + 1].content
+            title, below = tokens[index + 1].content, False
             if token.tag in ("h1", "h2"):
                 inside = "ledger" in title.lower()
         elif token.type == "table_open" and inside:
             header, *rows = _rows(markdown, tokens[index:])
-            found.append(Ledger(title, header, tuple(rows)))
+            uneven = _uneven(lines, token, len(header))
+            found.append(Ledger(title, header, tuple(rows), uneven=uneven))
+            below = True
+        elif token.type == "paragraph_open" and below:
+            note = _html(markdown, tokens[index + 1])
+            found[-1] = replace(found[-1], notes=(*found[-1].notes, note))
     return found
 
 
@@ -50,6 +65,19 @@ def _rows(markdown: MarkdownIt, tokens: list[Token]) -> list[tuple[Markup, ...]]
         if token.type == "tr_open":
             rows.append([])
         elif token.type == "inline":
-            text = markdown.renderer.render([token], markdown.options, {})
-            rows[-1].append(Markup(text))
+            rows[-1].append(_html(markdown, token))
     return [tuple(row) for row in rows]
+
+
+def _html(markdown: MarkdownIt, inline: Token) -> Markup:
+    return Markup(markdown.renderer.render([inline], markdown.options, {}))
+
+
+def _uneven(lines: list[str], table: Token, columns: int) -> tuple[int, ...]:
+    """The numbers of the table's lines, from 1, that have another number of cells."""
+    first, last = table.map or (0, 0)
+    cells = {
+        number: re.split(r"(?<!\\)\|", line.strip().removeprefix("|").removesuffix("|"))
+        for number, line in enumerate(lines[first:last], first + 1)
+    }
+    return tuple(number for number, found in cells.items() if len(found) != columns)

@@ -58,25 +58,41 @@ def write_page(contents: Contents, path: Path, ledgers: Path = LEDGERS) -> Path:
     Its links to tables, figures and records are relative to the folder of `path`. `ledgers` is the
     Markdown file with the ledgers, which may be missing.
     """
-    environment = Environment(
+    write_text(path, page_html(contents, ledgers))
+    return path
+
+
+def page_html(contents: Contents, ledgers: Path = LEDGERS, validation: str = "") -> str:
+    """The page. `validation` is the address of the validation page, empty for no link to it."""
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8").strip()
+    words = _words(contents) | {
+        "ledgers": read_ledgers(ledgers),
+        "script": script,
+        "script_hash": _hash(script),
+        "style": style(),
+        "validation": validation,
+    }
+    return environment().get_template("report.html").render(words) + "\n"
+
+
+def style() -> str:
+    """The style sheet of every page."""
+    return (TEMPLATES / "report.css").read_text(encoding="utf-8").strip()
+
+
+def environment() -> Environment:
+    """What renders the templates: text is escaped, and an unknown name is an error."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    environment.filters["data_uri"] = _data_uri
-    environment.filters["slug"] = lambda text: text.replace(" ", "-").replace("'", "")
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8").strip()
-    words = _words(contents) | {
-        "ledgers": read_ledgers(ledgers),
-        "script": script,
-        "script_hash": _hash(script),
-        "style": (TEMPLATES / "report.css").read_text(encoding="utf-8").strip(),
-    }
-    write_text(path, environment.get_template("report.html").render(words) + "\n")
-    return path
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    made.filters["data_uri"] = _data_uri
+    made.filters["slug"] = lambda text: text.replace(" ", "-").replace("'", "")
+    return made
 
 
 def _words(contents: Contents) -> dict[str, Any]:
