@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import combinations
 from typing import Any, ClassVar, Literal
 
@@ -104,12 +105,14 @@ class MCR(Method):
         logits = self.model.fusion(features)
         loss = F.cross_entropy(logits, labels)
         unimodal = self._unimodal_losses(inputs, features, labels)
-        objective, metrics = loss, {}
+        objective = loss
+        metrics: dict[str, Tensor] = {}
         if self.w_aux:
             objective = objective + self.w_aux * unimodal.sum()
         if self.lam:
             divergences = self._divergences(inputs, features, logits)
-            game = self.lam * sum(t.sign * j for t, j in zip(self.terms, divergences, strict=True))
+            signed = [t.sign * j for t, j in zip(self.terms, divergences, strict=True)]
+            game = self.lam * reduce(torch.add, signed)
             objective = objective + game
             metrics |= {"regulariser": game, **self._named(divergences)}
         if self.contr_coeff:
@@ -161,13 +164,11 @@ class MCR(Method):
                 divergence(self._joint_logits(permuted(features, t, permutations)), own)
                 for t in self.terms
             ]
-        heads = self.model.heads.items()
-        contributions = {m: F.linear(features[m], head.weight) for m, head in heads}
-        bias = sum(head.bias for _, head in heads if head.bias is not None)
-        return [
-            divergence(sum(permuted(contributions, t, permutations).values()) + bias, own)
-            for t in self.terms
-        ]
+        heads = output_layers(self.model)
+        contributions = {m: F.linear(features[m], head.weight) for m, head in heads.items()}
+        bias = sum(head.bias for head in heads.values() if head.bias is not None)
+        each = (permuted(contributions, t, permutations) for t in self.terms)
+        return [divergence(reduce(torch.add, parts.values()) + bias, own) for parts in each]
 
     def _joint_logits(self, features: Features) -> Tensor:
         """Fused logits (S, B, C) of a fusion without heads, from {m: (S, B, D_m)}."""
@@ -282,8 +283,8 @@ class Reconstruction(LazyModuleMixin, nn.Module):
     def __init__(self, generator: torch.Generator, like: Tensor) -> None:
         super().__init__()
         self.generator = generator
-        self.inner = nn.UninitializedParameter(device=like.device, dtype=like.dtype)
-        self.outer = nn.UninitializedParameter(device=like.device, dtype=like.dtype)
+        self.inner = nn.UninitializedParameter(device=like.device, dtype=like.dtype)  # type: ignore[call-arg]
+        self.outer = nn.UninitializedParameter(device=like.device, dtype=like.dtype)  # type: ignore[call-arg]
 
     @torch.no_grad()
     def initialize_parameters(self, logits: Tensor, features: Sequence[Tensor]) -> None:

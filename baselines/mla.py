@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any, Literal
 
 import torch
@@ -14,7 +15,6 @@ from msam.method import Method, batch_metrics
 from msam.model import Features, Inputs, LateFusion, MultimodalModel
 from msam.optim import OptimConfig
 
-Rule = Literal["code", "rls"]
 FIXED_WEIGHTS = (  # MLA@ab6c184, main.py:65-106, 968
     {"audio": 0.55, "visual": 0.45},
     {"audio": 0.35, "visual": 0.25, "text": 0.4},
@@ -43,7 +43,8 @@ class FixedFusion(LateFusion):
 
     def forward(self, features: Features) -> Tensor:
         """Fused logits (B, C)."""
-        return sum(self.weights[m] * z for m, z in self.modality_logits(features).items())
+        logits = self.modality_logits(features)
+        return reduce(torch.add, [self.weights[m] * z for m, z in logits.items()])
 
 
 def entropy_weights(logits: Tensor) -> Tensor:
@@ -100,7 +101,7 @@ class MLA(Method):
         model.fusion = _fusion(fusion_rule, heads, model.modalities)
         super().__init__(model, optim)
         self.idle, self.projection, self.features = idle, projection, features
-        weight = heads[model.modalities[0]].weight
+        weight = heads[model.modalities[0]].get_parameter("weight")
         width = weight.shape[1] if projection != "none" else 0
         self.projector = torch.eye(width, dtype=weight.dtype, device=weight.device)  # P (D, D)
         self.mean = weight.new_zeros(width)  # r of the turn before, (D,)
@@ -117,8 +118,9 @@ class MLA(Method):
             head = self.model.heads[m]
             loss = F.cross_entropy(head(phi), labels)
             loss.backward()
-            if self.projection != "none":
-                self.project(head.weight.grad, phi.detach())
+            gradient = head.get_parameter("weight").grad
+            if self.projection != "none" and gradient is not None:
+                self.project(gradient, phi.detach())
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=self.idle == "skip")
             metrics[f"loss_{m}"] = loss.detach()
@@ -137,7 +139,7 @@ class MLA(Method):
         current = features.mean(0)
         r = current if self.features == "current" else self.mean
         forgetting = 0.1 ** (1 + self.batch / self.steps_per_epoch)
-        moved = moved_projector(self.projector, r, forgetting, self.projection)
+        moved = moved_projector(self.projector, r, forgetting, rls=self.projection == "rls")
         self.projector.copy_(torch.where(self.begun, moved, self.projector))
         gradient.copy_(gradient @ self.projector.T)  # P is symmetric with 'rls'
         self.mean.copy_(current)
@@ -173,10 +175,13 @@ class MLA(Method):
         return None
 
 
-def moved_projector(projector: Tensor, r: Tensor, forgetting: Tensor, rule: Rule) -> Tensor:
-    """P (D, D) after a turn with mean feature r (D,) and a = `forgetting`, 0-dimensional."""
+def moved_projector(projector: Tensor, r: Tensor, forgetting: Tensor, *, rls: bool) -> Tensor:
+    """P (D, D) after a turn with mean feature r (D,) and a = `forgetting`, 0-dimensional.
+
+    `rls` takes the rule 'rls', else 'code'.
+    """
     k = projector @ r
-    if rule == "rls":
+    if rls:
         return projector - k.outer(k) / (forgetting + r.dot(k))
     moved = projector - k.outer(k) / (forgetting + k.outer(r))
     return moved / torch.linalg.matrix_norm(moved)

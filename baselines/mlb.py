@@ -70,7 +70,7 @@ class MLB(Method):
         factors = learning_rate_factors(scores, self.alpha, self.beta)
         self._scale_gradients(factors)
         self.optimizer.step()
-        metrics = {}
+        metrics: dict[str, Tensor] = {}
         for i, m in enumerate(self.model.modalities):
             metrics |= {f"loss_{m}": unimodal[i].detach(), f"factor_{m}": factors[i]}
         return {**batch_metrics(logits, labels, loss), **metrics}
@@ -80,7 +80,7 @@ class MLB(Method):
         for m, factor in zip(self.model.modalities, factors, strict=True):
             own = [*self.model.encoders[m].parameters(), *self.heads[m].parameters()]
             if m in self.model.heads:
-                own.append(self.model.heads[m].weight)
+                own.append(self.model.heads[m].get_parameter("weight"))
             torch._foreach_mul_([p.grad for p in own if p.grad is not None], factor)
 
     def state_dict(self) -> dict[str, Any]:

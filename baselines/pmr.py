@@ -85,7 +85,7 @@ class PMR(Method):
         return inside and self._acts and bool(self.prototypes)
 
     @property
-    def survey(self) -> float:
+    def survey(self) -> float:  # type: ignore[override]  # `Method` has it as a plain attribute
         """The share of the training rows behind the prototypes; 0 where they are not used."""
         used = self._acts and self.epoch <= self.window[1]
         return self.share if self.source == "pass" and used else 0.0

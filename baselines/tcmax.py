@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from math import log
 from typing import Any, Literal
 
@@ -75,7 +76,7 @@ class TCMax(Method):
 
     def _late_bound(self, features: Features, labels: Tensor) -> tuple[Tensor, Tensor]:
         """L from the heads, and the fused logits (N, C) without gradient."""
-        logits = torch.stack(list(self.model.fusion.modality_logits(features).values()))
+        logits = torch.stack(list(self.model.modality_logits(features, {}).values()))
         fused = logits.sum(0)
         if self._takes_all(len(labels)):
             return late_loss(logits, labels, self.objective), fused.detach()
@@ -108,7 +109,7 @@ class TCMax(Method):
     def draw(self, size: int, device: torch.device) -> list[Tensor]:
         """The combinations drawn: for each modality S rows of a batch of `size`, (S,)."""
         in_order = not isinstance(self.pairs, int)
-        number = size if in_order else self.pairs
+        number = self.pairs if isinstance(self.pairs, int) else size
         rows = [
             torch.randint(size, (number,), generator=self.generator, device=device)
             for _ in self.model.modalities[in_order:]
@@ -145,7 +146,7 @@ def late_loss(logits: Tensor, labels: Tensor, objective: Objective = "joint") ->
         return bound(logits.sum(0), total, labels)
     others = pooled.sum(0) - pooled  # of the other modalities
     summed = (logits + others[:, None]).unbind()
-    return sum(bound(scores, total, labels) for scores in summed)
+    return reduce(torch.add, [bound(scores, total, labels) for scores in summed])
 
 
 def early_loss(logits: Tensor, labels: Tensor, objective: Objective = "joint") -> Tensor:
@@ -153,7 +154,7 @@ def early_loss(logits: Tensor, labels: Tensor, objective: Objective = "joint") -
     total = logits.logsumexp((0, 1, 2))
     if objective == "joint":
         return bound(logits.diagonal().T, total, labels)
-    return sum(bound(logits.logsumexp(other), total, labels) for other in (1, 0))
+    return bound(logits.logsumexp(1), total, labels) + bound(logits.logsumexp(0), total, labels)
 
 
 def sampled_loss(matched: Tensor, drawn: Tensor, labels: Tensor, modalities: int) -> Tensor:

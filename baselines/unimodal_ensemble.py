@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from math import log
 from typing import Any, Literal
 
@@ -40,17 +41,18 @@ class UnimodalEnsemble(Method):
         if reason := self.unsupported(model.modalities, fusion):
             raise ValueError(reason)
         super().__init__(model, optim)
-        model.fusion = MeanFusion(model.fusion.heads, average)
+        model.fusion = MeanFusion(model.heads, average)
+        self.average = average
 
     def step(self, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
-        logits = self.model.fusion.modality_logits(self.model.encode(inputs))
+        logits = self.model.modality_logits(self.model.encode(inputs), {})
         losses = {m: F.cross_entropy(z, labels) for m, z in logits.items()}
-        objective = sum(losses.values())
+        objective = reduce(torch.add, losses.values())
         self.optimizer.zero_grad()
         objective.backward()
         self.optimizer.step()
         with torch.no_grad():
-            fused = averaged(list(logits.values()), self.model.fusion.average)
+            fused = averaged(list(logits.values()), self.average)
             loss = F.cross_entropy(fused, labels)
         metrics = {f"loss_{m}": own.detach() for m, own in losses.items()}
         return {**batch_metrics(fused, labels, loss), **metrics, "objective": objective.detach()}
@@ -68,9 +70,9 @@ class MeanFusion(LateFusion):
     It takes over `heads`, {m: (B, D_m) -> (B, C)}, with their weights and their names.
     """
 
-    def __init__(self, heads: nn.ModuleDict, average: Average) -> None:
+    def __init__(self, heads: Mapping[str, nn.Module], average: Average) -> None:
         super().__init__({}, 0)
-        self.heads, self.average = heads, average
+        self.heads, self.average = nn.ModuleDict(heads), average
 
     def forward(self, features: Features) -> Tensor:
         """The ensemble's logits (B, C); see `averaged`."""

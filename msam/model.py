@@ -65,8 +65,8 @@ class MultimodalModel(nn.Module):
         other heads if the fusion has heads, else the fused logits with that modality absent."""
         others = {m: phi for m, phi in features.items() if m != modality}
         if isinstance(self.fusion, LateFusion):
-            return self.fusion(others)
-        return self.fusion(present_only(features, absent, set(others)))
+            return self.fusion(others)  # type: ignore[no-any-return]
+        return self.fusion(present_only(features, absent, set(others)))  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def absent_features(self, inputs: Inputs, features: Features, absent: Absent) -> Features:

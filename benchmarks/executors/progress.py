@@ -97,7 +97,8 @@ class Monitor:
         self._epochs: dict[str, int] = {}  # done, of the runs that have begun
         self._last: dict[str, float] = {}  # when a run was last heard of
         self._part = 0.0  # of the epoch under way, where its steps can be counted
-        self._pace, self._started = Pace(), None
+        self._pace = Pace()
+        self._started: float | None = None
         self._looked = self._told = -math.inf
         self._bar: Progress | None = None
 
@@ -160,13 +161,22 @@ class Monitor:
 
     def _seconds_left(self) -> float | None:
         """As long as runs like those that are left took; None before the first epoch has ended."""
-        elapsed = self._clock() - self._started if self._started is not None else 0.0
+        elapsed = self._elapsed()
         if not (self._pace.seconds and elapsed):
             return None
+        total = 0.0
+        for run_id in self._left:
+            experiment = self._planned[run_id]
+            seconds = self._pace.of_epoch(experiment)
+            if seconds is None:
+                return None
+            total += (experiment.epochs - self._epochs.get(run_id, 0)) * seconds
         side_by_side = max(1.0, self._pace.seconds / elapsed)
-        runs = [self._planned[run_id] for run_id in self._left]
-        each = [(e.epochs - self._epochs.get(e.run_id, 0)) * self._pace.of_epoch(e) for e in runs]
-        return sum(each) / side_by_side
+        return total / side_by_side
+
+    def _elapsed(self) -> float:
+        """Seconds since the first run began; 0 before."""
+        return 0.0 if self._started is None else self._clock() - self._started
 
     def _look(self, now: bool = False) -> None:
         """Looks, once in a while, which runs have ended: here, in another process, or elsewhere."""
@@ -180,8 +190,7 @@ class Monitor:
             (task,) = self._bar.task_ids
             self._bar.update(task, completed=done + self._part, description=self.text())
             return
-        elapsed = self._clock() - self._started
-        if self._clock() - self._told >= max(FIRST_SECONDS, elapsed / 20):
+        if self._clock() - self._told >= max(FIRST_SECONDS, self._elapsed() / 20):
             self._told = self._clock()
             self._out(self.text())
 

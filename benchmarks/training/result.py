@@ -30,7 +30,7 @@ def make_record(
     training: Training,
     ending: Ending,
     data: dict[str, Any],
-    digests: Mapping[str, str],
+    digests: Mapping[str, Any],  # sha256 by field of the record
 ) -> RunRecord:
     """The record of a run that ended.
 
