@@ -282,15 +282,21 @@ def golden_tests(root: Path) -> dict[str, tuple[str, ...]]:
         text = path.read_text(encoding="utf-8")
         if '@golden("' not in text:
             continue
-        for function in ast.parse(text).body:
+        functions = [n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef)]
+        for function in functions:
             for name in _golden_names(function):
                 found[name].append(f"{path.relative_to(root).as_posix()}::{function.name}")
     return {name: tuple(tests) for name, tests in found.items()}
 
 
-def _golden_names(node: ast.stmt) -> list[str]:
-    calls = [each for each in getattr(node, "decorator_list", ()) if isinstance(each, ast.Call)]
-    return [call.args[0].value for call in calls if getattr(call.func, "id", "") == "golden"]
+def _golden_names(function: ast.FunctionDef) -> list[str]:
+    """The files that the decorators `@golden("NAME")` of a test name."""
+    calls = [each for each in function.decorator_list if isinstance(each, ast.Call)]
+    return [
+        ast.literal_eval(call.args[0])
+        for call in calls
+        if isinstance(call.func, ast.Name) and call.func.id == "golden"
+    ]
 
 
 def validation_html(evidence: Evidence, report: str, template: str) -> str:
