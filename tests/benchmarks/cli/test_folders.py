@@ -10,6 +10,7 @@ from benchmarks.__main__ import main
 from benchmarks.cli.session import open_session
 from benchmarks.cli.verbs import parse
 from benchmarks.exit_status import Exit
+from benchmarks.plan import words as plan_words
 from benchmarks.plan import workspace
 from benchmarks.plan.suites import Cell
 from tests.benchmarks.report.builders import READY, cell_of, plan, record
@@ -26,6 +27,7 @@ TINY = ["--set", "epochs=1", "--set", "train_samples=64"]
 def clone(tmp_path: Path, monkeypatch) -> Path:
     """The results of a checkout, in which the profile `paper` has a published run."""
     monkeypatch.setattr(workspace, "ROOT", tmp_path)
+    assert tmp_path != plan_words.ROOT  # imported before: methods are still found in the code
     save(tmp_path / "results" / "paper", 71.0)
     return tmp_path / "results"
 
