@@ -99,7 +99,8 @@ class ARL(Method):
     def _scale_encoders(self, factors: Tensor) -> None:
         for encoder, factor in zip(self.model.encoders.values(), factors, strict=True):
             gradients = [p.grad for p in encoder.parameters() if p.grad is not None]
-            torch._foreach_mul_(gradients, factor)
+            if gradients:  # none where the encoder is frozen
+                torch._foreach_mul_(gradients, factor)
 
     @classmethod
     def unsupported(cls, modalities: tuple[str, ...], fusion: str, **params: Any) -> str | None:

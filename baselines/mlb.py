@@ -81,7 +81,8 @@ class MLB(Method):
             own = [*self.model.encoders[m].parameters(), *self.heads[m].parameters()]
             if m in self.model.heads:
                 own.append(self.model.heads[m].get_parameter("weight"))
-            torch._foreach_mul_([p.grad for p in own if p.grad is not None], factor)
+            if gradients := [p.grad for p in own if p.grad is not None]:  # none if all are frozen
+                torch._foreach_mul_(gradients, factor)
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "heads": self.heads.state_dict()}

@@ -87,6 +87,7 @@ def _compared(arguments: Namespace, session: Session) -> Report:
 def _both(arguments: Namespace, say: Say) -> Exit:
     """The published runs and one's own in one table; the worst of what each alone ends with."""
     from benchmarks.report.comparison import side_by_side
+    from benchmarks.report.write import NoSuchRow
 
     words = {name: value for name, value in vars(arguments).items() if name != "local"}
     if arguments.out or arguments.local:
@@ -95,9 +96,18 @@ def _both(arguments: Namespace, say: Say) -> Exit:
     own = open_session(Namespace(**words | {"profile": published.profile_name}, local=True), _quiet)
     if published.folders == own.folders:
         raise ValueError(f"no runs of the profile {published.profile_name} are published")
-    made = [_compared(arguments, session) for session in (published, own)]
-    say(side_by_side(made[0].tables, made[1].tables))
-    return worst([each.exit_status for each in made])
+    made: list[Report | None] = []
+    lacking: list[NoSuchRow] = []
+    for session in (published, own):
+        try:
+            made.append(_compared(arguments, session))
+        except NoSuchRow as error:  # the other may have it
+            made.append(None)
+            lacking.append(error)
+    if len(lacking) == len(made):
+        raise lacking[0]
+    say(side_by_side(*(each.shown if each else () for each in made)))
+    return worst([each.exit_status for each in made if each])
 
 
 def _quiet(text: str) -> None:

@@ -191,7 +191,8 @@ def _choices(root: Path, tuned_by: str) -> Path:
     """The hyperparameters that `tune` has chosen: of one's own for one's own runs, if there are."""
     own = workspace.own_results(tuned_by) / "choices.yaml"
     published = workspace.choices_file(tuned_by)
-    return own if root.parent == own.parents[1] and own.exists() else published
+    among_own = root.resolve().parent == own.parents[1].resolve()
+    return own if among_own and own.exists() else published
 
 
 def seeds_problems(arguments: Namespace) -> list[str]:

@@ -27,6 +27,7 @@ LOGITS = "_logits"  # ends the names of arrays with logits
 WITHOUT = "without_"  # begins the names of fused outputs with one modality left out
 _NAME = re.compile(r"epoch(\d+)_\w+")  # of an array
 _REDUCED = re.compile(rf"epoch(\d+)_({WITHOUT}\w+)")
+_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others raise errors of their own
 # What numpy raises for damaged files and files of another kind.
 _BROKEN = (
     ValueError,
@@ -274,6 +275,9 @@ def _read(content: bytes, wanted: Collection[str] | None) -> dict[str, np.ndarra
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         if len(archive.files) > MOST_ARRAYS:
             raise ValueError(f"there are more than {MOST_ARRAYS} arrays")
+        for entry in archive.zip.infolist():
+            if not entry.filename.endswith(".npy") or entry.compress_type not in _COMPRESSION:
+                raise ValueError(f"'{entry.filename}' is no array as numpy writes them")
         for name in archive.files:
             if wanted is not None and name not in wanted:
                 continue

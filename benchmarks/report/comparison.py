@@ -95,24 +95,30 @@ def comparison_text(
 
 
 def side_by_side(published: Sequence[Table], own: Sequence[Table]) -> str:
-    """A row per entry with runs: the paper, the published runs, one's own, and their difference."""
-    places = {(t.name, e.row, e.column): e for t in own for e in t.entries}
+    """A row per entry with runs: the paper, the published runs, one's own, and their difference.
+
+    A table that only one of them has is shown too.
+    """
+    ours, others = _by_place(published), _by_place(own)
     rows = []
-    for table in published:
-        for entry in table.entries:
-            other = places.get((table.name, entry.row, entry.column))
-            if not (entry.measured or (other and other.measured)):
-                continue
-            difference = other.mean - entry.mean if other else math.nan
-            rows.append(
-                [
-                    *(table.name, _accuracy(table, entry), entry.row, printed(entry.paper)),
-                    *(_mean(entry), _mean(other) if other else ""),
-                    "" if math.isnan(difference) else f"{difference:+.2f}",
-                ]
-            )
+    for place, (table, entry) in {**ours, **others}.items():
+        first, second = (found[place][1] if place in found else None for found in (ours, others))
+        if not any(each and each.measured for each in (first, second)):
+            continue
+        difference = second.mean - first.mean if first and second else math.nan
+        rows.append(
+            [
+                *(table.name, _accuracy(table, entry), entry.row, printed(entry.paper)),
+                *(_mean(each) if each else "" for each in (first, second)),
+                "" if math.isnan(difference) else f"{difference:+.2f}",
+            ]
+        )
     headers = ["table", "accuracy", "method", "paper", "published", "own", "difference"]
     return grid(headers, rows, "lwwrrrr") if rows else "There are no records yet."
+
+
+def _by_place(tables: Sequence[Table]) -> dict[tuple[str, str, str], Pair]:
+    return {(t.name, e.row, e.column): (t, e) for t in tables for e in t.entries}
 
 
 def _mean(entry: Entry) -> str:

@@ -199,11 +199,15 @@ def _write_table(table: Table, out: Path) -> list[Path]:
     return [path, *(out / f"{table.name}.{suffix}" for suffix in texts)]
 
 
+class NoSuchRow(ValueError):
+    """No table has a row of the datasets and methods that were asked for."""
+
+
 def narrowed(report: Report, datasets: Sequence[str], methods: Sequence[str]) -> Report:
     """The report with texts and exit status of these datasets and methods only; empty means all.
 
     The paper's claims, which are about whole tables, are left out then. ValueError for an unknown
-    word, and if no table has such a row.
+    word, NoSuchRow if no table has such a row.
     """
     if not (datasets or methods):
         return report
@@ -211,7 +215,7 @@ def narrowed(report: Report, datasets: Sequence[str], methods: Sequence[str]) ->
         found for table in report.tables if (found := _part(table, datasets, methods)).entries
     ]
     if not tables:
-        raise ValueError(f"no row of a table has {' '.join((*datasets, *methods))}")
+        raise NoSuchRow(f"no row of a table has {' '.join((*datasets, *methods))}")
     return replace(
         report,
         pages={table.name: markdown.render(table, markdown.TERMINAL) for table in tables},

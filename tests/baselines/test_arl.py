@@ -27,7 +27,16 @@ from tests.baselines.tanh_networks import (
     optim_of,
 )
 from tests.golden_format import assert_golden, assert_parameters, f64, golden, load
-from tests.tiny import OPTIM, STILL, ConcatFusion, tiny_batches, tiny_model, train
+from tests.tiny import (
+    OPTIM,
+    STILL,
+    ConcatFusion,
+    changed,
+    tiny_batches,
+    tiny_model,
+    train,
+    weights,
+)
 
 Case = dict[str, Any]
 FLOOR = 0.3  # of the golden files' text
@@ -198,3 +207,14 @@ def test_a_run_that_never_leaves_the_warm_up_is_too_short(start: int) -> None:
         method.epoch = epoch
         phases.append(method.phase)
     assert phases == [False] * (needed - 1) + [True]
+
+
+@pytest.mark.parametrize("kind", ["asymmetric", "equal"])
+@setting
+def test_a_frozen_encoder_stays_and_the_others_learn(fusion: str, kind: str) -> None:
+    model = tiny_model(2, fusion)
+    model.encoders["audio"].requires_grad_(False)
+    before = weights(model)
+    train(ARL(model, OPTIM, start=-1, weights=kind), tiny_batches(1))
+    moved = {name.rsplit(".", 2)[0] for name in changed(before, weights(model))}
+    assert "encoders.visual" in moved and "encoders.audio" not in moved

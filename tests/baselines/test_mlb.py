@@ -21,7 +21,7 @@ from tests.baselines.tanh_networks import (
     with_shared_bias,
 )
 from tests.golden_format import assert_golden, assert_parameters, f64, golden, load
-from tests.tiny import STILL, tiny_batches, tiny_model, train
+from tests.tiny import OPTIM, STILL, changed, tiny_batches, tiny_model, train, weights
 
 Case = dict[str, Any]
 setting = pytest.mark.parametrize("fusion", ["late", "early"])
@@ -120,3 +120,14 @@ def test_without_unimodal_losses_their_heads_stand_still(fusion: str) -> None:
 def test_one_modality_is_not_supported() -> None:
     assert MLB.unsupported(("audio",), "late") is not None
     assert MLB.unsupported(("audio", "visual", "text"), "early") is None
+
+
+@pytest.mark.parametrize("w_aux", [0.0, 1.0])
+@setting
+def test_a_frozen_encoder_stays_and_the_others_learn(fusion: str, w_aux: float) -> None:
+    model = tiny_model(2, fusion)
+    model.encoders["audio"].requires_grad_(False)
+    before = weights(model)
+    train(MLB(model, OPTIM, w_aux=w_aux), tiny_batches(1))
+    moved = {name.rsplit(".", 2)[0] for name in changed(before, weights(model))}
+    assert "encoders.visual" in moved and "encoders.audio" not in moved

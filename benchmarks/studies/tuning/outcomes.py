@@ -118,14 +118,22 @@ def _trial(value: float, cell: Cell, records: Iterable[RunRecord], seeds: int) -
 
 def _obstacle(grid: Grid, trials: Sequence[Trial]) -> str:
     """Why nothing can be chosen, or nothing; a run that diverged counts as tried."""
-    if {trial.state for trial in trials} == {"unsupported"}:
-        return f"unsupported: {trials[0].runs[0].reason}"
-    open_ = [t for t in trials if t.state not in ("done", "diverged")]
+    refused = [t for t in trials if t.state == "unsupported"]
+    if len(refused) == len(trials):
+        return f"unsupported: {_reason(refused[0])}"
+    open_ = [t for t in trials if t.state not in ("done", "diverged", "unsupported")]
     if open_:
         listed = ", ".join(f"{grid.parameter}={trial.value} {trial.state}" for trial in open_)
         return f"incomplete: {listed}"
+    if refused:  # such as a patience longer than the run: the others cannot be compared with it
+        listed = ", ".join(f"{grid.parameter}={trial.value}" for trial in refused)
+        return f"these runs cannot try every value ({listed}): {_reason(refused[0])}"
     mixed = len({fingerprint_of(run) for trial in trials for run in trial.runs}) > 1
     return "its runs saw different preparations of the data" if mixed else ""
+
+
+def _reason(refused: Trial) -> str:
+    return next(run.reason for run in refused.runs if run.status == "unsupported")
 
 
 _COLUMNS = (

@@ -10,10 +10,15 @@ from benchmarks.__main__ import main
 from benchmarks.cli.session import open_session
 from benchmarks.cli.verbs import parse
 from benchmarks.exit_status import Exit
+from benchmarks.plan import words as plan_words
 from benchmarks.plan import workspace
+from benchmarks.plan.suites import Cell
 from tests.benchmarks.report.builders import READY, cell_of, plan, record
 
 SAM = cell_of(plan(avmnist=READY), "SAM")
+MCR = next(
+    c for c in plan("extended", avmnist=READY) if c.template.method == "mcr" and not c.reason
+)
 RUN = ["run", "--dataset", "avmnist", "--method", "sam", "--profile", "demo"]
 TINY = ["--set", "epochs=1", "--set", "train_samples=64"]
 
@@ -22,12 +27,13 @@ TINY = ["--set", "epochs=1", "--set", "train_samples=64"]
 def clone(tmp_path: Path, monkeypatch) -> Path:
     """The results of a checkout, in which the profile `paper` has a published run."""
     monkeypatch.setattr(workspace, "ROOT", tmp_path)
+    assert tmp_path != plan_words.ROOT  # imported before: methods are still found in the code
     save(tmp_path / "results" / "paper", 71.0)
     return tmp_path / "results"
 
 
-def save(folder: Path, percent: float) -> None:
-    run = record(SAM, 0, percent)
+def save(folder: Path, percent: float, cell: Cell = SAM) -> None:
+    run = record(cell, 0, percent)
     run.save(folder / "runs" / f"{run.run_id}.json")
 
 
@@ -68,6 +74,21 @@ def test_both_are_shown_side_by_side(clone, capsys) -> None:
     assert "71.00 (1)" in line and "72.50 (1)" in line and "+1.50" in line
 
 
+@pytest.mark.parametrize("side", ["paper", "local/paper"])
+@pytest.mark.parametrize("words", [[], ["--datasets", "avmnist"], ["--methods", "mcr"]], ids=str)
+def test_both_show_a_table_that_only_one_of_them_has(clone, capsys, side, words) -> None:
+    save(clone / side, 64.5, MCR)
+    assert main(["compare", *words, "--profile", "paper", "--both"]) == Exit.UNDECIDED
+    lines = [line for line in capsys.readouterr().out.splitlines() if "AV-MNIST fused" in line]
+    assert sum("64.50 (1)" in line for line in lines) == 1
+    assert any("71.00 (1)" in line for line in lines) == ("mcr" not in words)
+
+
+def test_both_refuse_a_row_that_neither_has(clone, capsys) -> None:
+    assert main(["compare", "--methods", "mcr", "--profile", "paper", "--both"]) == Exit.BAD_INPUT
+    assert "no row" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--local"], ["--out", "there"]])
 def test_both_takes_no_other_folder(clone, capsys, words) -> None:
     assert main(["compare", "--profile", "paper", "--both", *words]) == Exit.BAD_INPUT
@@ -88,7 +109,7 @@ def test_status_says_how_to_train_and_what_is_published(clone, capsys) -> None:
     assert "data prepare avmnist" in told and "1 done" not in told
 
 
-def test_own_runs_use_own_choices(clone) -> None:
+def test_own_runs_use_own_choices(clone, monkeypatch) -> None:
     told: list[str] = []
     for folder, rho in (("tune", 0.1), ("local/tune", 0.2)):
         text = (
@@ -102,3 +123,7 @@ def test_own_runs_use_own_choices(clone) -> None:
         open_session(parse([*words, "--profile", "paper"]), told.append)
     found = [line.partition("sam rho=")[2] for line in told if line.startswith("hyperparameters")]
     assert found == ["0.2", "0.1", "0.2", "0.1"]
+    told.clear()
+    monkeypatch.chdir(clone)
+    open_session(parse(["table1", "--profile", "paper", "--out", "local/mine"]), told.append)
+    assert "sam rho=0.2" in "".join(told)

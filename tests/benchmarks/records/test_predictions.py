@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,3 +149,32 @@ def test_a_tie_of_float16_is_no_contradiction(tmp_path, steps, allowed) -> None:
     else:
         with pytest.raises(ValueError, match="in 1 rows"):
             reader(tmp_path).logits(run, 1, "mm")
+
+
+@pytest.mark.parametrize(
+    ("name", "compression"),
+    [("epoch1_mm", zipfile.ZIP_STORED), ("epoch1_mm.npy", zipfile.ZIP_LZMA)],
+)
+def test_an_archive_that_numpy_does_not_write_is_damaged(tmp_path, name, compression) -> None:
+    """A member without the suffix; one whose decompression fails with an error of its own."""
+    run = written(tmp_path)
+    path = tmp_path / "predictions" / f"{run.run_id}.npz"
+    with zipfile.ZipFile(path, "w", compression) as file:
+        file.writestr(name, b"abcdefgh" * 50)
+    content = bytearray(path.read_bytes())
+    start = 30 + len(name)  # of the member's data; LZMA has nine bytes of properties
+    content[start + 9 : start + 20] = b"\xff" * 11
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{run.run_id} are damaged"):
+        reader(tmp_path).stored(run)
+
+
+@pytest.mark.parametrize("place", [2, 3])
+def test_an_archive_with_a_damaged_member_is_refused_whatever_breaks(tmp_path, place) -> None:
+    """Its directory names another member than the one that is there."""
+    run = written(tmp_path)
+    path = tmp_path / "predictions" / f"{run.run_id}.npz"
+    parts = path.read_bytes().split(b".npy")
+    path.write_bytes(b".npy".join(parts[:-place]) + b".nqy" + b".npy".join(parts[-place:]))
+    with pytest.raises(ValueError, match="damaged"):
+        reader(tmp_path).stored(run)
