@@ -64,7 +64,16 @@ def test_every_reading_verb_has_a_call_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "rest_of_line"), [*READING.items(), ("table1", "--profile paper --dry-run")]
+    ("verb", "rest_of_line"),
+    [
+        *READING.items(),
+        ("table1", "--profile paper --dry-run"),
+        ("run", "--dataset avmnst --method msam"),  # mistyped
+        ("run", "--dataset avmnist --method msan --profile demo"),
+        ("table1", "--profile demo --methods msma"),
+        ("all", "--datasets avmnst --profile pilot"),
+        ("all", "--profile plot"),
+    ],
 )
 def test_a_reading_verb_runs_without_the_rest_of_the_full_list(
     verb: str, rest_of_line: str, tmp_path: Path
