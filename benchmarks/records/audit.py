@@ -79,7 +79,8 @@ def _contradictions(
     for run in found.done:
         try:
             predictions.stored(run)
-            predictions.confidence(run, choose(selection, run.history)["epoch"], "mm")
+            if run.history:  # a run without one is incomplete, which is said elsewhere
+                predictions.confidence(run, choose(selection, run.history)["epoch"], "mm")
         except (NoPredictions, NoLogits):
             pass
         except ValueError as error:

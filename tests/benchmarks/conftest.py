@@ -79,7 +79,7 @@ def experiment(dataset):
             "seed": 0,
             "epochs": 2,
             "batch_size": 64,
-            "encoder": "small_cnn",
+            "encoder": "small_cnn56",
             "optim": OptimConfig(lr=0.02),
             "data": {**OPTIONS, "stand_in": True, "fingerprint": dataset.fingerprint},
             "train_samples": 320,

@@ -27,7 +27,7 @@ from benchmarks.records.status import Status
 from benchmarks.report.compute import reality_line
 from datasets.errors import DataError
 
-KEY = ("avmnist", "small_cnn", "late")
+KEY = ("avmnist", "small_cnn56", "late")
 CPU = "Some CPU (1 threads, measured here)"
 SECONDS = {"sam": 0.02, "joint_train audio": 0.01, "evaluation audio": 0.004}
 FIGURES = Figures(
@@ -46,7 +46,7 @@ def sam(experiment):
 
 
 def row(method, seconds, **changes):
-    fields = {"data": "avmnist", "encoder": "small_cnn", "fusion": "late", "batch": 64}
+    fields = {"data": "avmnist", "encoder": "small_cnn56", "fusion": "late", "batch": 64}
     return {**fields, "method": method, "seconds per step": seconds, **changes}
 
 
@@ -91,7 +91,7 @@ def test_what_has_no_figure_is_blamed(sam):
     for experiment, figures, said in wanted:
         (found,) = estimates([experiment], figures, lambda e: COUNTS)
         assert found.seconds is None
-        assert f"small_cnn on avmnist {said}" in found.lacking
+        assert f"small_cnn56 on avmnist {said}" in found.lacking
         assert "run ./reproduce.sh bench --parts steps" in found.lacking
 
 
@@ -143,17 +143,17 @@ def test_a_plan_says_hours_memory_disk_and_machine(sam):
     text = "\n".join(cost_lines(estimates(plan, FIGURES, lambda e: COUNTS)))
     hours = 2 * 5 * (960 * 0.02 + EVALUATION) / 3600
     assert f"{hours:.2f} h for 2 runs" in text
-    assert "time of 1 run: small_cnn on avmnist was timed without agm, which may not" in text
+    assert "time of 1 run: small_cnn56 on avmnist was timed without agm, which may not" in text
     assert "123 MiB a run at most (known for 2 of 3 runs)" in text
     assert f"figures of {CPU}" in text and "MB at most" in text
 
 
 def test_a_plan_without_figures_names_the_part_that_gives_them(sam):
-    sets = {"avmnist": "small_cnn", "cremad": "resnet18", "urfunny": "transformer_masked"}
+    sets = {"avmnist": "small_cnn56", "cremad": "resnet18", "urfunny": "transformer_masked"}
     plan = [replace(sam, dataset=d, encoder=e, data={}) for d, e in sets.items()]
     text = "\n".join(cost_lines(estimates(plan, Figures(), lambda e: COUNTS)))
     assert "no figure for resnet18 on cremad: run ./reproduce.sh bench --parts steps_cremad" in text
-    assert "small_cnn on avmnist: run ./reproduce.sh bench --parts steps\n" in text
+    assert "small_cnn56 on avmnist: run ./reproduce.sh bench --parts steps\n" in text
     assert "no part of bench times transformer_masked on urfunny" in text
     assert " h for" not in text and "figures of" not in text and "disk" in text
 
@@ -190,7 +190,7 @@ def test_own_figures_come_before_the_published_ones(tmp_path):
     figures = load_figures(own, committed)
     mine, theirs = "C (2 threads, measured here)", "B (2 threads, published with the code)"
     assert figures.seconds[(*KEY, "sam")] == Figure(0.2, mine)
-    assert figures.seconds[("cremad", "small_cnn", "late", "sam")] == Figure(1.0, theirs)
+    assert figures.seconds[("cremad", "small_cnn56", "late", "sam")] == Figure(1.0, theirs)
     assert load_figures(tmp_path / "no", tmp_path / "where") == Figures()
 
 

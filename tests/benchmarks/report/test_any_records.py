@@ -29,7 +29,11 @@ RECORDS = st.builds(
     reason=st.text(max_size=20),
     fingerprint=st.sampled_from(["print-a", "print-b", "print-c", ""]),
     stand_in=st.booleans(),
-    history=st.lists(st.builds(epoch, st.integers(1, 9), st.floats(0, 1), TESTS), max_size=3),
+    history=st.lists(
+        st.builds(epoch, st.integers(1, 9), st.floats(0, 1), TESTS),
+        max_size=3,
+        unique_by=lambda entry: entry["epoch"],
+    ),
 )
 
 

@@ -133,7 +133,7 @@ def test_two_reports_of_the_same_files_are_equal_bytes(tmp_path: Path) -> None:
         found = write_report(request, tmp_path / out)
     assert all(table.tested for table in found.tables)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert len(names) == 14
+    assert len(names) == 19
     for name in names:
         one, other = ((tmp_path / out / name).read_bytes() for out in "ab")
         assert one == other, name

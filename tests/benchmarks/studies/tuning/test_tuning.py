@@ -287,9 +287,9 @@ def test_status_of_the_profile_tune_counts_the_grids(tmp_path, capsys, monkeypat
     assert main(["status", "--profile", "tune", "--out", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     planned = len([s for s in searches(CONFIG, TUNE, states) if s.experiments]) * 4
-    assert f"tune (tune): {planned - 4} missing, 4 done" in lines
-    assert any(line.endswith("cells not run: data missing") for line in lines)
-    assert not any(line.startswith("table") for line in lines)
+    assert ["tune", "4", str(planned - 4)] in [line.split()[:3] for line in lines]
+    assert any("data missing" in line for line in lines)
+    assert not any(line.startswith(("table1", "table2")) for line in lines)
 
 
 @pytest.mark.parametrize(
