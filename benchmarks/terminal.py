@@ -60,10 +60,8 @@ def fitted(text: str) -> str:
 def definitions(entries: Mapping[str, str], indent: str = "  ", width: int = 0) -> list[str]:
     """A name and its text per entry, all texts in one column of at least `width`; long ones wrap.
 
-    A name that is longer than LONGEST_NAME has a line of its own. A line with a word that is too
-    long for the column begins further left.
+    A name that is longer than LONGEST_NAME has a line of its own.
     """
-    widest = min(columns(), WIDEST_TEXT)
     width = max([width, *(len(name) + 2 for name in entries if len(name) <= LONGEST_NAME)])
     lines = []
     for name, text in entries.items():
@@ -71,15 +69,8 @@ def definitions(entries: Mapping[str, str], indent: str = "  ", width: int = 0) 
         if len(name) + 2 > width or not text:
             lines.append(indent + name)
             start = indent + " " * width
-        for line in wrapped(text, start, " " * len(start)).splitlines() if text else ():
-            lines.append(_moved_left(line, len(start), widest))
+        lines += wrapped(text, start, " " * len(start)).splitlines() if text else []
     return lines
-
-
-def _moved_left(line: str, column: int, widest: int) -> str:
-    """The line as far left of its column as it must begin to fit; one with a name stays."""
-    fits = len(line) <= widest or len(line) - column > widest
-    return line if fits or line[:column].strip() else f"{line.strip():>{widest}}"
 
 
 def styled(text: str, styles: Mapping[str, str]) -> str:

@@ -99,13 +99,6 @@ def test_definitions_have_one_column_of_texts():
     assert short.index("y") == starts.pop()
 
 
-def test_a_long_word_of_a_definition_begins_further_left_rather_than_leave_the_line(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    lines = terminal.definitions({"name" * 5: "text " + "w" * 74, "other": "u" * 90})
-    assert "w" * 74 in [line.strip() for line in lines] and "u" * 90 in lines[-1]
-    assert [line for line in lines if len(line) > 80] == lines[-1:]  # too long for any line
-
-
 def in_a_terminal(*words: str, **variables: str) -> str:
     """What a call prints where its output is a terminal."""
     ours, theirs = pty.openpty()
