@@ -20,9 +20,9 @@ class Exit(IntEnum):
     DIFFERS = 1, "something differs from the paper, or failed, or stands in the way"
     BAD_INPUT = 2, "bad input: a word is wrong, or a file cannot be read or written"
     UNDECIDED = 3, "no verdict yet: cells lack runs, data or a number to compare with"
-    UNFINISHED = 75, "work is left; the same command goes on (EX_TEMPFAIL, for batch systems)"
-    INTERRUPTED = 130, "interrupted outside of training; the same command goes on"
-    ENDED = 143, "the system ended the command; the same command goes on"
+    UNFINISHED = 75, "work is left; the same command resumes it (EX_TEMPFAIL, for batch jobs)"
+    INTERRUPTED = 130, "interrupted outside of training; the same command resumes it"
+    ENDED = 143, "the system ended the command; the same command resumes it"
 
 
 def worst(statuses: list[Exit]) -> Exit:

@@ -64,7 +64,16 @@ def test_every_reading_verb_has_a_call_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "rest_of_line"), [*READING.items(), ("table1", "--profile paper --dry-run")]
+    ("verb", "rest_of_line"),
+    [
+        *READING.items(),
+        ("table1", "--profile paper --dry-run"),
+        ("run", "--dataset avmnst --method msam"),  # mistyped
+        ("run", "--dataset avmnist --method msan --profile demo"),
+        ("table1", "--profile demo --methods msma"),
+        ("all", "--datasets avmnst --profile pilot"),
+        ("all", "--profile plot"),
+    ],
 )
 def test_a_reading_verb_runs_without_the_rest_of_the_full_list(
     verb: str, rest_of_line: str, tmp_path: Path
@@ -96,6 +105,12 @@ def test_a_reading_verb_runs_without_the_rest_of_the_full_list(
         ("run --help", "read"),
         ("tabel1", "read"),  # mistyped: only the message is needed
         ("run --dataset avmnist --method msam --sede 1", "read"),
+        ("run --dataset avmnst --method msam", "read"),
+        ("run --dataset avmnist --method msan", "read"),
+        ("table1 --profile pilt", "read"),
+        ("table1 --datasets avmnist cremda", "read"),
+        ("all --methods msma", "read"),
+        ("run --dataset avmnist --method msam --profile demo --dry-run", "all"),
     ],
 )
 def test_what_a_command_line_needs(words: str, needed: str) -> None:

@@ -18,6 +18,7 @@ from benchmarks.records.record import LeftOut, RunRecord, load_records
 from benchmarks.records.selection import RULES
 from benchmarks.studies.tuning.chosen import with_chosen
 from benchmarks.studies.tuning.grid import Search, searches
+from benchmarks.terminal import fitted
 from datasets import registry
 
 Say = Callable[[str], None]
@@ -148,7 +149,8 @@ def open_session(arguments: Namespace, say: Say) -> Session:
     name = arguments.profile
     if name is None:
         name, why = workspace.default_profile(config, _asked(arguments))
-        say(f"{why}{_price_of_paper(config, _asked(arguments)) if name != 'paper' else ''}")
+        price = _price_of_paper(config, _asked(arguments)) if name != "paper" else ""
+        say(fitted(f"{why}{price}"))
     lookup("profile", name, config.profiles)
     lookup("selection rule", getattr(arguments, "selection", "val-best"), RULES)
     root = _results(arguments, name, say)
@@ -159,7 +161,7 @@ def open_session(arguments: Namespace, say: Say) -> Session:
     if profile.params == "tuned":
         choices = _choices(root, profile.tuned_by)
         config, which = with_chosen(config, choices, arguments.protocol)
-        say(which)
+        say(fitted(which))
     threads = getattr(arguments, "threads", None)
     if threads is not None:
         config = with_threads(config, name, threads)

@@ -16,6 +16,7 @@ from benchmarks.plan.suites import Cell
 from benchmarks.plan.words import refuse_wrong_words
 from benchmarks.records import contribution, status
 from benchmarks.records.record import RunRecord
+from benchmarks.terminal import fitted
 
 
 def table(arguments: Namespace, say: Say) -> Exit:
@@ -54,7 +55,7 @@ def planned_runs(cells: Sequence[Cell], seeds: int, session: Session) -> list[Ex
     Says which datasets cannot be run.
     """
     for gap in session.gaps(cells):
-        session.say(gap)
+        session.say(fitted(gap))
     experiments = [e for cell in cells for e in cell.experiments(seeds)]
     wanted = {cell.template.cell_id for cell in cells}
     if experiments or any(r.experiment.cell_id in wanted for r in session.records()):

@@ -596,11 +596,24 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words[1:])
 
 
+def _unknown_names(arguments: Mapping[str, Any]) -> list[str]:
+    """The datasets, methods and profile of a command line that the configuration does not have."""
+    from benchmarks.configs.load import load_config
+
+    config = load_config()
+    typed = {
+        (arguments.get("dataset"), *arguments.get("datasets", ())): config.datasets,
+        (arguments.get("method"), *arguments.get("methods", ())): config.methods,
+        (arguments.get("profile"),): config.profiles,
+    }
+    return [n for names, known in typed.items() for n in names if n is not None and n not in known]
+
+
 def requirements(words: Sequence[str]) -> str:
     """What must be installed for a command line: `read` for requirements-read.txt, else `all`.
 
     The plan of a sweep needs no more than `read`, nor does a line that is not understood: `parse`
-    says what is wrong with it.
+    or the verb says what is wrong with it.
     """
     if not words or {"-h", "--help"}.intersection(words):
         return "read"
@@ -609,6 +622,8 @@ def requirements(words: Sequence[str]) -> str:
     except ValueError:
         return "read"
     verb = verbs()[words[0]]
+    if verb.function.startswith("benchmarks.cli.train:") and _unknown_names(arguments):
+        return "read"
     if arguments.get("dry_run") and EXECUTOR in verb.options:  # not `run`, which asks the method
         return "read"
     if isinstance(verb.full, tuple):

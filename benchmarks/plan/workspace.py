@@ -109,7 +109,8 @@ def default_profile(config: Config, asked: Collection[str] = ()) -> tuple[str, s
         )
     return "demo", (
         f"profile demo (stand-in data): no real data of {', '.join(names)} is prepared; after "
-        f"`./reproduce.sh data prepare {names[0]}`, `--profile quick` or `paper` trains on it"
+        f"`./reproduce.sh data prepare {names[0]}`, `--profile pilot` trains small networks on it, "
+        "minutes a run on a CPU"
     )
 
 

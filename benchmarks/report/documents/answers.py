@@ -196,24 +196,25 @@ def digits_fit(results: Path) -> Answer:
     told = [_fit(dataset, line, lines) for dataset, line in found.items()]
     other = [d for d, line in found.items() if int(line["samples"]) not in WHOLE_TEST_SETS[d]]
     word = NO if other else YES if found else UNKNOWN
-    told.append("Elsewhere no size stands out." if found else "No size stands out.")
+    told.append("No size stands out for the other datasets." if found else "No size stands out.")
     return Answer(FIT, word, " ".join(told), f"results/{FOLDER.name}/sizes.md")
 
 
 def _fit(dataset: str, best: Line, lines: Sequence[Line]) -> str:
     """What a dataset's digits fit, and how many of them the published test set would explain."""
     whole = [
-        f"{line['hits']} of them fits all {line['samples']}"
+        f"Out of all {line['samples']} samples it is {line['hits']} of {line['numbers']}."
         for line in lines
         if line["dataset"] == dataset and int(line["samples"]) in WHOLE_TEST_SETS[dataset]
     ]
+    known = f", the {best['known'].removeprefix('the ')}" if best["known"] else ""
     parts = [
-        f"{load_config().datasets[dataset].label}: {best['hits']} of {best['numbers']} numbers are "
-        f"k/{best['samples']} (corrected p = {best['corrected']})",
-        *[best["known"]] * bool(best["known"]),
+        f"{load_config().datasets[dataset].label}: {best['hits']} of {best['numbers']} printed "
+        f"numbers are whole counts out of {best['samples']} samples{known} "
+        f"(corrected p = {best['corrected']}).",
         *whole,
     ]
-    return "; ".join(parts) + "."
+    return " ".join(parts)
 
 
 def read_lines(path: Path) -> list[Line]:

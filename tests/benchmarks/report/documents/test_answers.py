@@ -163,7 +163,8 @@ def test_digits_fit_if_the_size_beyond_chance_is_that_of_the_test_set(
     write_lines(tmp_path / "printed" / "sizes.csv", [best, fit | {"samples": 700}])
     answer = digits_fit(tmp_path)
     assert (answer.question, answer.word) == (FIT, word)
-    assert (f"15 of 53 numbers are k/{samples}" in answer.detail) == (word != "unknown")
+    told = f"15 of 53 printed numbers are whole counts out of {samples}" in answer.detail
+    assert told == (word != "unknown")
 
 
 def test_the_committed_answers_have_evidence_that_is_there() -> None:
