@@ -601,7 +601,7 @@ def _unknown_names(arguments: Mapping[str, Any]) -> list[str]:
     from benchmarks.configs.load import load_config
 
     config = load_config()
-    typed = {
+    typed: dict[tuple[Any, ...], Collection[str]] = {
         (arguments.get("dataset"), *arguments.get("datasets", ())): config.datasets,
         (arguments.get("method"), *arguments.get("methods", ())): config.methods,
         (arguments.get("profile"),): config.profiles,
