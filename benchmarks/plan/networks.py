@@ -46,9 +46,12 @@ def networks() -> dict[str, list[Network]]:
     small = {name: d.encoders["small"] for name, d in config.datasets.items()}
     base, *others = paper
     return {
-        "steps": [paper[base], _published(base, small[base])],
+        "steps": [paper[base]],
         **{f"steps_{name}": [paper[name]] for name in others},
-        "steps_small": [_stand_in(name, small[name]) for name in others],
+        "steps_small": [
+            _published(base, small[base]),
+            *(_stand_in(name, small[name]) for name in others),
+        ],
     }
 
 
