@@ -12,6 +12,7 @@ import yaml
 
 from benchmarks.configs.load import read_entry, read_mapping, unknown_words
 from benchmarks.configs.schema import Config
+from benchmarks.host import ROOT
 from datasets.spec import PROTOCOLS
 
 Key = tuple[str, str, str]  # dataset, fusion, method
@@ -104,10 +105,11 @@ def with_chosen(config: Config, path: Path, protocol: str | None) -> tuple[Confi
             "data yet, `./reproduce.sh tune` does it"
         )
     chosen = {choice.key: {choice.parameter: choice.value} for choice in choices}
-    changed = [str(c) for c in choices if c.value != _published(c, config)]
+    changed = [choice for choice in choices if choice.value != _published(choice, config)]
+    place = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     return replace(config, choices=chosen), (
-        f"hyperparameters: {len(choices)} chosen on validation data ({path}); other than the "
-        f"published values are: {'; '.join(changed) or 'none'}"
+        f"hyperparameters: {len(choices)} chosen on validation data ({place}), "
+        f"{len(changed)} of them other than the published values"
     )
 
 

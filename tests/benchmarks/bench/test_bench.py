@@ -211,7 +211,12 @@ def test_the_tables_networks_are_timed_on_the_published_shapes():
     assert encoders["steps"] == ["resnet18"]
     assert encoders["steps_urfunny"] == ["transformer"]
     assert encoders["steps_ave"] == ["segment_lstm"]
-    assert encoders["steps_small"] == ["small_cnn56", "small_cnn", "small_transformer", "small_segment_lstm"]
+    assert encoders["steps_small"] == [
+        "small_cnn56",
+        "small_cnn",
+        "small_transformer",
+        "small_segment_lstm",
+    ]
 
 
 def test_batches_are_small_on_a_cpu_only_where_64_take_minutes(monkeypatch):
