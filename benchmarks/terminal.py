@@ -42,7 +42,7 @@ def wrapped(text: str, indent: str = "", further: str | None = None) -> str:
         min(columns(), WIDEST_TEXT),
         initial_indent=indent,
         subsequent_indent=indent if further is None else further,
-        break_long_words=True,  # some repositories have names as long as a line
+        break_long_words=False,
         break_on_hyphens=False,
     )
 

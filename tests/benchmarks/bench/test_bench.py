@@ -167,7 +167,7 @@ def test_a_method_with_phases_costs_the_mean_of_its_epochs(monkeypatch):
 
 
 def test_steps_are_timed_with_the_hyperparameters_of_the_tables():
-    for network in (networks()["steps_urfunny"][0], networks()["steps_small"][1]):
+    for network in (networks()["steps_urfunny"][0], networks()["steps_small"][2]):
         titles = steps._titles(Workload(**vars(network)), "late")
         assert set(titles["mslr"][1]["bases"]) == {"audio", "visual", "text"}
     titles = steps._titles(TINY, "late")

@@ -36,8 +36,9 @@ def save(out: Path, run: RunRecord) -> None:
 @pytest.mark.parametrize("profile", ["paper", "short", "quick", "pilot"])
 @pytest.mark.parametrize("named", [[], ["cremad", "ave"]])
 def test_missing_data_is_named_with_what_to_type(
-    capsys, tmp_path: Path, profile: str, named: list[str]
+    capsys, monkeypatch, tmp_path: Path, profile: str, named: list[str]
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "400")  # no line wraps
     words = ["table1", "--profile", profile, "--out", str(tmp_path / "out")]
     assert main([*words, *(["--datasets", *named] if named else [])]) == 1
     *lines, last = capsys.readouterr().out.splitlines()
@@ -145,6 +146,7 @@ def test_without_a_profile_the_hint_is_about_the_dataset_that_is_asked(
     capsys, monkeypatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(registry, "generate_stand_in", lambda name, folder: None)
+    monkeypatch.setenv("COLUMNS", "400")  # no line wraps
     for words in (["table1", "--datasets", "cremad"], ["run", "--dataset", "cremad"]):
         method = ["--method", "sam"] * (words[0] == "run")
         main([*words, *method, "--out", str(tmp_path)])

@@ -153,7 +153,7 @@ def test_a_plan_without_figures_names_the_part_that_gives_them(sam):
     plan = [replace(sam, dataset=d, encoder=e, data={}) for d, e in sets.items()]
     text = "\n".join(cost_lines(estimates(plan, Figures(), lambda e: COUNTS)))
     assert "no figure for resnet18 on cremad: run ./reproduce.sh bench --parts steps_cremad" in text
-    assert "small_cnn56 on avmnist: run ./reproduce.sh bench --parts steps\n" in text
+    assert "small_cnn56 on avmnist: run ./reproduce.sh bench --parts steps_small\n" in text
     assert "no part of bench times transformer_masked on urfunny" in text
     assert " h for" not in text and "figures of" not in text and "disk" in text
 
@@ -169,12 +169,12 @@ def test_a_plan_says_what_is_wrong_with_the_data(sam):
 
 
 def test_figures_of_an_older_version_are_named(sam, tmp_path):
-    write(tmp_path / "committed", "steps.json", [{"method": "sam", "seconds per step": 1.0}])
+    write(tmp_path / "committed", "steps_small.json", [{"method": "sam", "seconds per step": 1.0}])
     figures = load_figures(tmp_path / "own", tmp_path / "committed")
-    assert figures == Figures(outdated=frozenset({"steps"}))
+    assert figures == Figures(outdated=frozenset({"steps_small"}))
     text = "\n".join(cost_lines(estimates([sam], figures, lambda e: COUNTS)))
-    assert "measured by an older version: run ./reproduce.sh bench --parts steps" in text
-    write(tmp_path / "own", "steps.json", [row("sam", 6.4)])
+    assert "measured by an older version: run ./reproduce.sh bench --parts steps_small" in text
+    write(tmp_path / "own", "steps_small.json", [row("sam", 6.4)])
     assert not load_figures(tmp_path / "own", tmp_path / "committed").outdated
 
 
