@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli.verbs import DRY_RUN, verbs
+from benchmarks.cli.options import DRY_RUN
+from benchmarks.cli.verbs import verbs
 from benchmarks.exit_status import Exit
 from tests.syntax import ROOT
 

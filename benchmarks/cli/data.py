@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from benchmarks.cli.options import DATA_ACTIONS
 from benchmarks.cli.session import Say
-from benchmarks.cli.verbs import DATA_ACTIONS
 from benchmarks.configs.load import load_config, lookup
 from benchmarks.exit_status import Exit
 from benchmarks.host import path_in

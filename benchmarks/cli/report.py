@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.cli.options import DEFAULT_SELECTION
 from benchmarks.cli.session import Say, Session, open_session, seeds_problems
-from benchmarks.cli.verbs import DEFAULT_SELECTION
 from benchmarks.configs.load import load_config, lookup, refuse
 from benchmarks.exit_status import Exit, worst
 from benchmarks.plan import workspace
