@@ -9,11 +9,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.records.predictions import Predictions
-from benchmarks.records.selection import choose
 from benchmarks.report.tables.entry import Entry
-from benchmarks.report.tables.study import StudyTable, count, line_label, mean_and_sd
+from benchmarks.report.tables.study import (
+    StudyTable,
+    count,
+    line_label,
+    mean_and_sd,
+    one_per_cell,
+    place_of,
+)
 from benchmarks.report.tables.table import Table
-from benchmarks.report.wording import is_published
 
 BINS = 15
 # The columns of `calibration.csv`.
@@ -64,11 +69,6 @@ def calibration_frame(tables: Sequence[Table], predictions: Predictions) -> pd.D
     return pd.DataFrame(lines, columns=list(TYPES)).astype(TYPES)
 
 
-def one_per_cell(table: Table) -> list[Entry]:
-    """An entry of each row and dataset, with its runs; those with doubtful records are left out."""
-    return list({(e.row, e.cell.dataset): e for e in table.entries if not e.doubts}.values())
-
-
 def calibration_table(frame: pd.DataFrame) -> list[StudyTable]:
     """What the page shows: a line for each row of a table; no table without logits."""
     places = ["suite", "dataset", "row", "fusion", "stand_in", "published_protocol"]
@@ -97,24 +97,15 @@ def calibration_table(frame: pd.DataFrame) -> list[StudyTable]:
 
 def _lines(table: Table, entry: Entry, predictions: Predictions) -> Iterator[dict[str, Any]]:
     for run in entry.runs:
-        epoch = choose(table.selection, run.history)["epoch"]
+        place = place_of(table, entry, run)
         try:
-            found = predictions.confidence(run, epoch, "mm")
+            found = predictions.confidence(run, place["epoch"], "mm")
         except ValueError:  # no logits, or such as the audit has named
             continue
         yield {
-            "suite": table.name,
-            "dataset": entry.cell.dataset,
-            "fusion": entry.cell.template.fusion,
-            "row": entry.row,
-            "seed": run.experiment.seed,
-            "selection": table.selection,
-            "epoch": epoch,
+            **place,
             "accuracy": 100 * found.right.mean(),
             "confidence": 100 * found.confidence.mean(dtype=np.float64),
             "ece": 100 * expected_calibration_error(found.confidence, found.right),
             "predictions": len(found.right),
-            "run_id": run.run_id,
-            "stand_in": run.stand_in,
-            "published_protocol": is_published([run]),
         }

@@ -14,8 +14,7 @@ import pandas as pd
 from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import RunRecord
 from benchmarks.records.selection import choose
-from benchmarks.report.tables.calibration import one_per_cell
-from benchmarks.report.tables.study import StudyTable, count, line_label, mean_and_sd
+from benchmarks.report.tables.study import StudyTable, count, line_label, mean_and_sd, one_per_cell
 from benchmarks.report.tables.table import Table
 from benchmarks.report.wording import is_published
 

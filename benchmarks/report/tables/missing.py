@@ -8,12 +8,17 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.records.predictions import WITHOUT, Predictions
-from benchmarks.records.selection import choose
-from benchmarks.report.tables.calibration import one_per_cell
 from benchmarks.report.tables.entry import Entry
-from benchmarks.report.tables.study import Number, StudyTable, count, line_label, mean_and_sd
+from benchmarks.report.tables.study import (
+    Number,
+    StudyTable,
+    count,
+    line_label,
+    mean_and_sd,
+    one_per_cell,
+    place_of,
+)
 from benchmarks.report.tables.table import Table
-from benchmarks.report.wording import is_published
 
 SHARES = (0, 10, 30, 50, 70, 100)  # percent of the test samples
 # The columns of `missing.csv`.
@@ -86,7 +91,8 @@ def _lines(table: Table, entry: Entry, predictions: Predictions) -> Iterator[dic
     known = table.config.datasets[entry.cell.dataset].modalities
     modalities = entry.cell.template.modalities or known
     for run in entry.runs:
-        epoch = choose(table.selection, run.history)["epoch"]
+        place = place_of(table, entry, run)
+        epoch = place["epoch"]
         for absent, output in without(modalities).items():
             try:
                 full = predictions.correct(run, epoch, "mm").mean(dtype=float)
@@ -95,19 +101,10 @@ def _lines(table: Table, entry: Entry, predictions: Predictions) -> Iterator[dic
                 continue
             for share in SHARES:
                 yield {
-                    "suite": table.name,
-                    "dataset": entry.cell.dataset,
-                    "fusion": entry.cell.template.fusion,
-                    "row": entry.row,
-                    "seed": run.experiment.seed,
-                    "selection": table.selection,
-                    "epoch": epoch,
+                    **place,
                     "absent": absent,
                     "share": share,
                     "accuracy": 100 * mixture(full, least, share / 100),
-                    "run_id": run.run_id,
-                    "stand_in": run.stand_in,
-                    "published_protocol": is_published([run]),
                 }
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tabulate import tabulate
 
+from benchmarks.records.record import RunRecord
+from benchmarks.records.selection import choose
 from benchmarks.report import statistics
+from benchmarks.report.tables.entry import Entry
 from benchmarks.report.tables.markdown import MARKDOWN
+from benchmarks.report.tables.table import Table
+from benchmarks.report.wording import is_published
 
 
 @dataclass(frozen=True)
@@ -63,3 +69,24 @@ def line_label(row: str, stand_in: bool, published: bool) -> str:
     """The label of a line, with what every reader must know of its runs."""
     marks = ["stand-in data"] * stand_in + ["published protocol"] * published
     return f"{row} ({', '.join(marks)})" if marks else row
+
+
+def one_per_cell(table: Table) -> Iterable[Entry]:
+    """An entry of each row and dataset, with its runs; those with doubtful records are left out."""
+    return {(e.row, e.cell.dataset): e for e in table.entries if not e.doubts}.values()
+
+
+def place_of(table: Table, entry: Entry, run: RunRecord) -> dict[str, Any]:
+    """What every line of a study's CSV says of its run, and the epoch that the table reports."""
+    return {
+        "suite": table.name,
+        "dataset": entry.cell.dataset,
+        "fusion": entry.cell.template.fusion,
+        "row": entry.row,
+        "seed": run.experiment.seed,
+        "selection": table.selection,
+        "epoch": choose(table.selection, run.history)["epoch"],
+        "run_id": run.run_id,
+        "stand_in": run.stand_in,
+        "published_protocol": is_published([run]),
+    }
