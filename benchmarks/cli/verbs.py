@@ -150,6 +150,7 @@ COMMITTED_TABLES = {
     "table2": "Early fusion (Table 2)",
     "controls": "Controls and readings of M-SAM, late fusion",
     "noise": "Wrong training labels, late fusion",
+    "separate": "Joint and separate training, late fusion",
     "extended": "Every method, late and early fusion",
 }
 

@@ -46,7 +46,7 @@ def comparison_frame(tables: Sequence[Table]) -> pd.DataFrame:
 
 def significance_frame(tables: Sequence[Table]) -> pd.DataFrame:
     """The lines of `significance.csv`, one per paired test; differences in percentage points."""
-    pairs = [(table, test) for table in tables for test in table.contrasts.values()]
+    pairs = [(table, test) for table in tables for test in table.contrasts]
     return frame_of(_SIGNIFICANCE, pairs)
 
 
@@ -347,6 +347,9 @@ _SIGNIFICANCE = {
     "p": lambda table, test: test.p,
     "p_holm": lambda table, test: test.adjusted,
     "significant": lambda table, test: "" if test.reason else test.significant,
+    "equivalence_p": lambda table, test: test.equivalence_p,
+    "equivalent": lambda table, test: "" if test.reason else test.equivalent,
+    "equivalent_within": lambda table, test: test.within,
     "not_tested_because": lambda table, test: test.reason,
     "published_protocol": lambda table, test: (
         test.first.published_protocol or test.second.published_protocol

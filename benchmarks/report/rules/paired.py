@@ -76,6 +76,21 @@ class PairedTest:
         half = self.critical(LEVEL)
         return self.difference - half, self.difference + half
 
+    def equivalence_p(self, margin: float) -> np.ndarray:
+        """p of two one-sided tests (Schuirmann 1987) that |expected difference| is below `margin`.
+
+        `margin` is a fraction, as the differences are.
+        """
+        room = margin - np.abs(self.difference)
+        p = two_sided_p(np.abs(room), self._critical) / 2
+        return np.where(room > 0, p, 1 - p)
+
+    @property
+    def equivalent_within(self) -> np.ndarray:
+        """The smallest margin for which `equivalence_p` is 5 %: the farther end of the 90 %
+        interval."""
+        return np.abs(self.difference) + self.critical(2 * LEVEL)
+
     def critical(self, level: float) -> np.ndarray:
         """The |difference| that is significant at this level."""
         return self._critical(np.asarray(level / 2))
@@ -83,7 +98,8 @@ class PairedTest:
     def _critical(self, tail: np.ndarray) -> np.ndarray:
         """The critical |difference| when each tail has probability `tail`."""
         error = self.error
-        weighted = -stdtrit(self.samples - 1, tail) * self.of_samples
+        with np.errstate(invalid="ignore"):  # without any variance, the point at p = 0 is inf * 0
+            weighted = -stdtrit(self.samples - 1, tail) * self.of_samples
         if self.seeds > 1:
             weighted = weighted - stdtrit(self.seeds - 1, tail) * self.of_seeds
         return np.divide(weighted, error, out=np.zeros(np.shape(weighted)), where=error > 0)

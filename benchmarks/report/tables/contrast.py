@@ -1,8 +1,9 @@
 """Rows of a column against each other: paired tests on the stored predictions.
 
-In every column with the paper's method, that row is tested against each other row. Every pair of
-rows is tested for the ranks, so that the best row may be chosen on the same data. Rows are
-compared with rows of the same fusion that have as many wrong training labels.
+M-SAM, SAM and Joint-Train are references: each is tested against every other row of its column, for
+a difference and for equivalence. Every pair of rows is tested for the ranks, so that the best row
+may be chosen on the same data. Rows are compared with rows of the same fusion that have as many
+wrong training labels.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ import numpy as np
 from benchmarks.records.predictions import Predictions
 from benchmarks.records.record import RunRecord
 from benchmarks.records.selection import choose
-from benchmarks.report.rules.cell import LEVEL
+from benchmarks.report.rules.cell import LEVEL, MARGIN
 from benchmarks.report.rules.paired import paired_test
 from benchmarks.report.rules.ranking import Ranking, rank
 from benchmarks.report.statistics import holm
 from benchmarks.report.tables.entry import Entry
 from datasets.tensors.label_noise import OPTION as LABEL_NOISE
 
-SUBJECT = "msam"  # the paper's method, the reference of every column that it is in
+SUBJECT = "msam"  # the paper's method: the arrows of the tables are about it
+REFERENCES = (SUBJECT, "sam", "joint_train")  # methods, each tested against all other rows
 FEWEST_SEEDS = 3  # with two, the test finds differences that are not there too often
 
 
@@ -32,8 +34,9 @@ class Contrast:
     """`first` minus `second` in percentage points, over the planned seeds that both have.
 
     `low` and `high` bound the 95 % interval, `p` is of the paired test over seeds and test samples,
-    `adjusted` is p after Holm over the column. Without a test, `reason` says why and the numbers
-    are NaN.
+    `adjusted` is p after Holm over the tests of one reference in a column. `equivalence_p` is of two
+    one-sided tests that the expected difference is within MARGIN, and `within` the smallest margin
+    at which they would say so at 5 %. Without a test, `reason` says why and the numbers are NaN.
     """
 
     first: Entry
@@ -44,12 +47,24 @@ class Contrast:
     high: float = math.nan
     p: float = math.nan
     adjusted: float = math.nan
+    equivalence_p: float = math.nan
+    within: float = math.nan
     reason: str = ""
 
     @property
     def significant(self) -> bool:
         """True if the difference is significant at 5 % after Holm's correction."""
         return self.adjusted < LEVEL
+
+    @property
+    def equivalent(self) -> bool:
+        """True if the expected difference is within MARGIN, at 5 %."""
+        return self.equivalence_p < LEVEL
+
+    @property
+    def of_subject(self) -> bool:
+        """True if `first` is the paper's method."""
+        return _is(SUBJECT, self.first)
 
 
 @dataclass(frozen=True)
@@ -69,13 +84,14 @@ class Ranks:
 
 def contrasts(
     entries: Sequence[Entry], predictions: Predictions, selection: str
-) -> dict[tuple[str, str], Contrast]:
-    """Under (row, column): that row's reference against it, Holm within the column."""
-    found: dict[tuple[str, str], Contrast] = {}
+) -> list[Contrast]:
+    """Every reference against the other rows, Holm within column and reference."""
+    found: list[Contrast] = []
     for column in dict.fromkeys(e.column for e in entries):
         measured = [e for e in entries if e.column == column and e.measured]
-        tests = [contrast(*pair, predictions, selection) for pair in _pairs(measured)]
-        found |= {(c.second.row, column): c for c in adjust(tests)}
+        for method in REFERENCES:
+            pairs = _pairs(measured, method)
+            found += adjust([contrast(*pair, predictions, selection) for pair in pairs])
     return found
 
 
@@ -97,6 +113,8 @@ def contrast(first: Entry, second: Entry, predictions: Predictions, selection: s
         low=100 * float(low),
         high=100 * float(high),
         p=float(result.p),
+        equivalence_p=float(result.equivalence_p(MARGIN / 100)),
+        within=100 * float(result.equivalent_within),
     )
 
 
@@ -141,17 +159,17 @@ def _ranks(peers: Sequence[Entry], predictions: Predictions, selection: str) -> 
         return Ranks(*place, reason=str(error))
 
 
-def _pairs(measured: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
-    """Each row of a column behind its reference; none without the paper's method."""
+def _pairs(measured: Sequence[Entry], method: str) -> Iterator[tuple[Entry, Entry]]:
+    """Each row of a column behind the row of this method; none without such a row."""
     for peers in _contests(measured):
-        for reference in filter(_is_subject, peers):
+        for reference in (e for e in peers if _is(method, e)):
             yield from ((reference, e) for e in peers if e is not reference)
 
 
-def _is_subject(entry: Entry) -> bool:
+def _is(method: str, entry: Entry) -> bool:
     """True for the method as published: the best of its variants would be chosen on test data."""
     row = entry.cell.row
-    return row.method == SUBJECT and not row.modalities and row.changes.keys() <= {LABEL_NOISE}
+    return row.method == method and not row.modalities and row.changes.keys() <= {LABEL_NOISE}
 
 
 def _common_seeds(entries: Sequence[Entry]) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from benchmarks.configs.schema import Config
@@ -18,8 +18,8 @@ class Table:
     """The judged entries of one suite; rows and columns are in the paper's order.
 
     `judged` holds the entries under every selection rule; the table shows those of `selection`.
-    `contrasts` holds, under (row, column), the paired test of that row's reference against it, and
-    `ranks` the order of the rows of every column.
+    `contrasts` holds the paired tests of the references against the other rows, and `ranks` the
+    order of the rows of every column.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Table:
     profile_name: str
     selection: str
     judged: Mapping[str, Sequence[Entry]]
-    contrasts: Mapping[tuple[str, str], Contrast] = field(default_factory=dict)
+    contrasts: Sequence[Contrast] = ()
     ranks: Sequence[Ranks] = ()
 
     @property
@@ -37,7 +37,7 @@ class Table:
 
     def under(self, rule: str) -> Table:
         """The table under another selection rule, for which nothing was tested."""
-        return replace(self, selection=rule, contrasts={}, ranks=())
+        return replace(self, selection=rule, contrasts=(), ranks=())
 
     def only(self, wanted: Callable[[Entry], bool]) -> Table:
         """The table with the wanted entries only."""
@@ -145,10 +145,15 @@ class Table:
         real = [e for e in self.entries if e.measured and not e.stand_in]
         return list(dict.fromkeys(text for e in real for text in e.departures))
 
+    @cached_property
+    def against_subject(self) -> dict[tuple[str, str], Contrast]:
+        """The tests of the paper's method, each under the (row, column) of the other row."""
+        return {(c.second.row, c.second.column): c for c in self.contrasts if c.of_subject}
+
     @property
     def tested(self) -> bool:
-        """True if the paired test could be made for some pair of rows."""
-        return any(not c.reason for c in self.contrasts.values())
+        """True if the paper's method could be tested against some row."""
+        return any(not c.reason for c in self.against_subject.values())
 
     @cached_property
     def stand_in(self) -> list[Entry]:

@@ -77,7 +77,7 @@ def _interval(entry: Entry) -> str:
 
 
 def _arrow(table: Table, row: str, column: str) -> str:
-    found = table.contrasts.get((row, column))
+    found = table.against_subject.get((row, column))
     if found is None or not found.significant:
         return ""
     return f" {BELOW}" if found.difference > 0 else f" {ABOVE}"
@@ -200,10 +200,9 @@ def _clips(table: Table) -> list[str]:
 
 def _significance(table: Table) -> list[str]:
     """What the arrows mean, or why there are none."""
-    if not table.contrasts:
-        return []
+    tests = table.against_subject
     untested: dict[str, list[str]] = {}
-    for (row, column), c in table.contrasts.items():
+    for (row, column), c in tests.items():
         untested.setdefault(c.reason, []).append(f"{row} {column}")
     untested.pop("", None)
     gaps = [
@@ -212,8 +211,8 @@ def _significance(table: Table) -> list[str]:
     ]
     if not table.tested:
         return gaps
-    references = " or ".join(dict.fromkeys(c.first.row for c in table.contrasts.values()))
-    ahead = {c.difference > 0 for c in table.contrasts.values() if c.significant}
+    references = " or ".join(dict.fromkeys(c.first.row for c in tests.values()))
+    ahead = {c.difference > 0 for c in tests.values() if c.significant}
     arrows = [f"{BELOW} significantly below"] * (True in ahead)
     arrows += [f"{ABOVE} significantly above"] * (False in ahead)
     said = ", ".join(arrows) or "No row is significantly below or above"

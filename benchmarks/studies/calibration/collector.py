@@ -111,7 +111,7 @@ def _table(config: Config, spread: float, seeds: int, generator: np.random.Gener
     entries = [e for e in made.entries if e.metric == METRIC]
     # The other outputs have no number here; a reader sees them as cells without one.
     made = made.only(lambda e: e.metric == METRIC)
-    tests = [c for c in made.contrasts.values() if not c.reason]
+    tests = [c for c in made.against_subject.values() if not c.reason]
     return Passed(
         spread,
         seeds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from scipy.special import stdtrit
@@ -34,6 +34,9 @@ class Rates:
     same test samples. `reproduced` is that verdict where the printed number is our expected
     accuracy, and `one_off` where it is MARGIN points away. What the plan promised is
     `found_planned` and `reproduced_planned`.
+
+    Two rows: `equivalent` is that finding of equal rows, and `not_equivalent` of rows whose
+    expected accuracies are MARGIN apart.
     """
 
     dataset: str
@@ -50,6 +53,8 @@ class Rates:
     family: float
     all_pairs: float
     pairs_cover: float
+    equivalent: float
+    not_equivalent: float
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,8 @@ def _rates(column: _Column, seeds: int) -> Rates:
     test = column.tests[seeds]
     reference = slice(0, ROWS - 1)  # the pairs of the first row
     distance = np.abs(test.difference)
+    margin = MARGIN / 100
+    apart = replace(test, difference=test.difference + margin)
     return Rates(
         dataset.name,
         world.spread,
@@ -152,6 +159,8 @@ def _rates(column: _Column, seeds: int) -> Rates:
         family=_any(distance, test, reference),
         all_pairs=_any(distance, test, slice(None)),
         pairs_cover=_share(distance <= test.critical(LEVEL)),
+        equivalent=_share((test.equivalent_within < margin)[:, reference]),
+        not_equivalent=_share((apart.equivalent_within < margin)[:, reference]),
     )
 
 
@@ -199,6 +208,10 @@ _TABLES = {
         "family": f"any of {ROWS - 1} against a fixed row",
         "all_pairs": f"any of {ROWS * (ROWS - 1) // 2} pairs",
         "pairs_cover": "interval holds the truth",
+    },
+    f"Tests that two rows are equivalent within {MARGIN:g} point": {
+        "not_equivalent": f"`equivalent`, {MARGIN:g} point apart",
+        "equivalent": "`equivalent`, equal",
     },
 }
 _EXIT = {"exit_status": "exit status 1"}

@@ -233,7 +233,7 @@ def test_without_an_attack_the_number_reproduces_and_rows_differ(folders: Folder
     written = report(folders)
     (made,) = written.tables
     assert entry_of(made, "M-SAM", COLUMN).verdict == "reproduced"
-    assert made.contrasts["SAM", COLUMN].significant
+    assert made.against_subject["SAM", COLUMN].significant
     assert made.rank("M-SAM", COLUMN) == 1 and made.rank("SAM", COLUMN) == 2
 
 
@@ -249,6 +249,6 @@ def test_an_attack_has_a_verdict_that_names_it(
     assert written.exit_status != 0
     assert verdict in written.comparison() and verdict in written.pages["table1"]
     if verdict != "too few runs":
-        assert not any(c.significant for c in made.contrasts.values())
-        assert all(c.reason for c in made.contrasts.values())
+        assert not any(c.significant for c in made.contrasts)
+        assert all(c.reason for c in made.contrasts)
         assert made.rank("M-SAM", COLUMN) is None

@@ -92,6 +92,33 @@ def test_equal_methods_have_no_difference() -> None:
     assert (found.difference, found.p) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("margin", [0.05, 0.12, 0.3])
+def test_equivalent_means_that_the_90_percent_interval_lies_within_the_margin(
+    seed: int, margin: float
+) -> None:
+    found = paired_test(*random_pair(seed, (3, 60)))
+    half = found.critical(0.10)
+    inside = -margin < found.difference - half and found.difference + half < margin
+    assert (found.equivalence_p(margin) < 0.05) == inside
+    assert (found.equivalent_within < margin) == inside
+    assert found.equivalence_p(float(found.equivalent_within)) == pytest.approx(0.05)
+
+
+def test_seeds_alone_give_schuirmanns_test() -> None:
+    first = np.tile([[0.51], [0.50], [0.52]], 50)  # every sample alike
+    found = paired_test(first, np.full_like(first, 0.5))
+    t = (0.03 - 0.01) / stats.sem([0.01, 0.0, 0.02])
+    assert found.equivalence_p(0.03) == pytest.approx(stats.t.sf(t, 2))
+
+
+def test_a_difference_beyond_the_margin_is_not_equivalent() -> None:
+    found = PairedTest(0.1, 0.0003, 0.0001, seeds=3, samples=500)
+    assert found.equivalence_p(0.1) == pytest.approx(0.5)
+    assert found.equivalence_p(0.05) > 0.5
+    assert paired_test(np.ones((3, 9)), np.ones((3, 9))).equivalence_p(0.01) == 0
+
+
 @pytest.mark.parametrize(
     "shapes", [((3, 5), (3, 6)), ((0, 5), (0, 5)), ((2, 1), (2, 1)), ((5,),) * 2]
 )

@@ -55,7 +55,8 @@ def judged(folder: Path | None, records: list[RunRecord], suite: str = "table1")
 
 def test_msam_is_tested_against_every_other_row(tmp_path: Path) -> None:
     filled = judged(tmp_path, three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5, "AGM": 0.7}))
-    found = {row: c for (row, column), c in filled.contrasts.items() if column == "avmnist:acc_mm"}
+    tests = filled.against_subject.items()
+    found = {row: c for (row, column), c in tests if column == "avmnist:acc_mm"}
     assert set(found) == {"SAM", "AGM"}
     worse, equal = found["SAM"], found["AGM"]
     assert {c.first.row for c in found.values()} == {"M-SAM"}
@@ -79,23 +80,54 @@ def test_the_arrow_says_who_is_behind(tmp_path: Path) -> None:
     assert "↓ significantly below, ↑ significantly above M-SAM in its column" in said
 
 
-def test_without_msam_there_is_no_reference(tmp_path: Path) -> None:
+def test_without_a_named_reference_nothing_is_tested(tmp_path: Path) -> None:
     """The best row would be chosen on the same data."""
-    assert not judged(tmp_path, three_seeds(tmp_path, {"SAM": 0.5, "AGM": 0.7})).contrasts
+    assert not judged(tmp_path, three_seeds(tmp_path, {"CGGM": 0.5, "AGM": 0.7})).contrasts
+
+
+def test_sam_and_joint_train_are_references_of_their_own(tmp_path: Path) -> None:
+    """Each with Holm over its own tests; a pair of two references has two tests with one p."""
+    rows = {"Joint-Train": 0.5, "AGM": 0.7, "SAM": 0.52, "M-SAM": 0.71}
+    filled = judged(tmp_path, three_seeds(tmp_path, rows))
+    tests = {(c.first.row, c.second.row): c for c in filled.contrasts}
+    references = ("M-SAM", "SAM", "Joint-Train")
+    assert set(tests) == {(a, b) for a in references for b in rows if a != b}
+    for name in references:
+        family = [c for (first, _), c in tests.items() if first == name]
+        least = min(family, key=lambda c: c.p)
+        assert least.adjusted == pytest.approx(min(1, 3 * least.p))
+    there, back = tests["M-SAM", "SAM"], tests["SAM", "M-SAM"]
+    assert there.difference == pytest.approx(-back.difference) and there.p == back.p
+
+
+def test_rows_are_equivalent_where_their_difference_is_surely_small(tmp_path: Path) -> None:
+    """Rows with the same predictions, and rows 20 points apart."""
+    rows = {"M-SAM": 0.7, "SAM": 0.5, "Joint-Train": 0.7}
+    records = three_seeds(tmp_path, rows)
+    for ours, theirs in zip(records[:3], records[6:], strict=True):
+        (tmp_path / f"{theirs.run_id}.npz").write_bytes(
+            (tmp_path / f"{ours.run_id}.npz").read_bytes()
+        )
+    same = [replace(r, history=records[n].history) for n, r in enumerate(records[6:])]
+    filled = judged(tmp_path, [*records[:6], *same])
+    found = {c.second.row: c for c in filled.contrasts if c.of_subject}
+    equal, apart = found["Joint-Train"], found["SAM"]
+    assert equal.equivalent and (equal.within, equal.equivalence_p) == (0, 0)
+    assert not apart.equivalent and apart.within > 20
 
 
 def test_a_better_variant_of_msam_is_not_the_reference(tmp_path: Path) -> None:
     rows = {"SAM": 0.5, "M-SAM": 0.6, "M-SAM (response)": 0.8, "M-SAM (dominant)": 0.7}
     filled = judged(tmp_path, three_seeds(tmp_path, rows, suite="controls"), "controls")
-    assert {row for row, _ in filled.contrasts} == set(rows) - {"M-SAM"}
-    assert {c.first.row for c in filled.contrasts.values()} == {"M-SAM"}
+    assert {row for row, _ in filled.against_subject} == set(rows) - {"M-SAM"}
+    assert {c.first.row for c in filled.contrasts} == {"M-SAM", "SAM"}
 
 
 def test_the_reference_is_trained_on_all_modalities() -> None:
     cell = cell_of(PLANS["table1"], "M-SAM")
     single = replace(cell, row=replace(cell.row, label="Single-audio", modalities=("audio",)))
     made = [Entry(c, "acc_mm", np.nan, DONE, values=(70.0,)) for c in (single, cell)]
-    (found,) = contrasts(made, Predictions(None), "val-best").values()
+    (found,) = contrasts(made, Predictions(None), "val-best")
     assert found.first.row == "M-SAM"
 
 
@@ -103,7 +135,7 @@ def test_rows_are_tested_against_msam_with_as_many_wrong_labels(tmp_path: Path) 
     clean = {"SAM": 0.5, "M-SAM": 0.7, "MASAM": 0.6}
     noisy = {"SAM, 40 % wrong": 0.45, "M-SAM, 40 % wrong": 0.4}
     filled = judged(tmp_path, three_seeds(tmp_path, clean | noisy, suite="noise"), "noise")
-    found = filled.contrasts.values()
+    found = filled.against_subject.values()
     assert {(c.first.row, c.second.row) for c in found} == {
         ("M-SAM", "SAM"),
         ("M-SAM", "MASAM"),
@@ -119,9 +151,9 @@ def test_rows_are_tested_against_msam_with_as_many_wrong_labels(tmp_path: Path) 
 def test_segments_of_a_clip_count_as_one_sample(tmp_path: Path) -> None:
     rows = {"M-SAM": 0.60, "SAM": 0.52}
     clips = three_seeds(tmp_path, rows, dataset="ave", segments=10)
-    (by_clip,) = judged(tmp_path, clips).contrasts.values()
+    (by_clip,) = judged(tmp_path, clips).against_subject.values()
     flat = [replace(r, data={**r.data, "segments": 1, "sizes": {"test": 1000}}) for r in clips]
-    (by_segment,) = judged(tmp_path, flat).contrasts.values()
+    (by_segment,) = judged(tmp_path, flat).against_subject.values()
     assert by_clip.difference == pytest.approx(by_segment.difference)
     matrix = Predictions(tmp_path).correct(clips[0], 1, "mm")
     assert matrix.shape == (100,) and set(matrix) == {0.0, 1.0}
@@ -164,7 +196,7 @@ def test_unusable_predictions_are_named_and_nothing_is_tested(tmp_path, harm, re
     records = three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5})
     harm(tmp_path / f"{records[3].run_id}.npz")
     filled = judged(tmp_path, records)
-    (found,) = filled.contrasts.values()
+    (found,) = filled.against_subject.values()
     assert reason in found.reason
     assert np.isnan(found.p) and not filled.tested
     assert "Not tested (SAM: " in markdown.render(filled, markdown.MARKDOWN)
@@ -183,10 +215,11 @@ def as_stand_in(record: RunRecord) -> RunRecord:
 )
 def test_runs_that_do_not_allow_a_test_are_never_tested(tmp_path, change, reason) -> None:
     records = three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5})
-    (found,) = judged(tmp_path, change(records)).contrasts.values()
+    (found,) = judged(tmp_path, change(records)).against_subject.values()
     assert found.reason == reason and not found.significant
 
 
 def test_without_predictions_nothing_is_tested(tmp_path: Path) -> None:
-    (found,) = judged(None, three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5})).contrasts.values()
+    filled = judged(None, three_seeds(tmp_path, {"M-SAM": 0.7, "SAM": 0.5}))
+    (found,) = filled.against_subject.values()
     assert "no predictions" in found.reason

@@ -51,7 +51,7 @@ def test_a_table_is_judged_under_every_rule() -> None:
     entry = entry_of(filled, "M-SAM")
     assert (entry.verdict, "but not at" in entry.judgement.note) == ("inconclusive", True)
     assert entry_of(oracle, "M-SAM").verdict == "reproduced"
-    assert (oracle.selection, oracle.contrasts) == ("test-oracle", {})
+    assert (oracle.selection, oracle.contrasts) == ("test-oracle", ())
 
 
 def test_an_unknown_rule_names_the_known_ones() -> None:

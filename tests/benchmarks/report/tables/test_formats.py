@@ -103,7 +103,7 @@ def test_late_and_early_rows_of_a_table_compete_apart() -> None:
     assert bold(page, *values) == [True, False, False, True]
     assert "rank 1 of its column among rows of the same fusion;" in page
     assert "avmnist:acc_mm (early fusion)" in " ".join(filled.rank_sentences())
-    compared = {(c.first.row, c.second.row) for c in filled.contrasts.values()}
+    compared = {(c.first.row, c.second.row) for c in filled.against_subject.values()}
     assert compared == {("M-SAM", "SAM"), ("M-SAM, early", "SAM, early")}
 
 

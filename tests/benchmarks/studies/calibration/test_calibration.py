@@ -40,6 +40,7 @@ def test_every_setting_is_there(found: study.Study) -> None:
         ("one_off", 0.0, 0.06, 0.02),
         ("single", 0.02, 0.06, 0.025),
         ("family", 0.01, 0.07, 0.06),
+        ("not_equivalent", 0.0, 0.06, 0.025),
         ("seeds_cover", 0.93, 0.98, 0.02),
         ("pairs_cover", 0.93, 0.98, 0.02),
     ],
@@ -81,7 +82,7 @@ def test_the_collector_gives_the_verdicts_of_the_rules() -> None:
 
 def test_the_table_has_a_line_per_setting(found: study.Study) -> None:
     lines = markdown(found).splitlines()
-    assert sum(line.startswith("| cremad") for line in lines) == 3 * 9
+    assert sum(line.startswith("| cremad") for line in lines) == 4 * 9
     assert len(study.csv_lines(found.rates)) == 1 + 36
 
 
@@ -93,6 +94,7 @@ def test_the_table_has_a_line_per_setting(found: study.Study) -> None:
         ("one test significant", 2.0, 6.0),
         ("any of 12 against a fixed row", 1.0, 7.0),
         ("interval holds the truth", 93.0, 98.0),
+        ("`equivalent`, 1 point apart", 0.0, 6.0),
         ("exit status 1", 0.0, 6.0),
     ],
 )
