@@ -23,6 +23,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "platform": platform.platform(terse=True),
         **accelerator(device),
         "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         **commit(),
     }
