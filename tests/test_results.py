@@ -17,6 +17,7 @@ from tests.committed import RESULTS, files
 
 RECORDS = [path for path in files() if path.parent.name == "runs"]
 FOLDERS = sorted({path.parents[1].name for path in RECORDS})
+WITHOUT_TABLES = ("pilot_avx2",)  # runs of `pilot` on another processor, for docs/evidence.md
 TUNED = [name for name in FOLDERS if (RESULTS / name / "choices.yaml").exists()]
 KEPT = (
     "runs",
@@ -44,7 +45,7 @@ def test_every_record_is_whole_and_names_its_hardware():
 def test_every_record_is_a_run_that_ended(path):
     run = RunRecord.load(path).experiment
     (status,) = statuses([run], Folders(path.parents[1])).values()
-    assert status.state in ("done", "stale", "unsupported"), status
+    assert status.state in ("done", "unsupported"), status
 
 
 def derived(folder, paths):
@@ -54,7 +55,9 @@ def derived(folder, paths):
     return {path.relative_to(folder): path.read_bytes() for path in kept}
 
 
-@pytest.mark.parametrize("folder", [name for name in FOLDERS if name not in TUNED])
+@pytest.mark.parametrize(
+    "folder", [name for name in FOLDERS if name not in (*TUNED, *WITHOUT_TABLES)]
+)
 def test_the_tables_follow_from_the_records_alone(folder, tmp_path, monkeypatch, capsys):
     """If this fails: regenerate them with `MSAM_DATA_DIR=$(mktemp -d) ./reproduce.sh report
     --profile FOLDER`, or `./reproduce.sh forensics`, and look at what changed."""

@@ -5,22 +5,28 @@ Where the results cannot decide a question, its answer is `unknown`, and the sen
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.configs.load import load_config
-from benchmarks.report.rules.cell import DIFFERS, INCONCLUSIVE, LEVEL, REPRODUCED
+from benchmarks.report.documents.evidence import (
+    SMALL,
+    TABLES,
+    Line,
+    best_tests,
+    label,
+    read_lines,
+    reference_minus_row,
+    row_minus_reference,
+)
+from benchmarks.report.rules.cell import DIFFERS, INCONCLUSIVE, LEVEL, MARGIN, REPRODUCED
 from benchmarks.report.tables.paper import FOLDER, load_paper
 
-Line = Mapping[str, str]  # of a CSV file: {column: text}
-
-TABLES = ("table1", "table2")
-PROFILES = ("paper", "short", "pilot")  # whose runs count, the best evidence first
 UNKNOWN, UNDECIDED, YES, NO = "unknown", "undecided", "yes", "no"
+EQUIVALENT = "equivalent"
 
 WHOLE_TEST_SETS = {
     "avmnist": {10_000},
@@ -47,6 +53,7 @@ AWARE = Question(
     "Is Algorithm 1 as printed modality-aware?", "Algorithm 1 as printed is modality-aware"
 )
 BETTER = Question("Is M-SAM better than SAM?", "M-SAM is better than SAM")
+HELPS = Question("Does a method beat Joint-Train?", "a method beats Joint-Train")
 PAIRED = Question(
     "Are sound and image paired in the public AV-MNIST?",
     "sound and image of the public AV-MNIST are paired",
@@ -58,12 +65,16 @@ FIT = Question(
 
 @dataclass(frozen=True)
 class Answer:
-    """`word` answers the question, `detail` says why; `evidence` is a path from the root."""
+    """`word` answers the question, `detail` says why; `evidence` is a path from the root.
+
+    `small`: the answer rests on small networks alone, and says nothing of the paper's.
+    """
 
     question: Question
     word: str
     detail: str
     evidence: str
+    small: bool = False
 
 
 def answers(results: Path) -> list[Answer]:
@@ -72,6 +83,7 @@ def answers(results: Path) -> list[Answer]:
         tables_reproduce(results),
         is_modality_aware(),
         better_than_sam(results),
+        beats_joint_train(results),
         is_paired(results),
         digits_fit(results),
     ]
@@ -116,43 +128,75 @@ def is_modality_aware() -> Answer:
 
 
 def better_than_sam(results: Path) -> Answer:
-    """By the paired tests of fused accuracy of the best evidence that is there."""
-    profile, lines = tests_against_msam(results)
-    lines = [line for line in lines if line["suite"] in TABLES and line["row"] == "SAM"]
+    """By the paired tests of fused accuracy of the best evidence that is there.
+
+    `equivalent`: no difference is significant, and every one is surely below MARGIN.
+    """
+    profile, lines = best_tests(results, label("msam"))
+    lines = [line for line in lines if line["row"] == label("sam")]
     tested = [line for line in lines if line["p_holm"]]
-    evidence = f"results/{profile}/tables/significance.csv" if lines else "REPRODUCE.md#results"
     if not tested:
-        reasons = sorted({line["not_tested_because"] for line in lines}) or ["no runs"]
-        told = f"Profile `{profile}`: not tested ({'; '.join(reasons)})."
-        return Answer(BETTER, UNKNOWN, told, evidence)
+        return _untested(BETTER, profile, lines)
     found = [float(line["difference"]) > 0 for line in tested if line["significant"] == "True"]
     better, worse = found.count(True), found.count(False)
     if worse:
         word = "mixed" if better else NO
+    elif better:
+        word = YES if better == len(tested) else "partly"
     else:
-        word = YES if better == len(tested) else "partly" if better else UNDECIDED
-    told = "; ".join(_difference(line) for line in tested)
+        same = all(line["equivalent"] == "True" for line in tested)
+        word = EQUIVALENT if same else UNDECIDED
+    told = "; ".join(f"{_place(line)} {reference_minus_row(line)}" for line in tested)
     told = f"M-SAM minus SAM in points, profile `{profile}`: {told}."
-    return Answer(BETTER, word, told, evidence)
+    if word == EQUIVALENT:
+        told += f" Differences of {MARGIN:g} point or more are excluded at 5 %."
+    return _tested(BETTER, word, told, profile)
 
 
-def _difference(line: Line) -> str:
+def beats_joint_train(results: Path) -> Answer:
+    """`yes` if some method is significantly above Joint-Train in some column; `no` if every row is
+    significantly below, or surely less than MARGIN away."""
+    profile, lines = best_tests(results, label("joint_train"))
+    tested = [line for line in lines if line["p_holm"]]
+    if not tested:
+        return _untested(HELPS, profile, lines)
+    places = list(dict.fromkeys(map(_place, tested)))
+    told, above = [], 0
+    for place in places:
+        here = [line for line in tested if _place(line) == place]
+        sure = [line for line in here if line["significant"] == "True"]
+        over = [line for line in sure if float(line["difference"]) < 0]
+        above += len(over)
+        parts = {
+            "above": [f"{line['row']} {row_minus_reference(line)}" for line in over],
+            "below": [line["row"] for line in sure if line not in over],
+            "not told apart": [line["row"] for line in here if line not in sure],
+        }
+        said = "; ".join(f"{name}: {', '.join(rows)}" for name, rows in parts.items() if rows)
+        told.append(f"{place}: {said}")
+    excluded = all("True" in (line["significant"], line["equivalent"]) for line in tested)
+    word = YES if above else NO if excluded else UNDECIDED
+    text = f"Against Joint-Train, profile `{profile}`. {'. '.join(told)}."
+    return _tested(HELPS, word, text, profile)
+
+
+def _tested(question: Question, word: str, told: str, profile: str) -> Answer:
+    evidence = f"results/{profile}/tables/significance.csv"
+    return Answer(question, word, told, evidence, small=profile == SMALL)
+
+
+def _untested(question: Question, profile: str, lines: Sequence[Line]) -> Answer:
+    reasons = sorted({line["not_tested_because"] for line in lines}) or ["no runs"]
+    told = f"Profile `{profile}`: not tested ({'; '.join(reasons)})."
+    evidence = f"results/{profile}/tables/significance.csv" if lines else "REPRODUCE.md#results"
+    return Answer(question, UNKNOWN, told, evidence)
+
+
+def _place(line: Line) -> str:
+    """`AV-MNIST, late fusion`."""
     config = load_config()
     dataset = config.datasets[line["column"].partition(":")[0]].label
-    low, high = float(line["ci_low"]), float(line["ci_high"])
-    return (
-        f"{dataset}, {config.suites[line['suite']].fusion} fusion {float(line['difference']):+.2f} "
-        f"({low:+.2f} to {high:+.2f})"
-    )
-
-
-def tests_against_msam(results: Path) -> tuple[str, list[Line]]:
-    """(profile, lines of `significance.csv` on fused accuracy) of the first profile with any."""
-    for profile in PROFILES:
-        lines = read_lines(results / profile / "tables" / "significance.csv")
-        if lines := [line for line in lines if line["column"].endswith(":acc_mm")]:
-            return profile, lines
-    return PROFILES[-1], []
+    return f"{dataset}, {config.suites[line['suite']].fusion} fusion"
 
 
 def is_paired(results: Path) -> Answer:
@@ -215,11 +259,3 @@ def _fit(dataset: str, best: Line, lines: Sequence[Line]) -> str:
         *whole,
     ]
     return " ".join(parts)
-
-
-def read_lines(path: Path) -> list[Line]:
-    """The lines of a CSV file with a header; none without the file."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,16 +12,9 @@ import yaml
 from benchmarks.configs.load import load_config
 from benchmarks.report.claims.answers import FAILS, HOLDS, holds_in_sum
 from benchmarks.report.claims.sentences import CLAIMS
-from benchmarks.report.documents import settings
-from benchmarks.report.documents.answers import (
-    NO,
-    TABLES,
-    UNKNOWN,
-    YES,
-    Answer,
-    answers,
-    read_lines,
-)
+from benchmarks.report.documents import measured, settings
+from benchmarks.report.documents.answers import NO, UNKNOWN, YES, Answer, answers
+from benchmarks.report.documents.evidence import TABLES, read_lines
 from benchmarks.report.documents.settings import schedule_hours, table
 from benchmarks.report.tables.paper import PAPER_PROFILE
 from datasets.errors import counted
@@ -32,15 +26,23 @@ EVIDENCE = ("paper", "short", "pilot", "pilot_aligned", "tune", "pilot_tune", "q
 def answer_table(results: Path) -> str:
     """Question, answer and evidence, a row each."""
     rows = [
-        [a.question.text, f"**{a.word}**", f"{a.detail} [Evidence]({a.evidence})"]
+        [
+            a.question.text,
+            f"**{a.word}**{', in small networks' * a.small}",
+            f"{a.detail} [Evidence]({a.evidence})",
+        ]
         for a in answers(results)
     ]
     return table(["Question", "Answer", "Why"], rows)
 
 
 def state(results: Path) -> str:
-    """What fails, what holds, what is unknown and what it would cost to know, a line each."""
-    found = answers(results)
+    """What fails, what holds, what is unknown and what it would cost to know, a line each.
+
+    What was asked of small networks alone has a line of its own, and stays unknown."""
+    every = answers(results)
+    small = [a for a in every if a.small]
+    found = [a for a in every if not a.small]
     fails = [_statement(a) for a in found if a.word in (NO, "unlikely")]
     holds = [_statement(a) for a in found if a.word in (YES, "likely")]
     unknown = [_statement(a) for a in found if a.word not in (NO, "unlikely", YES, "likely")]
@@ -48,7 +50,8 @@ def state(results: Path) -> str:
     lines = {
         "Fails": [*fails, *false],
         "Holds": [*holds, *true],
-        "Unknown": unknown,
+        "In small networks alone": [f"{a.question.statement}: {a.word}" for a in small],
+        "Unknown": [*unknown, *(f"{a.question.statement}, at the paper's scale" for a in small)],
         "What it would cost to know": [_cost()],
     }
     return "\n".join(
@@ -103,9 +106,11 @@ def _cost() -> str:
 
 
 def trained(results: Path) -> str:
-    """What stands behind the answers: the runs, their machines, and what never ran."""
+    """What stands behind the answers: the runs, their time and machines, and what never ran."""
     folders = [results / name for name in EVIDENCE]
-    runs = {path.stem for folder in folders for path in folder.glob("runs/*.json")}
+    paths = {path.stem: path for folder in folders for path in folder.glob("runs/*.json")}
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in paths.values()]
+    hours = sum(record.get("timing", {}).get("seconds", 0.0) for record in records) / 3600
     machines = {
         machine
         for folder in folders
@@ -123,7 +128,10 @@ def trained(results: Path) -> str:
     schedule = "**The paper's schedule was never trained.**"
     if full:
         schedule = f"{counted(full, 'run')} {'has' if full == 1 else 'have'} the paper's schedule."
-    return f"Behind these answers are {counted(len(runs), 'run')} on {where}. {gpu} {schedule}"
+    return (
+        f"Behind these answers are {counted(len(paths), 'run')} on {where}, {hours:.1f} h one "
+        f"after the other. {gpu} {schedule}"
+    )
 
 
 def try_it(results: Path) -> str:
@@ -158,76 +166,18 @@ def _run_hours(folder: Path, suite: str) -> float:
     return sum(float(seconds[run] or 0) for run in runs) / 3600
 
 
-def sharpness(results: Path) -> str:
-    """The largest eigenvalue of the Hessian of whole networks, a sentence per kind of fusion."""
-    lines = read_lines(results / "pilot" / "tables" / "sharpness.csv")
-    whole = [line for line in lines if line["block"] == "model"]
-    told = []
-    for fusion in dict.fromkeys(line["fusion"] for line in whole):
-        here = [line for line in whole if line["fusion"] == fusion]
-        values = ", ".join(f"{line['method']} {float(line['eigenvalue']):.1f}" for line in here)
-        first = here[0]
-        told.append(
-            f"Largest eigenvalue of the Hessian, {fusion} fusion, {first['samples']} "
-            f"{first['split']} rows, {first['n']} {'seed' if first['n'] == '1' else 'seeds'}: "
-            f"{values}."
-        )
-    return " ".join(told) or "Not measured for these runs."
-
-
-def paired_tests(results: Path, profile: str, suite: str) -> str:
-    """What the paired tests of fused accuracy against M-SAM say, in one sentence."""
-    lines = [
-        line
-        for line in read_lines(results / profile / "tables" / "significance.csv")
-        if line["suite"] == suite and line["column"].endswith(":acc_mm")
-    ]
-    groups: dict[str, list[str]] = {}
-    for line in lines:
-        kind = line["not_tested_because"]
-        name = line["row"]
-        if line["p_holm"]:
-            significant = line["significant"] == "True"
-            kind = "significant" if significant else "not significant"
-            name += f" ({float(line['difference']):+.2f})"
-        else:
-            kind = f"not tested ({kind})"
-        groups.setdefault(kind, []).append(name)
-    told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in groups.items())
-    return (
-        "M-SAM minus the row, fused accuracy in points, Holm's correction: "
-        f"{told or 'no rows to compare'}."
-    )
-
-
-def spread(results: Path, profile: str, suite: str) -> str:
-    """How far apart the fused accuracies of a table are, beside the error of its test set."""
-    lines = [
-        line
-        for line in read_lines(results / profile / "tables" / "comparison.csv")
-        if line["suite"] == suite and line["metric"] == "acc_mm" and line["mean"]
-    ]
-    told = []
-    for dataset in dict.fromkeys(line["dataset"] for line in lines):
-        here = [line for line in lines if line["dataset"] == dataset]
-        means = [float(line["mean"]) for line in here]
-        widths = [float(line["wilson_high"]) - float(line["wilson_low"]) for line in here]
-        told.append(
-            f"The {len(here)} fused accuracies on {load_config().datasets[dataset].label} lie "
-            f"between {min(means):.2f} % and {max(means):.2f} %. The 95 % interval of the test set "
-            f"around one of them is {max(widths):.2f} points wide."
-        )
-    return " ".join(told) or "Nothing was trained."
-
-
 # name -> the part, from the folder of all results and the words after the name
 GENERATED: Mapping[str, Callable[..., str]] = {
     "answers": answer_table,
     "state": state,
     "trained": trained,
-    "sharpness": sharpness,
-    "tests": paired_tests,
-    "spread": spread,
+    "sharpness": measured.sharpness,
+    "tests": measured.paired_tests,
+    "differences": measured.differences,
+    "equivalence": measured.equivalence,
+    "ties": measured.ties,
+    "spread": measured.spread,
+    "processors": measured.processors,
     "try": try_it,
     "profile-names": lambda results: settings.profile_names(),
     "profiles": lambda results: settings.profiles(),

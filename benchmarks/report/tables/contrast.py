@@ -34,9 +34,10 @@ class Contrast:
     """`first` minus `second` in percentage points, over the planned seeds that both have.
 
     `low` and `high` bound the 95 % interval, `p` is of the paired test over seeds and test samples,
-    `adjusted` is p after Holm over the tests of one reference in a column. `equivalence_p` is of two
-    one-sided tests that the expected difference is within MARGIN, and `within` the smallest margin
-    at which they would say so at 5 %. Without a test, `reason` says why and the numbers are NaN.
+    `adjusted` is p after Holm over the tests of one reference in a column. `equivalence_p` is of
+    two one-sided tests that the expected difference is within MARGIN, and `within` is the smallest
+    margin at which they would say so at 5 %. Without a test, `reason` says why and the numbers are
+    NaN.
     """
 
     first: Entry
@@ -82,9 +83,7 @@ class Ranks:
     reason: str = ""
 
 
-def contrasts(
-    entries: Sequence[Entry], predictions: Predictions, selection: str
-) -> list[Contrast]:
+def contrasts(entries: Sequence[Entry], predictions: Predictions, selection: str) -> list[Contrast]:
     """Every reference against the other rows, Holm within column and reference."""
     found: list[Contrast] = []
     for column in dict.fromkeys(e.column for e in entries):

@@ -11,14 +11,14 @@ import pytest
 from benchmarks.records.files import csv_text, write_json, write_text
 from benchmarks.report.documents.answers import (
     FIT,
-    TABLES,
     answers,
+    beats_joint_train,
     better_than_sam,
     digits_fit,
     is_paired,
-    read_lines,
     tables_reproduce,
 )
+from benchmarks.report.documents.evidence import TABLES, read_lines
 from benchmarks.report.tables.paper import load_paper
 from tests.committed import RESULTS, ROOT
 
@@ -38,7 +38,7 @@ def compared(results: Path, verdicts: Mapping[str, int], after_holm: bool = Fals
 
 
 def test_without_results_only_the_algebra_has_an_answer(tmp_path: Path) -> None:
-    assert [a.word for a in answers(tmp_path)] == ["unknown", "no", *["unknown"] * 3]
+    assert [a.word for a in answers(tmp_path)] == ["unknown", "no", *["unknown"] * 4]
 
 
 @pytest.mark.parametrize(
@@ -65,22 +65,34 @@ def test_the_tables_reproduce_if_every_cell_does(
         assert f"{verdicts.get('reproduced', 0)} are reproduced" in answer.detail
 
 
+def line_of_test(
+    suite: str, column: str, reference: str, row: str, difference: float, significant: bool
+) -> dict[str, object]:
+    """A line of `significance.csv`; `difference` is the reference minus the row, in points."""
+    return {
+        "suite": suite,
+        "column": column,
+        "reference": reference,
+        "row": row,
+        "difference": difference,
+        "ci_low": difference - 0.5,
+        "ci_high": difference + 0.5,
+        "p_holm": 0.01 if significant else 0.6,
+        "significant": significant,
+        "equivalent": abs(difference) < 0.5,
+        "equivalent_within": abs(difference) + 0.45,
+        "not_tested_because": "",
+    }
+
+
 def record_tests(results: Path, profile: str, *tests: tuple[float, bool]) -> None:
-    """Paired tests of M-SAM against SAM: difference in points, and whether it is significant."""
+    """Paired tests of M-SAM, and of Joint-Train, against SAM: difference in points, and whether it
+    is significant."""
     lines = [
-        {
-            "suite": suite,
-            "column": column,
-            "row": "SAM",
-            "difference": difference,
-            "ci_low": difference - 0.5,
-            "ci_high": difference + 0.5,
-            "p_holm": 0.01 if significant else 0.6,
-            "significant": significant,
-            "not_tested_because": "",
-        }
-        for suite, (difference, significant) in zip(TABLES, tests, strict=True)
+        line_of_test(suite, column, reference, "SAM", *test)
+        for suite, test in zip(TABLES, tests, strict=True)
         for column in ("avmnist:acc_mm", "avmnist:acc_audio")
+        for reference in ("M-SAM", "Joint-Train")
     ]
     write_lines(results / profile / "tables" / "significance.csv", lines)
 
@@ -90,7 +102,8 @@ def record_tests(results: Path, profile: str, *tests: tuple[float, bool]) -> Non
     [
         ((0.9, True), (0.8, True), "yes"),
         ((0.9, True), (0.1, False), "partly"),
-        ((0.1, False), (-0.1, False), "undecided"),
+        ((0.1, False), (-0.1, False), "equivalent"),
+        ((0.6, False), (-0.1, False), "undecided"),
         ((0.1, False), (-0.9, True), "no"),
         ((0.9, True), (-0.9, True), "mixed"),
     ],
@@ -104,6 +117,28 @@ def test_better_than_sam_is_what_the_paired_tests_say(
     assert answer.word == word
     assert f"late fusion {late[0]:+.2f}" in answer.detail
     assert answer.detail.count("AV-MNIST") == 2, "the fused accuracy alone"
+    assert ("of 1 point or more are excluded" in answer.detail) == (word == "equivalent")
+    assert answer.small
+
+
+@pytest.mark.parametrize(
+    ("late", "early", "word"),
+    [
+        ((-0.9, True), (0.8, True), "yes"),
+        ((0.9, True), (-0.1, False), "no"),
+        ((0.1, False), (-0.1, False), "no"),
+        ((0.9, True), (-0.6, False), "undecided"),
+    ],
+    ids=str,
+)
+def test_a_method_beats_joint_train_if_it_is_above_in_a_column(
+    tmp_path: Path, late: tuple[float, bool], early: tuple[float, bool], word: str
+) -> None:
+    record_tests(tmp_path, "pilot", late, early)
+    answer = beats_joint_train(tmp_path)
+    assert answer.word == word
+    assert ("late fusion: above: SAM +0.90 (+0.40 to +1.40)" in answer.detail) == (word == "yes")
+    assert ("not told apart: SAM" in answer.detail) == (not early[1])
 
 
 def test_runs_of_the_papers_schedule_come_before_small_networks(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from benchmarks.configs.load import load_config
 from benchmarks.plan.suites import make_experiment
 from benchmarks.records.files import write_text
-from benchmarks.report.documents import blocks, parts
+from benchmarks.report.documents import blocks, measured, parts
 from benchmarks.report.documents.blocks import documents, refreshed
 from benchmarks.report.documents.settings import (
     grids,
@@ -19,7 +20,13 @@ from benchmarks.report.documents.settings import (
     published_counts,
     schedule_hours,
 )
-from tests.benchmarks.report.documents.test_answers import compared, record_tests, write_lines
+from tests.benchmarks.report.builders import READY, cell_of, epoch, plan, record
+from tests.benchmarks.report.documents.test_answers import (
+    compared,
+    line_of_test,
+    record_tests,
+    write_lines,
+)
 from tests.committed import RESULTS
 
 
@@ -71,7 +78,8 @@ def test_the_command_writes_what_has_changed_and_names_it(tmp_path, monkeypatch,
 def test_the_state_says_what_fails_holds_and_is_unknown(tmp_path: Path) -> None:
     compared(tmp_path, {"reproduced": 226})
     record_tests(tmp_path, "paper", (0.1, False), (0.1, False))
-    fails, holds, unknown, cost = parts.state(tmp_path).splitlines()
+    fails, holds, small, unknown, cost = parts.state(tmp_path).splitlines()
+    assert small == "- **In small networks alone:** nothing."
     assert fails.startswith("- **Fails:** Algorithm 1")
     assert holds.startswith("- **Holds:** Tables 1 and 2 reproduce")
     assert "M-SAM is better than SAM" in unknown
@@ -79,13 +87,14 @@ def test_the_state_says_what_fails_holds_and_is_unknown(tmp_path: Path) -> None:
 
 
 def test_what_was_trained_is_read_from_the_records(tmp_path: Path) -> None:
+    hour = json.dumps({"timing": {"seconds": 3600}})
     for name in ("a", "b"):
-        write_text(tmp_path / "pilot" / "runs" / f"{name}.json", "{}")
-    write_text(tmp_path / "forensics" / "runs" / "a.json", "{}")
+        write_text(tmp_path / "pilot" / "runs" / f"{name}.json", hour)
+    write_text(tmp_path / "forensics" / "runs" / "a.json", hour)
     tables = tmp_path / "pilot" / "tables" / "compute.csv"
     write_lines(tables, [{"hardware": "One CPU, threads: 1"}])
     told = parts.trained(tmp_path)
-    assert "2 runs on One CPU." in told and "Nothing has run on a GPU" in told
+    assert "2 runs on One CPU, 2.0 h" in told and "Nothing has run on a GPU" in told
     assert "never trained" in told
     write_lines(tables, [{"hardware": "One CPU, threads: 1 and NVIDIA X"}])
     write_text(tmp_path / "paper" / "runs" / "c.json", "{}")
@@ -93,11 +102,77 @@ def test_what_was_trained_is_read_from_the_records(tmp_path: Path) -> None:
     assert "Some ran on a GPU" in told and "1 run has the paper's schedule" in told
 
 
+def test_every_row_stands_beside_every_reference(tmp_path: Path) -> None:
+    """A row minus the reference: the file has it the other way round."""
+    record_tests(tmp_path, "pilot", (0.9, True), (-0.1, False))
+    late = measured.differences(tmp_path, "pilot", "table1").splitlines()
+    assert late[0] == "| fused accuracy | minus Joint-Train | minus SAM | minus M-SAM |"
+    assert "| SAM | **-0.90 (-1.40 to -0.40)** |  | **-0.90 (-1.40 to -0.40)** |" in late
+    early = measured.differences(tmp_path, "pilot", "table2")
+    assert "| SAM | +0.10 (-0.40 to +0.60) |" in early
+
+
 def test_paired_tests_are_told_by_their_outcome(tmp_path: Path) -> None:
     record_tests(tmp_path, "pilot", (0.9, True), (-0.1, False))
-    assert "significant: SAM (+0.90)." in parts.paired_tests(tmp_path, "pilot", "table1")
-    assert "not significant: SAM (-0.10)." in parts.paired_tests(tmp_path, "pilot", "table2")
-    assert "no rows" in parts.paired_tests(tmp_path, "pilot", "controls")
+    late = measured.paired_tests(tmp_path, "pilot", "table1")
+    assert late == "Against Joint-Train: below SAM. Against M-SAM: below SAM."
+    early = measured.paired_tests(tmp_path, "pilot", "table2")
+    assert "Against M-SAM: not told apart SAM." in early
+    assert measured.paired_tests(tmp_path, "pilot", "controls") == "No rows to compare."
+
+
+def test_rows_equivalent_to_msam_are_told_with_their_margin(tmp_path: Path) -> None:
+    record_tests(tmp_path, "pilot", (0.9, True), (-0.1, False))
+    assert measured.equivalence(tmp_path, "pilot", "table1").endswith("none. Not shown for SAM.")
+    assert measured.equivalence(tmp_path, "pilot", "table2").endswith("can be said: SAM (0.55).")
+
+
+def test_rows_with_wrong_labels_stand_beside_their_own_reference(tmp_path: Path) -> None:
+    lines = [
+        line_of_test("noise", "avmnist:acc_mm", f"M-SAM{wrong}", f"SAM{wrong}", shift, False)
+        for wrong, shift in (("", 0.2), (", 20 % wrong", 0.3))
+    ]
+    write_lines(tmp_path / "pilot" / "tables" / "significance.csv", lines)
+    found = measured.differences(tmp_path, "pilot", "noise").splitlines()
+    assert "| SAM |  |  | -0.20 (-0.70 to +0.30) |" in found
+    assert "| SAM, 20 % wrong |  |  | -0.30 (-0.80 to +0.20) |" in found
+
+
+def test_what_small_networks_show_stays_unknown_at_the_papers_scale(tmp_path: Path) -> None:
+    record_tests(tmp_path, "pilot", (0.1, False), (0.1, False))
+    lines = {line.partition(":**")[0]: line for line in parts.state(tmp_path).splitlines()}
+    told = lines["- **In small networks alone"]
+    assert "M-SAM is better than SAM: equivalent; a method beats Joint-Train: no" in told
+    assert "M-SAM is better than SAM, at the paper's scale" in lines["- **Unknown"]
+    assert "| **equivalent**, in small networks |" in parts.answer_table(tmp_path)
+
+
+def test_moved_runs_are_those_that_both_processors_trained(tmp_path: Path) -> None:
+    assert measured.processors(tmp_path) == "Not measured."
+    cells = plan("table1", avmnist=READY)
+    for folder, shift in (("pilot", 0.0), ("pilot_avx2", 0.004)):
+        for seed, accuracy in enumerate((0.7, 0.71)):
+            moved = accuracy + (shift if seed else -shift / 2)
+            run = record(cell_of(cells, "SAM"), seed, history=[epoch(1, 0.5, {"acc_mm": moved})])
+            run.save(tmp_path / folder / "runs" / f"{run.run_id}.json")
+    only_one = record(cell_of(cells, "M-SAM"), 0, history=[epoch(1, 0.5, {"acc_mm": 0.1})])
+    only_one.save(tmp_path / "pilot" / "runs" / f"{only_one.run_id}.json")
+    told = measured.processors(tmp_path)
+    assert "2 runs" in told and "move by 0.30 points" in told
+    assert "0.40 at most" in told and "by +0.10" in told
+
+
+def test_ties_are_the_rows_of_rank_1(tmp_path: Path) -> None:
+    rows = {"M-SAM": "1", "SAM": "1", "AGM": "3", "MSES": ""}
+    lines = [
+        {"suite": "table1", "metric": metric, "row": row, "rank": rank}
+        for row, rank in rows.items()
+        for metric in ("acc_mm", "acc_audio")
+    ]
+    write_lines(tmp_path / "pilot" / "tables" / "comparison.csv", lines)
+    told = measured.ties(tmp_path, "pilot", "table1")
+    assert "3 ranked rows, none is significantly above M-SAM, SAM: a tie" in told
+    assert measured.ties(tmp_path, "pilot", "table2") == "No ranks."
 
 
 def test_the_spread_is_that_of_the_fused_accuracies(tmp_path: Path) -> None:
@@ -105,7 +180,7 @@ def test_the_spread_is_that_of_the_fused_accuracies(tmp_path: Path) -> None:
     line |= {"wilson_low": 69.0, "wilson_high": 71.0}
     lines = [line, line | {"mean": 70.5}, line | {"metric": "acc_audio", "mean": 20.0}]
     write_lines(tmp_path / "pilot" / "tables" / "comparison.csv", lines)
-    told = parts.spread(tmp_path, "pilot", "controls")
+    told = measured.spread(tmp_path, "pilot", "controls")
     assert "2 fused accuracies on AV-MNIST lie between 70.00 % and 70.50 %" in told
     assert "2.00 points wide" in told
 
