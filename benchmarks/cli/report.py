@@ -155,7 +155,7 @@ STATES = {
     "failed": "ended with an error; the next call tries again",
     "stale": "recorded by older code; --rerun-stale trains it again",
     "diverged": "its loss became infinite; this is a result",
-    "unsupported": "its method cannot train it",
+    "unsupported": "its method cannot be used here, or the run is too short for it",
     "damaged": "its record or predictions cannot be read; the next call trains it again",
 }
 

@@ -54,7 +54,8 @@ def left_out_text(left_out: Sequence[LeftOut]) -> str:
         + (", ..." if len(found) > NAMED else "")
         for reason, found in names.items()
     ]
-    return "\n".join(["Records that no table uses (see left_out.csv):", *lines]) if lines else ""
+    heading = "Records that no table uses (report lists all of them in left_out.csv):"
+    return "\n".join([heading, *lines]) if lines else ""
 
 
 def _epoch(run: RunRecord, rule: str) -> int:
