@@ -20,7 +20,10 @@ from benchmarks.report.tables.paper import PAPER_PROFILE
 from datasets.errors import counted
 
 # The folders that are published: what a user trains lies beside them.
-EVIDENCE = ("paper", "short", "pilot", "pilot_aligned", "tune", "pilot_tune", "quick", "forensics")
+EVIDENCE = (
+    *("paper", "short", "pilot", "pilot_published", "pilot_aligned"),
+    *("tune", "pilot_tune", "quick", "forensics"),
+)
 
 
 def answer_table(results: Path) -> str:
