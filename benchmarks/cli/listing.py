@@ -199,4 +199,5 @@ def _profile(config: Config, name: str, profile: ProfileConfig) -> list[str]:
         for key, value in vars(profile).items()
         if key != "about" and value not in (None, {}, False)
     }
-    return [*definitions(facts), "", f"Train with it: ./reproduce.sh table1 --profile {name}"]
+    verb = "tune" if name in config.tuning_profiles else "table1"
+    return [*definitions(facts), "", f"Train with it: ./reproduce.sh {verb} --profile {name}"]

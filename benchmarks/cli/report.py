@@ -117,10 +117,10 @@ def _quiet(text: str) -> None:
 def status(arguments: Namespace, say: Say) -> Exit:
     """How many runs of each table are in which state, and why the others cannot run.
 
-    The profile `tune` shows the grids instead, as its runs fill no table.
+    A profile of `tune` shows the grids instead, as its runs fill no table.
     """
     session = open_session(arguments, lambda text: say(fitted(text)))
-    if session.profile_name == "tune":
+    if session.profile_name in session.config.tuning_profiles:
         shown = session.grids()
     else:
         shown = {suite: session.cells(suite) for suite in session.config.suites}
@@ -190,7 +190,7 @@ def _details(
         first = blocked[0].dataset
         yield f"Data first: ./reproduce.sh data prepare {first} (data sources {first}: from where)"
     table = next(iter(session.config.suites))
-    verb = session.profile_name if session.profile_name == "tune" else table
+    verb = "tune" if session.profile_name in session.config.tuning_profiles else table
     yield f"To train: ./reproduce.sh {verb} {session.words}"
     for name in session.config.profiles:
         if runs := listed(workspace.published_results(name) / "runs", "*.json"):

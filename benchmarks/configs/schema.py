@@ -118,6 +118,11 @@ class Config:
     profiles: dict[str, ProfileConfig]
     choices: Mapping[tuple[str, str, str], Mapping[str, Any]] = field(default_factory=dict)
 
+    @property
+    def tuning_profiles(self) -> set[str]:
+        """The profiles whose runs fill no table: `tune` chooses hyperparameters with them."""
+        return {profile.tuned_by for profile in self.profiles.values()}
+
     def chosen(self, dataset: str, fusion: str, method: str) -> Mapping[str, Any]:
         """What was chosen for the method, or for the one it follows; empty if nothing was."""
         return self.choices.get((dataset, fusion, self.methods[method].follows or method), {})

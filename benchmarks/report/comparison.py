@@ -339,6 +339,7 @@ _SIGNIFICANCE = {
     "suite": lambda table, test: table.name,
     "column": lambda table, test: test.first.column,
     "reference": lambda table, test: test.first.row,
+    "reference_method": lambda table, test: test.first.cell.row.method,
     "row": lambda table, test: test.second.row,
     "seeds": lambda table, test: " ".join(map(str, test.seeds)),
     "difference": lambda table, test: test.difference,

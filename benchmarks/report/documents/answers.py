@@ -6,6 +6,7 @@ Where the results cannot decide a question, its answer is `unknown`, and the sen
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +18,12 @@ from benchmarks.report.documents.evidence import (
     TABLES,
     Line,
     best_tests,
-    label,
     read_lines,
-    reference_minus_row,
-    row_minus_reference,
+    with_interval,
 )
 from benchmarks.report.rules.cell import DIFFERS, INCONCLUSIVE, LEVEL, MARGIN, REPRODUCED
+from benchmarks.report.statistics import holm
+from benchmarks.report.tables.contrast import SUBJECT
 from benchmarks.report.tables.paper import FOLDER, load_paper
 
 UNKNOWN, UNDECIDED, YES, NO = "unknown", "undecided", "yes", "no"
@@ -105,7 +106,7 @@ def tables_reproduce(results: Path) -> Answer:
     )
     if not compared:
         word = UNKNOWN
-        told = f"None of the {printed} printed numbers is compared: no run has the paper's schedule"
+        told = f"None of the {printed} printed numbers is compared: no run has the profile `paper`"
         told += "." if not lines else ", or records are missing."
     elif any(line["differs_after_holm"] == "True" for line in lines):
         word = NO
@@ -121,8 +122,8 @@ def is_modality_aware() -> Answer:
     return Answer(
         AWARE,
         NO,
-        "Only the size of the largest contribution matters, not which modality it belongs to: a "
-        "step lies between SGD's and SAM's.",
+        "By algebra, a step mixes SAM's gradient with SGD's, weighted by the largest contribution. "
+        "Which modality that belongs to has no effect. Other readings of the paper depend on it.",
         "REPRODUCE.md#what-the-printed-algorithm-amounts-to",
     )
 
@@ -130,11 +131,12 @@ def is_modality_aware() -> Answer:
 def better_than_sam(results: Path) -> Answer:
     """By the paired tests of fused accuracy of the best evidence that is there.
 
-    `equivalent`: no difference is significant, and every one is surely below MARGIN.
+    `equivalent`: no difference is significant, and every test of equivalence within MARGIN
+    succeeds.
     """
-    profile, lines = best_tests(results, label("msam"))
-    lines = [line for line in lines if line["row"] == label("sam")]
-    tested = [line for line in lines if line["p_holm"]]
+    profile, lines = best_tests(results, SUBJECT)
+    lines = [line for line in lines if line["row"] == load_config().methods["sam"].label]
+    tested = [line for line in lines if line["p"]]
     if not tested:
         return _untested(BETTER, profile, lines)
     found = [float(line["difference"]) > 0 for line in tested if line["significant"] == "True"]
@@ -142,11 +144,11 @@ def better_than_sam(results: Path) -> Answer:
     if worse:
         word = "mixed" if better else NO
     elif better:
-        word = YES if better == len(tested) else "partly"
+        word = YES if better == len(lines) else "partly"
     else:
-        same = all(line["equivalent"] == "True" for line in tested)
+        same = all(line["equivalent"] == "True" for line in lines)
         word = EQUIVALENT if same else UNDECIDED
-    told = "; ".join(f"{_place(line)} {reference_minus_row(line)}" for line in tested)
+    told = "; ".join(f"{_place(line)} {with_interval(line)}" for line in tested)
     told = f"M-SAM minus SAM in points, profile `{profile}`: {told}."
     if word == EQUIVALENT:
         told += f" Differences of {MARGIN:g} point or more are excluded at 5 %."
@@ -154,30 +156,36 @@ def better_than_sam(results: Path) -> Answer:
 
 
 def beats_joint_train(results: Path) -> Answer:
-    """`yes` if some method is significantly above Joint-Train in some column; `no` if every row is
-    significantly below, or surely less than MARGIN away."""
-    profile, lines = best_tests(results, label("joint_train"))
-    tested = [line for line in lines if line["p_holm"]]
+    """`yes` if some row is significantly above Joint-Train after Holm's correction over all tests.
+
+    `not by 1 point` if every row is significantly below, or equivalent within MARGIN.
+    """
+    profile, lines = best_tests(results, "joint_train")
+    tested = [line for line in lines if line["p"]]
     if not tested:
         return _untested(HELPS, profile, lines)
-    places = list(dict.fromkeys(map(_place, tested)))
-    told, above = [], 0
-    for place in places:
-        here = [line for line in tested if _place(line) == place]
-        sure = [line for line in here if line["significant"] == "True"]
-        over = [line for line in sure if float(line["difference"]) < 0]
-        above += len(over)
-        parts = {
-            "above": [f"{line['row']} {row_minus_reference(line)}" for line in over],
-            "below": [line["row"] for line in sure if line not in over],
-            "not told apart": [line["row"] for line in here if line not in sure],
-        }
-        said = "; ".join(f"{name}: {', '.join(rows)}" for name, rows in parts.items() if rows)
-        told.append(f"{place}: {said}")
-    excluded = all("True" in (line["significant"], line["equivalent"]) for line in tested)
-    word = YES if above else NO if excluded else UNDECIDED
-    text = f"Against Joint-Train, profile `{profile}`. {'. '.join(told)}."
-    return _tested(HELPS, word, text, profile)
+    adjusted = holm([float(line["p"]) for line in tested])
+    sure = [line for line, p in zip(tested, adjusted, strict=True) if p < LEVEL]
+    above = [line for line in sure if float(line["difference"]) < 0]
+    ends = [line["equivalent"] == "True" or (line in sure and line not in above) for line in lines]
+    word = YES if above else f"not by {MARGIN:g} point" if all(ends) else UNDECIDED
+    told = [_against_joint_train(place, lines, sure) for place in dict.fromkeys(map(_place, lines))]
+    return _tested(HELPS, word, f"Profile `{profile}`. {' '.join(told)}", profile)
+
+
+def _against_joint_train(place: str, lines: Sequence[Line], sure: Sequence[Line]) -> str:
+    """The rows of one table by their outcome, in one sentence."""
+    groups: dict[str, list[str]] = {"above": [], "below": [], "no significant difference": []}
+    for line in (line for line in lines if _place(line) == place):
+        if line not in sure:
+            outcome = "no significant difference" if line["p"] else "not tested"
+            groups.setdefault(outcome, []).append(line["row"])
+        elif float(line["difference"]) < 0:
+            groups["above"].append(f"{line['row']} {with_interval(line, sign=-1)}")
+        else:
+            groups["below"].append(line["row"])
+    said = "; ".join(f"{name}: {', '.join(rows)}" for name, rows in groups.items() if rows)
+    return f"{place}: {said}."
 
 
 def _tested(question: Question, word: str, told: str, profile: str) -> Answer:
@@ -215,7 +223,8 @@ def is_paired(results: Path) -> Answer:
         return Answer(PAIRED, UNKNOWN, told, "docs/forensics.md")
     distance = {line["case"]: _farthest(line, paper) for line in cases}
     nearest = min(cases, key=lambda line: distance[line["case"]])
-    paired = min(distance[line["case"]] for line in cases if line["in_place"] == "100.00")
+    aligned = [distance[line["case"]] for line in cases if line["in_place"] == "100.00"]
+    paired = min(aligned, default=math.inf)
     away = distance[nearest["case"]]
     word = UNKNOWN
     if away < AGREES:
@@ -234,12 +243,13 @@ def _farthest(line: Line, paper: Line) -> float:
 
 
 def digits_fit(results: Path) -> Answer:
-    """`no` if the digits of a dataset fit a size, beyond chance, that is not its test set's."""
+    """`not for` the datasets whose digits fit a size, beyond chance, that is not the test set's."""
     lines = read_lines(results / FOLDER.name / "sizes.csv")
     found = {line["dataset"]: line for line in reversed(lines) if float(line["corrected"]) < LEVEL}
     told = [_fit(dataset, line, lines) for dataset, line in found.items()]
     other = [d for d, line in found.items() if int(line["samples"]) not in WHOLE_TEST_SETS[d]]
-    word = NO if other else YES if found else UNKNOWN
+    labels = ", ".join(load_config().datasets[name].label for name in other)
+    word = f"not for {labels}" if other else YES if found else UNKNOWN
     told.append("No size stands out for the other datasets." if found else "No size stands out.")
     return Answer(FIT, word, " ".join(told), f"results/{FOLDER.name}/sizes.md")
 
@@ -254,8 +264,8 @@ def _fit(dataset: str, best: Line, lines: Sequence[Line]) -> str:
     known = f", the {best['known'].removeprefix('the ')}" if best["known"] else ""
     parts = [
         f"{load_config().datasets[dataset].label}: {best['hits']} of {best['numbers']} printed "
-        f"numbers are whole counts out of {best['samples']} samples{known} "
-        f"(corrected p = {best['corrected']}).",
+        f"numbers are whole counts out of {best['samples']} samples{known}; chance gives "
+        f"{float(best['expected']):.1f} (corrected p = {best['corrected']}).",
         *whole,
     ]
     return " ".join(parts)

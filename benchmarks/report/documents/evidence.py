@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.configs.load import load_config
-from benchmarks.report.tables.contrast import REFERENCES
 
 Line = Mapping[str, str]  # of a CSV file: {column: text}
 
@@ -24,45 +23,50 @@ def read_lines(path: Path) -> list[Line]:
         return list(csv.DictReader(file, strict=True))
 
 
-def label(method: str) -> str:
-    """The name of a method in tables."""
-    return load_config().methods[method].label
-
-
-def reference_labels() -> list[str]:
-    """The references of the paired tests, the paper's method last."""
-    return [label(method) for method in reversed(REFERENCES)]
+def fused_lines(results: Path, profile: str, name: str, suites: Collection[str]) -> list[Line]:
+    """The lines of `comparison.csv` or `significance.csv` about fused accuracy in these tables."""
+    lines = read_lines(results / profile / "tables" / f"{name}.csv")
+    return [
+        line
+        for line in lines
+        if line["suite"] in suites
+        and "acc_mm" in (line.get("metric"), line.get("column", "").partition(":")[2])
+    ]
 
 
 def fused_tests(
     results: Path, profile: str, suites: Collection[str], reference: str | None = None
 ) -> list[Line]:
-    """The lines of a profile's `significance.csv` about fused accuracy, for all references or the
-    one with this label."""
-    return [
-        line
-        for line in read_lines(results / profile / "tables" / "significance.csv")
-        if line["suite"] in suites
-        and line["column"].endswith(":acc_mm")
-        and reference in (None, line["reference"])
-    ]
+    """The paired tests of fused accuracy against all references, or against this method."""
+    lines = fused_lines(results, profile, "significance", suites)
+    return [line for line in lines if reference in (None, line["reference_method"])]
 
 
 def best_tests(results: Path, reference: str) -> tuple[str, list[Line]]:
-    """(profile, tests in the paper's tables against a reference) of the first profile with any."""
-    for profile in PROFILES:
-        if lines := fused_tests(results, profile, TABLES, reference):
-            return profile, lines
-    return PROFILES[-1], []
+    """(profile, tests in the paper's tables against a reference) of the best evidence.
+
+    A profile with tests comes before one with runs alone.
+    """
+    found = {name: fused_tests(results, name, TABLES, reference) for name in PROFILES}
+    tested = [name for name, lines in found.items() if any(line["p"] for line in lines)]
+    run = [name for name, lines in found.items() if lines]
+    profile = (tested or run or PROFILES[-1:])[0]
+    return profile, found[profile]
 
 
-def row_minus_reference(line: Line) -> str:
-    """`+0.21 (-0.10 to +0.52)`: the difference in points with its 95 % interval."""
-    difference, low, high = (-float(line[name]) for name in ("difference", "ci_high", "ci_low"))
-    return f"{difference:+.2f} ({low:+.2f} to {high:+.2f})"
+def by_dataset(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    """{label of a dataset: its lines}."""
+    groups: dict[str, list[Line]] = {}
+    for line in lines:
+        name = line.get("dataset") or line["column"].partition(":")[0]
+        groups.setdefault(load_config().datasets[name].label, []).append(line)
+    return groups
 
 
-def reference_minus_row(line: Line) -> str:
-    """The same with the other sign, as `significance.csv` has it."""
-    difference, low, high = (float(line[name]) for name in ("difference", "ci_low", "ci_high"))
-    return f"{difference:+.2f} ({low:+.2f} to {high:+.2f})"
+def with_interval(line: Line, sign: int = 1) -> str:
+    """`+0.21 (-0.10 to +0.52)`: the difference in points with its 95 % interval.
+
+    Reference minus row, as the file has it; with `sign=-1` row minus reference.
+    """
+    values = [sign * float(line[name]) for name in ("difference", "ci_low", "ci_high")]
+    return f"{values[0]:+.2f} ({min(values[1:]):+.2f} to {max(values[1:]):+.2f})"

@@ -6,155 +6,168 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.configs.load import load_config
-from benchmarks.records.record import RunRecord
+from benchmarks.records.record import RunRecord, load_records
 from benchmarks.records.selection import choose
 from benchmarks.report.documents.evidence import (
     SMALL,
     Line,
+    by_dataset,
+    fused_lines,
     fused_tests,
-    label,
     read_lines,
-    reference_labels,
-    row_minus_reference,
+    with_interval,
 )
 from benchmarks.report.documents.settings import table
 from benchmarks.report.rules.cell import MARGIN
+from benchmarks.report.tables.contrast import REFERENCES, SUBJECT
 
 
-def sharpness(results: Path) -> str:
-    """The largest eigenvalue of the Hessian of whole networks, a sentence per kind of fusion."""
-    lines = read_lines(results / "pilot" / "tables" / "sharpness.csv")
-    whole = [line for line in lines if line["block"] == "model"]
-    told = []
-    for fusion in dict.fromkeys(line["fusion"] for line in whole):
-        here = [line for line in whole if line["fusion"] == fusion]
-        values = ", ".join(f"{line['method']} {float(line['eigenvalue']):.1f}" for line in here)
-        first = here[0]
-        told.append(
-            f"Largest eigenvalue of the Hessian, {fusion} fusion, {first['samples']} "
-            f"{first['split']} rows, {first['n']} {'seed' if first['n'] == '1' else 'seeds'}: "
-            f"{values}."
-        )
-    return " ".join(told) or "Not measured for these runs."
+def _labels() -> dict[str, str]:
+    """The references with their names in tables, the paper's method last."""
+    return {name: load_config().methods[name].label for name in reversed(REFERENCES)}
 
 
 def paired_tests(results: Path, profile: str, suite: str) -> str:
-    """Which rows are significantly above or below each reference, in a sentence each."""
-    lines = fused_tests(results, profile, (suite,))
+    """Which rows are significantly above or below each reference, a sentence per reference."""
     told = []
-    for name in reference_labels():
-        here = [line for line in lines if _reference(line) == name]
-        groups: dict[str, list[str]] = {}
-        for line in here:
-            groups.setdefault(_outcome(line), []).append(line["row"])
-        said = "; ".join(f"{outcome} {', '.join(rows)}" for outcome, rows in groups.items())
-        told += [f"Against {name}: {said}."] * bool(here)
+    for dataset, lines in by_dataset(fused_tests(results, profile, (suite,))).items():
+        for name, label in _labels().items():
+            groups: dict[str, list[str]] = {}
+            for line in lines:
+                if line["reference_method"] == name:
+                    groups.setdefault(_outcome(line), []).append(line["row"])
+            said = "; ".join(f"{outcome}: {', '.join(rows)}" for outcome, rows in groups.items())
+            told += [f"{dataset}, against {label}: {said}."] * bool(groups)
     return " ".join(told) or "No rows to compare."
 
 
 def _outcome(line: Line) -> str:
-    if not line["p_holm"]:
+    if not line["p"]:
         return f"not tested ({line['not_tested_because']})"
     if line["significant"] != "True":
-        return "not told apart"
-    return "above" if float(line["difference"]) < 0 else "below"
-
-
-def _reference(line: Line) -> str:
-    """Where rows have different labels, each has a reference of its own: `SAM, 20 % wrong`."""
-    return line["reference"].partition(",")[0]
+        return "no significant difference"
+    return "significantly above" if float(line["difference"]) < 0 else "significantly below"
 
 
 def differences(results: Path, profile: str, suite: str) -> str:
     """Every row minus each reference in points, with intervals; bold where significant."""
-    lines = fused_tests(results, profile, (suite,))
-    cells = {(line["row"], _reference(line)): _difference(line) for line in lines}
-    names = reference_labels()
     ordered = [row.label for row in load_config().suites[suite].rows]
-    rows = [row for row in ordered if any((row, name) in cells for name in names)]
-    return table(
-        ["fused accuracy", *(f"minus {name}" for name in names)],
-        [[row, *(cells.get((row, name), "") for name in names)] for row in rows],
-    )
+    tables = []
+    for dataset, lines in by_dataset(fused_tests(results, profile, (suite,))).items():
+        cells = {(line["row"], line["reference_method"]): _difference(line) for line in lines}
+        rows = [row for row in ordered if any((row, name) in cells for name in REFERENCES)]
+        tables.append(
+            table(
+                [f"{dataset}, fused", *(f"row minus {label}" for label in _labels().values())],
+                [[row, *(cells.get((row, name), "") for name in _labels())] for row in rows],
+            )
+        )
+    return "\n\n".join(tables) or "No rows to compare."
 
 
 def _difference(line: Line) -> str:
-    if not line["p_holm"]:
+    if not line["p"]:
         return "not tested"
-    text = row_minus_reference(line)
+    text = with_interval(line, sign=-1)
     return f"**{text}**" if line["significant"] == "True" else text
 
 
 def equivalence(results: Path, profile: str, suite: str) -> str:
-    """Which rows are as good as M-SAM within the margin, each with the smallest margin."""
-    lines = [
-        line
-        for line in fused_tests(results, profile, (suite,))
-        if _reference(line) == label("msam") and line["p_holm"]
-    ]
-    same = [
-        f"{line['row']} ({float(line['equivalent_within']):.2f})"
-        for line in lines
-        if line["equivalent"] == "True"
-    ]
-    other = [line["row"] for line in lines if line["equivalent"] != "True"]
-    text = (
-        f"Equivalent to M-SAM within {MARGIN:g} point, in brackets the smallest margin for which "
-        f"that can be said: {', '.join(same) or 'none'}."
-    )
-    return text + f" Not shown for {', '.join(other)}." * bool(other)
-
-
-def processors(results: Path) -> str:
-    """How far single runs move if PyTorch uses an older instruction set, all else being equal."""
-    folders = results / SMALL, results / f"{SMALL}_avx2"
-    ours, others = ({p.stem: p for p in folder.glob("runs/*.json")} for folder in folders)
-    moved = []
-    for run_id in sorted(ours.keys() & others.keys()):
-        runs = [RunRecord.load(found[run_id]) for found in (ours, others)]
-        last = [100 * choose("val-best", run.history)["test"]["acc_mm"] for run in runs]
-        moved.append(last[1] - last[0])
-    if not moved:
-        return "Not measured."
-    mean, far = fmean(map(abs, moved)), max(map(abs, moved))
-    return (
-        f"Trained again with AVX2 in place of AVX-512 instructions, {len(moved)} runs of Joint-"
-        f"Train, SAM and M-SAM move by {mean:.2f} points of fused accuracy on average, "
-        f"{far:.2f} at most; their mean moves by {fmean(moved):+.2f}."
-    )
+    """Which rows are equivalent to M-SAM within MARGIN, each with the smallest margin."""
+    subject, told = _labels()[SUBJECT], []
+    for dataset, lines in by_dataset(fused_tests(results, profile, (suite,), SUBJECT)).items():
+        same = [
+            f"{line['row']} ({float(line['equivalent_within']):.2f})"
+            for line in lines
+            if line["equivalent"] == "True"
+        ]
+        other = [line["row"] for line in lines if line["equivalent"] == "False"]
+        untested = [line["row"] for line in lines if not line["p"]]
+        text = (
+            f"{dataset}, equivalent to {subject} within {MARGIN:g} point (each test at 5 %, not "
+            f"corrected; in brackets the smallest margin at which it succeeds): "
+            f"{', '.join(same) or 'none'}."
+        )
+        text += f" Not shown for: {', '.join(other)}." * bool(other)
+        text += f" Not tested: {', '.join(untested)}." * bool(untested)
+        told.append(text)
+    return " ".join(told) or "No rows to compare."
 
 
 def ties(results: Path, profile: str, suite: str) -> str:
-    """The rows that no other row of the fused column beats, from the tests of all pairs."""
-    lines = [
-        line
-        for line in read_lines(results / profile / "tables" / "comparison.csv")
-        if line["suite"] == suite and line["metric"] == "acc_mm" and line["rank"]
-    ]
-    first = [line["row"] for line in lines if line["rank"] == "1"]
-    if not first:
-        return "No ranks."
-    return (
-        f"Of all pairs of the {len(lines)} ranked rows, none is significantly above "
-        f"{', '.join(first)}: {'a tie' if len(first) > 1 else 'the best'}."
-    )
+    """The rows that share the first rank of the fused column, from the tests of all pairs."""
+    lines = fused_lines(results, profile, "comparison", (suite,))
+    told = []
+    for dataset, ranked in by_dataset([line for line in lines if line["rank"]]).items():
+        first = [line["row"] for line in ranked if line["rank"] == "1"]
+        share = "share the first rank" if len(first) > 1 else "has the first rank alone"
+        told.append(
+            f"{dataset}: of {len(ranked)} ranked rows, {', '.join(first)} {share}: no row is "
+            "significantly better (all pairs, Holm)."
+        )
+    return " ".join(told) or "No ranks."
 
 
 def spread(results: Path, profile: str, suite: str) -> str:
     """How far apart the fused accuracies of a table are, beside the error of its test set."""
-    lines = [
-        line
-        for line in read_lines(results / profile / "tables" / "comparison.csv")
-        if line["suite"] == suite and line["metric"] == "acc_mm" and line["mean"]
-    ]
+    lines = fused_lines(results, profile, "comparison", (suite,))
     told = []
-    for dataset in dict.fromkeys(line["dataset"] for line in lines):
-        here = [line for line in lines if line["dataset"] == dataset]
+    measured = [line for line in lines if line["mean"] and line["wilson_low"]]
+    for dataset, here in by_dataset(measured).items():
         means = [float(line["mean"]) for line in here]
         widths = [float(line["wilson_high"]) - float(line["wilson_low"]) for line in here]
         told.append(
-            f"The {len(here)} fused accuracies on {load_config().datasets[dataset].label} lie "
-            f"between {min(means):.2f} % and {max(means):.2f} %. The 95 % interval of the test set "
-            f"around one of them is {max(widths):.2f} points wide."
+            f"The {len(here)} fused accuracies on {dataset} lie between {min(means):.2f} % and "
+            f"{max(means):.2f} %. For comparison: the test set alone makes the 95 % interval of "
+            f"one accuracy {max(widths):.2f} points wide. Paired tests are more sensitive."
         )
     return " ".join(told) or "Nothing was trained."
+
+
+def sharpness(results: Path) -> str:
+    """The largest eigenvalue of the Hessian of whole networks, a sentence per measurement."""
+    lines = read_lines(results / SMALL / "tables" / "sharpness.csv")
+    groups: dict[tuple[str, ...], list[Line]] = {}
+    for line in lines:
+        if line["block"] == "model":
+            place = tuple(line[name] for name in ("fusion", "samples", "split", "n"))
+            groups.setdefault(place, []).append(line)
+    told = []
+    for (fusion, samples, split, seeds), here in groups.items():
+        values = ", ".join(f"{line['method']} {_eigenvalue(line)}" for line in here)
+        told.append(
+            f"Largest eigenvalue of the Hessian, {fusion} fusion, {samples} {split} rows, {seeds} "
+            f"{'seed' if seeds == '1' else 'seeds'}: {values}."
+        )
+    return " ".join(told) or "Not measured for these runs."
+
+
+def _eigenvalue(line: Line) -> str:
+    sd = line.get("eigenvalue_sd")
+    return f"{float(line['eigenvalue']):.1f}" + (f" ± {float(sd):.1f}" if sd else "")
+
+
+def processors(results: Path) -> str:
+    """How far single runs move with an older instruction set, code and everything else equal."""
+    folders = results / SMALL, results / f"{SMALL}_avx2"
+    ours, others = (
+        {run.run_id: run for run in load_records(folder / "runs")[0]} for folder in folders
+    )
+    pairs = [(ours[name], others[name]) for name in sorted(ours.keys() & others.keys())]
+    pairs = [(one, other) for one, other in pairs if one.code == other.code]
+    moved = [_fused(other) - _fused(one) for one, other in pairs]
+    if not moved:
+        return "Not measured."
+    config = load_config()
+    methods = dict.fromkeys(config.methods[one.experiment.method].label for one, _ in pairs)
+    sets = dict.fromkeys(str(other.environment.get("cpu_capability")) for _, other in pairs)
+    return (
+        f"Trained again with the instruction set {', '.join(sets)}, {len(moved)} runs "
+        f"({', '.join(methods)}) move by {fmean(map(abs, moved)):.2f} points of fused accuracy on "
+        f"average and {max(map(abs, moved)):.2f} at most. Their mean moves by {fmean(moved):+.2f}."
+    )
+
+
+def _fused(run: RunRecord) -> float:
+    """Fused test accuracy in percent at the reported epoch."""
+    return 100 * float(choose("val-best", run.history)["test"]["acc_mm"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,8 +14,8 @@ from benchmarks.configs.load import load_config
 from benchmarks.report.claims.answers import FAILS, HOLDS, holds_in_sum
 from benchmarks.report.claims.sentences import CLAIMS
 from benchmarks.report.documents import measured, settings
-from benchmarks.report.documents.answers import NO, UNKNOWN, YES, Answer, answers
-from benchmarks.report.documents.evidence import TABLES, read_lines
+from benchmarks.report.documents.answers import EQUIVALENT, NO, UNKNOWN, YES, Answer, answers
+from benchmarks.report.documents.evidence import PROFILES, TABLES, read_lines
 from benchmarks.report.documents.settings import schedule_hours, table
 from benchmarks.report.tables.paper import PAPER_PROFILE
 from datasets.errors import counted
@@ -46,20 +47,27 @@ def state(results: Path) -> str:
     every = answers(results)
     small = [a for a in every if a.small]
     found = [a for a in every if not a.small]
-    fails = [_statement(a) for a in found if a.word in (NO, "unlikely")]
-    holds = [_statement(a) for a in found if a.word in (YES, "likely")]
-    unknown = [_statement(a) for a in found if a.word not in (NO, "unlikely", YES, "likely")]
     false, true = _claims(results)
     lines = {
-        "Fails": [*fails, *false],
-        "Holds": [*holds, *true],
+        "Found false or unlikely": [*(_statement(a) for a in found if _is_false(a)), *false],
+        "Found true or likely": [
+            *(_statement(a) for a in found if a.word in (YES, "likely")),
+            *true,
+        ],
         "In small networks alone": [f"{a.question.statement}: {a.word}" for a in small],
-        "Unknown": [*unknown, *(f"{a.question.statement}, at the paper's scale" for a in small)],
+        "Open": [
+            *(_statement(a) for a in found if not _is_false(a) and a.word not in (YES, "likely")),
+            *(f"{a.question.statement}, at the paper's scale" for a in small),
+        ],
         "What it would cost to know": [_cost()],
     }
     return "\n".join(
         f"- **{name}:** {'; '.join(parts) or 'nothing'}." for name, parts in lines.items()
     )
+
+
+def _is_false(answer: Answer) -> bool:
+    return answer.word in (NO, EQUIVALENT, "unlikely") or answer.word.startswith("not ")
 
 
 def _statement(answer: Answer) -> str:
@@ -70,7 +78,7 @@ def _statement(answer: Answer) -> str:
 
 def _claims(results: Path) -> tuple[list[str], list[str]]:
     """What fails and what holds of the claims of the paper's text."""
-    files = [results / profile / "tables" / "claims.csv" for profile in ("paper", "pilot")]
+    files = [results / profile / "tables" / "claims.csv" for profile in PROFILES]
     lines = next(filter(None, map(read_lines, files)), [])
     if not lines:
         return [], []
@@ -81,11 +89,11 @@ def _claims(results: Path) -> tuple[list[str], list[str]]:
     first = [line for line in best if line["paper"] == HOLDS]
     beyond = sum(line["beyond_test_error"] == "True" for line in first)
     of = f"of the {len(asked)} claims of the text"
-    fails = [f"{len(asked) - len(agree)} {of} contradict the paper's own printed numbers"]
+    fails = [f"{len(asked) - len(agree)} {of} do not agree with the paper's own printed numbers"]
     holds = [
         f"{len(agree)} {of} agree with the paper's own printed numbers",
         f"in these numbers M-SAM has the best fused accuracy in {len(first)} of {len(best)} "
-        f"columns, in {beyond} by more than the error of the test set",
+        f"columns, in {beyond} by more than the error of the (unpaired) test sets",
     ]
     ours = Counter(line["ours"] for line in lines)
     for told, word in ((fails, FAILS), (holds, HOLDS)):
@@ -109,32 +117,28 @@ def _cost() -> str:
 
 
 def trained(results: Path) -> str:
-    """What stands behind the answers: the runs, their time and machines, and what never ran."""
-    folders = [results / name for name in EVIDENCE]
-    paths = {path.stem: path for folder in folders for path in folder.glob("runs/*.json")}
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in paths.values()]
-    hours = sum(record.get("timing", {}).get("seconds", 0.0) for record in records) / 3600
-    machines = {
-        machine
-        for folder in folders
-        for path in folder.glob("**/compute.csv")
-        for line in read_lines(path)
-        for machine in line["hardware"].split(" and ")
-        if machine
-    }
-    # The records of a run on processors say how many threads computed.
-    processors = {m.partition(", threads: ")[0] for m in machines if ", threads: " in m}
-    accelerators = {m for m in machines if ", threads: " not in m}
-    where = ", ".join(sorted(processors) + sorted(accelerators))
-    gpu = "Some ran on a GPU." if accelerators else "**Nothing has run on a GPU.**"
-    full = len(list(results.glob(f"{PAPER_PROFILE}/runs/*.json")))
-    schedule = "**The paper's schedule was never trained.**"
+    """What was trained: the runs, their time and machines, and what never ran."""
+    records = _done(results, EVIDENCE)
+    hours = sum(record["timing"]["seconds"] for record in records.values()) / 3600
+    machines = {record["environment"]["device"]: record for record in records.values()}
+    on_gpu = any("cuda" in record["environment"] for record in machines.values())
+    gpu = "Some ran on a GPU." if on_gpu else "**Nothing has run on a GPU.**"
+    full = len(_done(results, (PAPER_PROFILE,)))
+    schedule = "**No run has the profile `paper`, the paper's schedule.**"
     if full:
-        schedule = f"{counted(full, 'run')} {'has' if full == 1 else 'have'} the paper's schedule."
+        schedule = f"{counted(full, 'run')} {'has' if full == 1 else 'have'} the profile `paper`."
     return (
-        f"Behind these answers are {counted(len(paths), 'run')} on {where}, {hours:.1f} h one "
-        f"after the other. {gpu} {schedule}"
+        f"Published here are {counted(len(records), 'run')} on {', '.join(sorted(machines))}: "
+        "small networks, their tuning, the forensics and side studies. One after the other they "
+        f"take {hours:.1f} h. {gpu} {schedule}"
     )
+
+
+def _done(results: Path, profiles: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    """The records of the finished runs of these profiles, by run; a run counts once."""
+    paths = [path for name in profiles for path in (results / name).glob("runs/*.json")]
+    records = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    return {name: record for name, record in records.items() if record["status"] == "done"}
 
 
 def try_it(results: Path) -> str:
@@ -142,12 +146,13 @@ def try_it(results: Path) -> str:
     demo = _costs(results, "./reproduce.sh table1")
     data = _costs(results, "./reproduce.sh data prepare avmnist --raw DIR")
     pilot, paper = _run_hours(results / "pilot", "table1"), schedule_hours("avmnist", "table1")
+    hours = "time not known" if paper is None else f"{paper:,.0f} h"
     commands = {
         "compare --profile pilot": "our results beside the paper's, from the records here: seconds",
         "table1 --profile demo": f"trains Table 1 on generated stand-in data: {demo[0]}",
         "data prepare avmnist": f"downloads MNIST and FSDD and rebuilds AV-MNIST: {data[1]}",
         "table1 --profile pilot": f"Table 1 on it with small networks: {pilot:.1f} h",
-        "table1 --profile paper": f"the paper's schedule, AV-MNIST: {paper or 0:,.0f} h; use a GPU",
+        "table1 --profile paper": f"the paper's schedule, AV-MNIST: {hours}; use a GPU",
     }
     width = max(map(len, commands))
     lines = [f"./reproduce.sh {words:<{width}}  # {about}" for words, about in commands.items()]

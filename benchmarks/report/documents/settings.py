@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from benchmarks.configs.load import load_config
 from benchmarks.configs.schema import Config, MethodConfig
 from benchmarks.plan.costs import estimates
 from benchmarks.plan.experiment import Experiment
-from benchmarks.plan.measurements import Figures, SampleCounts, load_figures
+from benchmarks.plan.measurements import COMMITTED, Figures, SampleCounts, load_figures
 from benchmarks.plan.suites import DataState, plan_suite
-from benchmarks.report.documents.answers import TABLES
+from benchmarks.report.documents.evidence import TABLES
 from benchmarks.report.tables.paper import PAPER_PROFILE
 from msam.optim import OptimConfig
 
@@ -110,7 +109,7 @@ def schedule_hours(dataset: str, suite: str) -> float | None:
 
 def committed_figures() -> Figures:
     """Those published with the code, whatever this machine has measured."""
-    return load_figures(own=Path("/nonexistent"))
+    return load_figures(own=COMMITTED)
 
 
 def published_counts(experiment: Experiment) -> SampleCounts:

@@ -26,7 +26,7 @@ from datasets.tensors.label_noise import OPTION as LABEL_NOISE
 
 SUBJECT = "msam"  # the paper's method: the arrows of the tables are about it
 REFERENCES = (SUBJECT, "sam", "joint_train")  # methods, each tested against all other rows
-FEWEST_SEEDS = 3  # with two, the test finds differences that are not there too often
+FEWEST_SEEDS = 3  # with two, too many of the differences found are false alarms
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,10 @@ def _pairs(measured: Sequence[Entry], method: str) -> Iterator[tuple[Entry, Entr
 
 
 def _is(method: str, entry: Entry) -> bool:
-    """True for the method as published: the best of its variants would be chosen on test data."""
+    """True for the published method on all modalities.
+
+    Its variants are not references: choosing the best of them would use the test data.
+    """
     row = entry.cell.row
     return row.method == method and not row.modalities and row.changes.keys() <= {LABEL_NOISE}
 

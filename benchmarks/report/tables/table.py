@@ -44,7 +44,8 @@ class Table:
         judged = {rule: [e for e in entries if wanted(e)] for rule, entries in self.judged.items()}
         columns = {e.column for e in judged[self.selection]}
         ranks = [each for each in self.ranks if each.column in columns]
-        return replace(self, judged=judged, ranks=ranks)
+        tests = [each for each in self.contrasts if wanted(each.second)]
+        return replace(self, judged=judged, contrasts=tests, ranks=ranks)
 
     @property
     def title(self) -> str:
@@ -98,7 +99,8 @@ class Table:
             for each in self.ranks
             if each.column == column and row in each.ranking.ranks
         )
-        means = {each: self._places[each, column].mean for each in first}
+        # A row of the same rank may be hidden.
+        means = {each: found.mean for each in first if (found := self.at(each, column))}
         return means[row] < max(means.values()) - 1e-9  # equal means differ by rounding
 
     def rank_sentences(self) -> list[str]:

@@ -117,6 +117,14 @@ def test_a_wrong_name_has_a_hint(capsys):
     assert "'msam'" in fails(capsys, "list", "msma")
 
 
+@pytest.mark.parametrize(
+    ("profile", "verb"), [("pilot", "table1"), ("tune", "tune"), ("pilot_tune", "tune")]
+)
+def test_a_profile_names_the_verb_that_trains_with_it(capsys, profile, verb):
+    assert main(["list", profile]) == 0
+    assert f"./reproduce.sh {verb} --profile {profile}" in capsys.readouterr().out
+
+
 def test_a_method_is_listed_without_slow_libraries():
     code = (
         "import sys\nfrom benchmarks.__main__ import main\nmain(['list', 'msam'])\n"

@@ -80,33 +80,40 @@ def test_the_state_says_what_fails_holds_and_is_unknown(tmp_path: Path) -> None:
     record_tests(tmp_path, "paper", (0.1, False), (0.1, False))
     fails, holds, small, unknown, cost = parts.state(tmp_path).splitlines()
     assert small == "- **In small networks alone:** nothing."
-    assert fails.startswith("- **Fails:** Algorithm 1")
-    assert holds.startswith("- **Holds:** Tables 1 and 2 reproduce")
-    assert "M-SAM is better than SAM" in unknown
+    assert fails.startswith("- **Found false or unlikely:** Algorithm 1")
+    assert "M-SAM is better than SAM (equivalent)" in fails
+    assert holds.startswith("- **Found true or likely:** Tables 1 and 2 reproduce")
+    assert "sound and image" in unknown
     assert "AVE 22 h" in cost and "UR-Funny not measured" in cost
 
 
 def test_what_was_trained_is_read_from_the_records(tmp_path: Path) -> None:
-    hour = json.dumps({"timing": {"seconds": 3600}})
+    hour = run_of_an_hour("One CPU")
     for name in ("a", "b"):
         write_text(tmp_path / "pilot" / "runs" / f"{name}.json", hour)
     write_text(tmp_path / "forensics" / "runs" / "a.json", hour)
-    tables = tmp_path / "pilot" / "tables" / "compute.csv"
-    write_lines(tables, [{"hardware": "One CPU, threads: 1"}])
+    never = json.dumps({"status": "unsupported", "environment": {"device": "X"}, "timing": {}})
+    write_text(tmp_path / "pilot" / "runs" / "never.json", never)
     told = parts.trained(tmp_path)
-    assert "2 runs on One CPU, 2.0 h" in told and "Nothing has run on a GPU" in told
-    assert "never trained" in told
-    write_lines(tables, [{"hardware": "One CPU, threads: 1 and NVIDIA X"}])
-    write_text(tmp_path / "paper" / "runs" / "c.json", "{}")
+    assert "2 runs on One CPU" in told and "2.0 h" in told and "Nothing has run on a GPU" in told
+    assert "No run has the profile `paper`" in told
+    write_text(tmp_path / "paper" / "runs" / "c.json", run_of_an_hour("NVIDIA X", cuda="13.0"))
+    write_text(tmp_path / "paper" / "runs" / "never.json", never)
     told = parts.trained(tmp_path)
-    assert "Some ran on a GPU" in told and "1 run has the paper's schedule" in told
+    assert "Some ran on a GPU" in told and "1 run has the profile `paper`" in told
+
+
+def run_of_an_hour(device: str, **environment: str) -> str:
+    facts = {"device": device, "threads": 1, **environment}
+    return json.dumps({"status": "done", "environment": facts, "timing": {"seconds": 3600}})
 
 
 def test_every_row_stands_beside_every_reference(tmp_path: Path) -> None:
     """A row minus the reference: the file has it the other way round."""
     record_tests(tmp_path, "pilot", (0.9, True), (-0.1, False))
     late = measured.differences(tmp_path, "pilot", "table1").splitlines()
-    assert late[0] == "| fused accuracy | minus Joint-Train | minus SAM | minus M-SAM |"
+    order = ["row minus Joint-Train", "row minus SAM", "row minus M-SAM"]
+    assert late[0] == f"| AV-MNIST, fused | {' | '.join(order)} |"
     assert "| SAM | **-0.90 (-1.40 to -0.40)** |  | **-0.90 (-1.40 to -0.40)** |" in late
     early = measured.differences(tmp_path, "pilot", "table2")
     assert "| SAM | +0.10 (-0.40 to +0.60) |" in early
@@ -115,16 +122,32 @@ def test_every_row_stands_beside_every_reference(tmp_path: Path) -> None:
 def test_paired_tests_are_told_by_their_outcome(tmp_path: Path) -> None:
     record_tests(tmp_path, "pilot", (0.9, True), (-0.1, False))
     late = measured.paired_tests(tmp_path, "pilot", "table1")
-    assert late == "Against Joint-Train: below SAM. Against M-SAM: below SAM."
+    for reference in ("Joint-Train", "M-SAM"):
+        assert f"against {reference}: significantly below: SAM." in late
     early = measured.paired_tests(tmp_path, "pilot", "table2")
-    assert "Against M-SAM: not told apart SAM." in early
+    assert "against M-SAM: no significant difference: SAM." in early
     assert measured.paired_tests(tmp_path, "pilot", "controls") == "No rows to compare."
 
 
 def test_rows_equivalent_to_msam_are_told_with_their_margin(tmp_path: Path) -> None:
     record_tests(tmp_path, "pilot", (0.9, True), (-0.1, False))
-    assert measured.equivalence(tmp_path, "pilot", "table1").endswith("none. Not shown for SAM.")
-    assert measured.equivalence(tmp_path, "pilot", "table2").endswith("can be said: SAM (0.55).")
+    late = measured.equivalence(tmp_path, "pilot", "table1")
+    assert "none" in late and "Not shown for: SAM." in late
+    assert "SAM (0.55)" in measured.equivalence(tmp_path, "pilot", "table2")
+
+
+def test_every_dataset_has_its_own_tests(tmp_path: Path) -> None:
+    lines = [
+        line_of_test("table1", f"{dataset}:acc_mm", "M-SAM", "SAM", shift, False)
+        for dataset, shift in (("avmnist", 0.2), ("cremad", 3.0))
+    ]
+    write_lines(tmp_path / "pilot" / "tables" / "significance.csv", lines)
+    tables = measured.differences(tmp_path, "pilot", "table1").split("\n\n")
+    assert ["-0.20" in tables[0], "-3.00" in tables[1]] == [True, True]
+    assert "CREMA-D" in tables[1]
+    assert "CREMA-D, against M-SAM" in measured.paired_tests(tmp_path, "pilot", "table1")
+    assert "AV-MNIST, equivalent" in (told := measured.equivalence(tmp_path, "pilot", "table1"))
+    assert told.index("SAM (0.65)") < told.index("CREMA-D") < told.index("Not shown for: SAM")
 
 
 def test_rows_with_wrong_labels_stand_beside_their_own_reference(tmp_path: Path) -> None:
@@ -142,8 +165,8 @@ def test_what_small_networks_show_stays_unknown_at_the_papers_scale(tmp_path: Pa
     record_tests(tmp_path, "pilot", (0.1, False), (0.1, False))
     lines = {line.partition(":**")[0]: line for line in parts.state(tmp_path).splitlines()}
     told = lines["- **In small networks alone"]
-    assert "M-SAM is better than SAM: equivalent; a method beats Joint-Train: no" in told
-    assert "M-SAM is better than SAM, at the paper's scale" in lines["- **Unknown"]
+    assert "M-SAM is better than SAM: equivalent; a method beats Joint-Train: not by" in told
+    assert "M-SAM is better than SAM, at the paper's scale" in lines["- **Open"]
     assert "| **equivalent**, in small networks |" in parts.answer_table(tmp_path)
 
 
@@ -165,13 +188,13 @@ def test_moved_runs_are_those_that_both_processors_trained(tmp_path: Path) -> No
 def test_ties_are_the_rows_of_rank_1(tmp_path: Path) -> None:
     rows = {"M-SAM": "1", "SAM": "1", "AGM": "3", "MSES": ""}
     lines = [
-        {"suite": "table1", "metric": metric, "row": row, "rank": rank}
+        {"suite": "table1", "metric": metric, "dataset": "avmnist", "row": row, "rank": rank}
         for row, rank in rows.items()
         for metric in ("acc_mm", "acc_audio")
     ]
     write_lines(tmp_path / "pilot" / "tables" / "comparison.csv", lines)
     told = measured.ties(tmp_path, "pilot", "table1")
-    assert "3 ranked rows, none is significantly above M-SAM, SAM: a tie" in told
+    assert "of 3 ranked rows, M-SAM, SAM share the first rank" in told
     assert measured.ties(tmp_path, "pilot", "table2") == "No ranks."
 
 
@@ -188,7 +211,8 @@ def test_the_spread_is_that_of_the_fused_accuracies(tmp_path: Path) -> None:
 def test_five_commands_have_a_price() -> None:
     lines = [line for line in parts.try_it(RESULTS).splitlines() if "./reproduce.sh" in line]
     assert len(lines) == 5
-    assert all(re.search(r"#.*: (seconds|[\d,.]+ (h|min|MB))", line) for line in lines)
+    price = re.compile(r"#.*: (seconds|[\d,.]*[1-9][\d,.]* (h|min|MB))")
+    assert all(price.search(line) for line in lines)
 
 
 def test_every_profile_and_every_method_has_a_row() -> None:

@@ -87,6 +87,16 @@ def test_a_row_that_ties_with_the_best_is_marked() -> None:
     assert "≈" not in markdown(RANKED)
 
 
+def test_a_part_of_a_table_hides_the_tests_of_hidden_rows() -> None:
+    """SAM shares the first rank with a row that is not shown."""
+    near = [60.1, 60.0, 60.1, 60.2, 59.9]
+    filled = table(CELLS, [*runs(MSAM, *AHEAD), *runs(SAM, *near)], seeds=5)
+    part = filled.only(lambda entry: entry.row == "SAM")
+    assert part.rank("SAM", "avmnist:acc_mm") == 1 and "M-SAM" not in "".join(part.rows())
+    assert {c.second.row for c in part.contrasts} == {"SAM"}
+    assert bold(markdown(part), "SAM") == [True]
+
+
 def test_equal_means_are_ties_of_which_none_is_lower() -> None:
     again = AHEAD[::-2] + AHEAD[1::2]
     page = markdown(table(CELLS, [*runs(MSAM, *AHEAD), *runs(SAM, *again)], seeds=5))
