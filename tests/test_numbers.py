@@ -18,7 +18,7 @@ import pytest
 from benchmarks.report.documents.blocks import documents, refreshed
 from tests.committed import ROOT, costs, numbers, reached, tables
 
-PILOT = ("pilot", "pilot_aligned", "short", "forensics")
+PILOT = ("pilot", "pilot_aligned", "pilot_published", "pilot_tune", "short", "forensics")
 SOURCES = {
     "README.md": dict.fromkeys(
         ("M-SAM bench", "Answer so far", "Try it", "Use M-SAM", "Compare your own", "Cite"),
@@ -38,6 +38,7 @@ SOURCES = {
             "Late fusion, Table 1",
             "Early fusion, Table 2",
             "Controls",
+            "One rho for all",
             "Methods beyond the paper",
             "Wrong training labels",
             "Pairs that belong together",
