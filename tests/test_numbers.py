@@ -104,6 +104,10 @@ def misquoted(name, text):
         if title:
             below = told.partition(f"\n## {title}\n")[2]
             told = re.search(r"(?:^\|.*\n)+", below, re.MULTILINE)[0] if below else ""
+            notes = [
+                x for x in below.splitlines() if x.startswith("- \\[") and x.split()[1] in told
+            ]
+            told += "\n" * bool(notes) + "".join(f"{line}\n" for line in notes)
         if quoted != f"\n{told}\n":
             yield f"{name}: the block is not {file}{'#' * bool(title)}{title}"
     if len(QUOTE.findall(text)) != text.count("<!-- results/"):

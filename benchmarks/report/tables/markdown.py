@@ -39,24 +39,25 @@ def _pipes(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _grids(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The columns side by side, or below each other where the terminal is too narrow."""
     parts = []
-    for chosen in _fitting([max(map(len, column)) for column in zip(headers, *rows, strict=True)]):
+    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
+    for chosen in _fitting(widths, together=2 if "paper" in headers else 1):
         names, *lines = ([line[i] for i in chosen] for line in (headers, *rows))
         lines = [line for line in lines if set(line[1:]) != {MISSING}]
         parts.append(grid(names, lines, "l" + "r" * (len(chosen) - 1)))
     return "\n\n".join(parts)
 
 
-def _fitting(widths: Sequence[int]) -> Iterator[list[int]]:
-    """Groups of columns that fit the terminal, each with the first column; what is ours and the
-    paper's stay together."""
+def _fitting(widths: Sequence[int], together: int) -> Iterator[list[int]]:
+    """Groups of columns that fit the terminal, each with the first column. So many columns stay
+    `together`: ours and the paper's."""
     gap, room = 2, columns()
     chosen = [0]
-    for left in range(1, len(widths), 2):
-        pair = [left, left + 1]
-        if len(chosen) > 1 and sum(widths[i] + gap for i in chosen + pair) - gap > room:
+    for left in range(1, len(widths), together):
+        added = list(range(left, left + together))
+        if len(chosen) > 1 and sum(widths[i] + gap for i in chosen + added) - gap > room:
             yield chosen
             chosen = [0]
-        chosen = chosen + pair
+        chosen = chosen + added
     yield chosen
 
 
@@ -105,12 +106,15 @@ def _block(table: Table, dataset: str, page: Page) -> str:
     names = table.columns(dataset)
     if dataset not in _shown(table, page):
         return wrapped(f"{table.config.datasets[dataset].label}: {gaps(table, dataset)}")
+    printed = table.config.suites[table.name].source == "paper"
+    parts = (ours, papers) if printed else (ours,)
     lines = [
-        [escape(row)]
-        + [cell(table, row, column, page.style) for column in names for cell in (ours, papers)]
+        [escape(row), *(cell(table, row, column, page.style) for column in names for cell in parts)]
         for row in table.rows(dataset)
     ]
-    headers = ["method", *(name for c in names for name in (short_name(c), "paper"))]
+    headers = ["method"]
+    for column in names:
+        headers += [short_name(column), "paper"][: len(parts)]
     heading = page.heading(escape(table.config.datasets[dataset].label), 2)
     return f"{heading}\n\n{page.grid(headers, lines)}"
 

@@ -41,6 +41,13 @@ def test_a_quoted_table_is_that_below_its_heading(tmp_path: Path) -> None:
     assert whole == f"<!-- results/t.md -->\n\n{text}\n<!-- end -->"
 
 
+def test_a_quoted_table_brings_its_footnotes(tmp_path: Path) -> None:
+    text = "## A\n\n| a |\n|---|\n| not run \\[2] |\n\n- \\[1] of others\n- \\[2] too short\n- x\n"
+    write_text(tmp_path / "results" / "t.md", f"\n{text}")
+    found = refreshed("<!-- results/t.md#A -->\n<!-- end -->", tmp_path)
+    assert "- \\[2] too short\n" in found and "of others" not in found and "- x" not in found
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [

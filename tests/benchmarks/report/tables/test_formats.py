@@ -117,6 +117,13 @@ def test_late_and_early_rows_of_a_table_compete_apart() -> None:
     assert compared == {("M-SAM", "SAM"), ("M-SAM, early", "SAM, early")}
 
 
+def test_a_table_of_ours_has_no_column_for_the_paper() -> None:
+    cells = plan("controls", avmnist=READY)
+    filled = table(cells, runs(cell_of(cells, "M-SAM"), *AHEAD), suite="controls", seeds=5)
+    assert row(markdown(filled), "method") == ["method", "audio", "visual", "mm"]
+    assert row(markdown(RANKED), "method").count("paper") == 3
+
+
 def test_nothing_is_bold_without_a_test() -> None:
     """With fewer seeds, one row, or generated data."""
     few = table(CELLS, [*runs(MSAM, *AHEAD[:3]), *runs(SAM, *BEHIND[:3])])
