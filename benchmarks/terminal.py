@@ -1,7 +1,7 @@
 """The terminal: how wide it is, and texts, lists and tables that fit it.
 
-Colours and tables are those of rich. Without it, as before the installation, and where nobody
-looks at a terminal, texts stay plain. rich takes 40 ms to import, so only functions import it.
+Colours and tables are those of rich. Without rich, as before the installation, and where the output
+is not a terminal, texts stay plain. rich takes 40 ms to import, so only functions import it.
 """
 
 from __future__ import annotations

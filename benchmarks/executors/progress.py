@@ -142,7 +142,7 @@ class Monitor:
             if epochs and before is not None:
                 # A run that goes on from a checkpoint begins with 0, and then tells a later epoch.
                 self._pace.add(self._planned[run_id], now - heard, 1)
-            self._last.pop(run_id, None)  # the run that was heard of last is the last one
+            self._last.pop(run_id, None)  # moves it to the end: the last one reported last
             self._epochs[run_id], self._last[run_id], self._part = epochs, now, 0.0
             self._look()
             self._show()

@@ -189,6 +189,7 @@ GENERATED: Mapping[str, Callable[..., str]] = {
     "try": try_it,
     "profile-names": lambda results: settings.profile_names(),
     "profiles": lambda results: settings.profiles(),
+    "methods": lambda results: settings.methods(),
     "grids": lambda results: settings.grids(),
     "hours": lambda results: settings.hours(),
 }

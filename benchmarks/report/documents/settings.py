@@ -60,6 +60,21 @@ def profile_names() -> str:
     return table(["option", "gives"], ([f"`--profile {n}`", p.about] for n, p in found))
 
 
+def methods() -> str:
+    """The table of all methods: paper, published code with its commit, and what each is here."""
+    groups = {"table": "Tables 1 and 2", "extension": "extension", "control": "control"}
+    rows = [
+        [
+            f"`{name}`",
+            method.label,
+            groups[method.group],
+            method.reference.removeprefix("control: "),
+        ]
+        for name, method in load_config().methods.items()
+    ]
+    return table(["name", "method", "belongs to", "source"], rows)
+
+
 def grids() -> str:
     """The table of what `tune` chooses from, with a row for every method."""
     config = load_config()

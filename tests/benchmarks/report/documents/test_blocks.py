@@ -16,6 +16,7 @@ from benchmarks.report.documents import blocks, measured, parts
 from benchmarks.report.documents.blocks import documents, refreshed
 from benchmarks.report.documents.settings import (
     grids,
+    methods,
     profiles,
     published_counts,
     schedule_hours,
@@ -226,6 +227,7 @@ def test_every_profile_and_every_method_has_a_row() -> None:
     config = load_config()
     assert all(f"| `{name}` |" in profiles() for name in config.profiles)
     assert all(f"| {method.label} |" in grids() for method in config.methods.values())
+    assert all(f"| `{name}` |" in methods() for name in config.methods)
 
 
 def test_a_run_of_one_modality_evaluates_that_alone() -> None:
