@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.configs.load import load_config
 from benchmarks.report.documents.evidence import (
     SMALL,
     TABLES,
     Line,
     best_tests,
+    config,
     read_lines,
     with_interval,
 )
@@ -25,6 +25,7 @@ from benchmarks.report.rules.cell import DIFFERS, INCONCLUSIVE, LEVEL, MARGIN, R
 from benchmarks.report.statistics import holm
 from benchmarks.report.tables.contrast import SUBJECT
 from benchmarks.report.tables.paper import FOLDER, load_paper
+from datasets.errors import counted
 
 UNKNOWN, UNDECIDED, YES, NO = "unknown", "undecided", "yes", "no"
 EQUIVALENT = "equivalent"
@@ -123,7 +124,7 @@ def is_modality_aware() -> Answer:
         AWARE,
         NO,
         "By algebra, a step mixes SAM's gradient with SGD's, weighted by the largest contribution. "
-        "Which modality that belongs to has no effect. Other readings of the paper depend on it.",
+        "Which modality that belongs to has no effect.",
         "REPRODUCE.md#what-the-printed-algorithm-amounts-to",
     )
 
@@ -135,7 +136,7 @@ def better_than_sam(results: Path) -> Answer:
     succeeds.
     """
     profile, lines = best_tests(results, SUBJECT)
-    lines = [line for line in lines if line["row"] == load_config().methods["sam"].label]
+    lines = [line for line in lines if line["row"] == config().methods["sam"].label]
     tested = [line for line in lines if line["p"]]
     if not tested:
         return _untested(BETTER, profile, lines)
@@ -175,15 +176,19 @@ def beats_joint_train(results: Path) -> Answer:
 
 def _against_joint_train(place: str, lines: Sequence[Line], sure: Sequence[Line]) -> str:
     """The rows of one table by their outcome, in one sentence."""
-    groups: dict[str, list[str]] = {"above": [], "below": [], "no significant difference": []}
-    for line in (line for line in lines if _place(line) == place):
-        if line not in sure:
-            outcome = "no significant difference" if line["p"] else "not tested"
-            groups.setdefault(outcome, []).append(line["row"])
-        elif float(line["difference"]) < 0:
-            groups["above"].append(f"{line['row']} {with_interval(line, sign=-1)}")
-        else:
-            groups["below"].append(line["row"])
+    here = [line for line in lines if _place(line) == place]
+    tested = [line for line in here if line["p"]]
+    alike = sum(line not in sure for line in tested)
+    groups = {
+        "above": [
+            f"{line['row']} {with_interval(line, sign=-1)}"
+            for line in tested
+            if line in sure and float(line["difference"]) < 0
+        ],
+        "below": [line["row"] for line in sure if line in here and float(line["difference"]) > 0],
+        "no significant difference": [counted(alike, "row")] * bool(alike),
+        "not tested": [line["row"] for line in here if line not in tested],
+    }
     said = "; ".join(f"{name}: {', '.join(rows)}" for name, rows in groups.items() if rows)
     return f"{place}: {said}."
 
@@ -202,9 +207,8 @@ def _untested(question: Question, profile: str, lines: Sequence[Line]) -> Answer
 
 def _place(line: Line) -> str:
     """`AV-MNIST, late fusion`."""
-    config = load_config()
-    dataset = config.datasets[line["column"].partition(":")[0]].label
-    return f"{dataset}, {config.suites[line['suite']].fusion} fusion"
+    dataset = config().datasets[line["column"].partition(":")[0]].label
+    return f"{dataset}, {config().suites[line['suite']].fusion} fusion"
 
 
 def is_paired(results: Path) -> Answer:
@@ -248,7 +252,7 @@ def digits_fit(results: Path) -> Answer:
     found = {line["dataset"]: line for line in reversed(lines) if float(line["corrected"]) < LEVEL}
     told = [_fit(dataset, line, lines) for dataset, line in found.items()]
     other = [d for d, line in found.items() if int(line["samples"]) not in WHOLE_TEST_SETS[d]]
-    labels = ", ".join(load_config().datasets[name].label for name in other)
+    labels = ", ".join(config().datasets[name].label for name in other)
     word = f"not for {labels}" if other else YES if found else UNKNOWN
     told.append("No size stands out for the other datasets." if found else "No size stands out.")
     return Answer(FIT, word, " ".join(told), f"results/{FOLDER.name}/sizes.md")
@@ -263,7 +267,7 @@ def _fit(dataset: str, best: Line, lines: Sequence[Line]) -> str:
     ]
     known = f", the {best['known'].removeprefix('the ')}" if best["known"] else ""
     parts = [
-        f"{load_config().datasets[dataset].label}: {best['hits']} of {best['numbers']} printed "
+        f"{config().datasets[dataset].label}: {best['hits']} of {best['numbers']} printed "
         f"numbers are whole counts out of {best['samples']} samples{known}; chance gives "
         f"{float(best['expected']):.1f} (corrected p = {best['corrected']}).",
         *whole,

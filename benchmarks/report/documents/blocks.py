@@ -7,7 +7,7 @@ Run it after `report` has written new tables, and after a change of a config. A 
 a marker and `<!-- end -->`:
 
 - `<!-- results/FILE -->` repeats that file, `<!-- results/FILE#Title -->` its first table below
-  that heading, with the footnotes of that table;
+  that heading;
 - `<!-- generated: NAME WORDS -->` is what GENERATED makes.
 """
 
@@ -68,9 +68,7 @@ def _quoted(what: str, root: Path) -> str:
         return text
     below = text.partition(f"\n## {title}\n")[2]
     if found := re.search(r"(?:^\|.*\n)+", below, re.MULTILINE):
-        notes = re.findall(r"^- (\\\[\d+\]) (.*\n)", below, re.MULTILINE)
-        used = "".join(f"- {mark} {note}" for mark, note in notes if mark in found[0])
-        return found[0] + (f"\n{used}" if used else "")
+        return found[0]
     raise ValueError(f"results/{name} has no table below '{title}'")
 
 

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from benchmarks.configs.load import load_config
+from benchmarks.configs.schema import Config
 
 Line = Mapping[str, str]  # of a CSV file: {column: text}
 
 TABLES = ("table1", "table2")
 PROFILES = ("paper", "short", "pilot")  # whose runs count, the best evidence first
 SMALL = "pilot"  # the profile of small networks
+
+
+@cache
+def config() -> Config:
+    """The configs, read once."""
+    return load_config()
 
 
 def read_lines(path: Path) -> list[Line]:
@@ -59,7 +67,7 @@ def by_dataset(lines: Sequence[Line]) -> dict[str, list[Line]]:
     groups: dict[str, list[Line]] = {}
     for line in lines:
         name = line.get("dataset") or line["column"].partition(":")[0]
-        groups.setdefault(load_config().datasets[name].label, []).append(line)
+        groups.setdefault(config().datasets[name].label, []).append(line)
     return groups
 
 

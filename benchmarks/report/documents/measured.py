@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.configs.load import load_config
 from benchmarks.records.record import RunRecord, load_records
 from benchmarks.records.selection import choose
 from benchmarks.report.documents.evidence import (
     SMALL,
     Line,
     by_dataset,
+    config,
     fused_lines,
     fused_tests,
     read_lines,
@@ -24,7 +25,50 @@ from benchmarks.report.tables.contrast import REFERENCES, SUBJECT
 
 def _labels() -> dict[str, str]:
     """The references with their names in tables, the paper's method last."""
-    return {name: load_config().methods[name].label for name in reversed(REFERENCES)}
+    return {name: config().methods[name].label for name in reversed(REFERENCES)}
+
+
+def accuracies(results: Path, profile: str, suite: str) -> str:
+    """Every accuracy of a table, mean and standard deviation over seeds, beside the paper's."""
+    lines = [
+        line
+        for line in read_lines(results / profile / "tables" / "comparison.csv")
+        if line["suite"] == suite
+    ]
+    parts = [
+        _accuracies(dataset, here)
+        for dataset, here in by_dataset(lines).items()
+        if any(line["mean"] for line in here)
+    ]
+    return "\n\n".join(parts) or "Nothing was trained."
+
+
+def _accuracies(dataset: str, lines: Sequence[Line]) -> str:
+    planned = max(int(line["n"]) for line in lines)
+    printed = any(line["paper"] for line in lines)
+    cells = {(line["row"], line["metric"]): line for line in lines}
+    metrics = [m for m in dict.fromkeys(line["metric"] for line in lines) if m != "acc_mm"]
+    metrics.append("acc_mm")
+    header, rows = [dataset], {row: [row] for row in dict.fromkeys(line["row"] for line in lines)}
+    for metric in metrics:
+        header += ["fused" if metric == "acc_mm" else metric.removeprefix("acc_")]
+        header += ["paper"] * printed
+        for row, texts in rows.items():
+            line = cells.get((row, metric))
+            texts += [_accuracy(line, planned) if line else ""]
+            texts += [f"{float(line['paper']):.2f}" if line and line["paper"] else ""] * printed
+    missing = {line["row"]: line["reason"] or line["state"] for line in lines if not line["mean"]}
+    notes = f"Percent, mean ± standard deviation over {planned} seeds."
+    notes += "".join(f" {row}: {reason}." for row, reason in missing.items())
+    return f"{table(header, rows.values())}\n\n{notes}"
+
+
+def _accuracy(line: Line, planned: int) -> str:
+    if not line["mean"]:
+        return line["state"]
+    spread = f" ± {float(line['sd']):.2f}" if line["sd"] else ""
+    few = f" ({line['n']})" if int(line["n"]) < planned else ""
+    return f"{float(line['mean']):.2f}{spread}{few}"
 
 
 def paired_tests(results: Path, profile: str, suite: str) -> str:
@@ -51,7 +95,7 @@ def _outcome(line: Line) -> str:
 
 def differences(results: Path, profile: str, suite: str) -> str:
     """Every row minus each reference in points, with intervals; bold where significant."""
-    ordered = [row.label for row in load_config().suites[suite].rows]
+    ordered = [row.label for row in config().suites[suite].rows]
     tables = []
     for dataset, lines in by_dataset(fused_tests(results, profile, (suite,))).items():
         cells = {(line["row"], line["reference_method"]): _difference(line) for line in lines}
@@ -158,8 +202,7 @@ def processors(results: Path) -> str:
     moved = [_fused(other) - _fused(one) for one, other in pairs]
     if not moved:
         return "Not measured."
-    config = load_config()
-    methods = dict.fromkeys(config.methods[one.experiment.method].label for one, _ in pairs)
+    methods = dict.fromkeys(config().methods[one.experiment.method].label for one, _ in pairs)
     sets = dict.fromkeys(str(other.environment.get("cpu_capability")) for _, other in pairs)
     return (
         f"Trained again with the instruction set {', '.join(sets)}, {len(moved)} runs "

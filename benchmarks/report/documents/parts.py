@@ -128,9 +128,8 @@ def trained(results: Path) -> str:
     if full:
         schedule = f"{counted(full, 'run')} {'has' if full == 1 else 'have'} the profile `paper`."
     return (
-        f"Published here are {counted(len(records), 'run')} on {', '.join(sorted(machines))}: "
-        "small networks, their tuning, the forensics and side studies. One after the other they "
-        f"take {hours:.1f} h. {gpu} {schedule}"
+        f"Published here are {counted(len(records), 'run')} on {', '.join(sorted(machines))}, "
+        f"{hours:.1f} h one after the other. {gpu} {schedule}"
     )
 
 
@@ -180,6 +179,7 @@ GENERATED: Mapping[str, Callable[..., str]] = {
     "state": state,
     "trained": trained,
     "sharpness": measured.sharpness,
+    "accuracies": measured.accuracies,
     "tests": measured.paired_tests,
     "differences": measured.differences,
     "equivalence": measured.equivalence,

@@ -139,7 +139,7 @@ def test_a_method_beats_joint_train_if_it_is_above_in_a_column(
     answer = beats_joint_train(tmp_path)
     assert answer.word == word
     assert ("late fusion: above: SAM +0.90 (+0.40 to +1.40)" in answer.detail) == (word == "yes")
-    assert ("no significant difference: SAM" in answer.detail) == (not early[1])
+    assert ("early fusion: no significant difference: 1 row" in answer.detail) == (not early[1])
 
 
 def test_a_difference_in_one_of_many_columns_is_corrected_for_all(tmp_path: Path) -> None:

@@ -42,13 +42,6 @@ def test_a_quoted_table_is_that_below_its_heading(tmp_path: Path) -> None:
     assert whole == f"<!-- results/t.md -->\n\n{text}\n<!-- end -->"
 
 
-def test_a_quoted_table_brings_its_footnotes(tmp_path: Path) -> None:
-    text = "## A\n\n| a |\n|---|\n| not run \\[2] |\n\n- \\[1] of others\n- \\[2] too short\n- x\n"
-    write_text(tmp_path / "results" / "t.md", f"\n{text}")
-    found = refreshed("<!-- results/t.md#A -->\n<!-- end -->", tmp_path)
-    assert "- \\[2] too short\n" in found and "of others" not in found and "- x" not in found
-
-
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -114,6 +107,42 @@ def test_what_was_trained_is_read_from_the_records(tmp_path: Path) -> None:
 def run_of_an_hour(device: str, **environment: str) -> str:
     facts = {"device": device, "threads": 1, **environment}
     return json.dumps({"status": "done", "environment": facts, "timing": {"seconds": 3600}})
+
+
+def compared_row(
+    row: str, metric: str, mean: str, paper: str = "", **others: str
+) -> dict[str, str]:
+    line = {"suite": "table1", "row": row, "dataset": "avmnist", "metric": metric, "mean": mean}
+    line |= {"sd": "0.50", "n": "5", "paper": paper, "state": "done", "reason": ""}
+    return line | others
+
+
+def test_accuracies_stand_beside_the_papers(tmp_path: Path) -> None:
+    gone = {"n": "0", "sd": "", "state": "not run", "reason": "unsupported (too short)"}
+    lines = [
+        compared_row("Single-audio", "acc_audio", "38.061", "39.61"),
+        compared_row("SAM", "acc_audio", "30.0", "36.31"),
+        compared_row("SAM", "acc_mm", "70.0", "73.17"),
+        compared_row("MSES", "acc_mm", "", "70.68", **gone),
+        compared_row("SAM", "acc_mm", "", "69.0", **gone, dataset="cremad"),
+    ]
+    write_lines(tmp_path / "pilot" / "tables" / "comparison.csv", lines)
+    found = measured.accuracies(tmp_path, "pilot", "table1").splitlines()
+    assert found[0] == "| AV-MNIST | audio | paper | fused | paper |"
+    assert "| Single-audio | 38.06 ± 0.50 | 39.61 |  |  |" in found
+    assert "| SAM | 30.00 ± 0.50 | 36.31 | 70.00 ± 0.50 | 73.17 |" in found
+    assert "| MSES |  |  | not run | 70.68 |" in found
+    assert "5 seeds" in found[-1] and "MSES: unsupported (too short)" in found[-1]
+
+
+def test_few_seeds_are_told_cell_by_cell_and_ours_have_no_paper(tmp_path: Path) -> None:
+    lines = [
+        compared_row("SAM", "acc_mm", "70.0"),
+        compared_row("M-SAM", "acc_mm", "71.0", n="1", sd=""),
+    ]
+    write_lines(tmp_path / "pilot" / "tables" / "comparison.csv", lines)
+    found = measured.accuracies(tmp_path, "pilot", "table1")
+    assert "| AV-MNIST | fused |" in found and "| M-SAM | 71.00 (1) |" in found
 
 
 def test_every_row_stands_beside_every_reference(tmp_path: Path) -> None:
