@@ -49,7 +49,8 @@ def _accuracies(dataset: str, lines: Sequence[Line]) -> str:
     cells = {(line["row"], line["metric"]): line for line in lines}
     metrics = [m for m in dict.fromkeys(line["metric"] for line in lines) if m != "acc_mm"]
     metrics.append("acc_mm")
-    header, rows = [dataset], {row: [row] for row in dict.fromkeys(line["row"] for line in lines)}
+    told = [line["row"] for line in lines if line["mean"] or "unsupported" in line["reason"]]
+    header, rows = [dataset], {row: [row] for row in dict.fromkeys(told)}
     for metric in metrics:
         header += ["fused" if metric == "acc_mm" else metric.removeprefix("acc_")]
         header += ["paper"] * printed
@@ -57,9 +58,13 @@ def _accuracies(dataset: str, lines: Sequence[Line]) -> str:
             line = cells.get((row, metric))
             texts += [_accuracy(line, planned) if line else ""]
             texts += [f"{float(line['paper']):.2f}" if line and line["paper"] else ""] * printed
-    missing = {line["row"]: line["reason"] or line["state"] for line in lines if not line["mean"]}
+    why = {
+        line["row"]: line["reason"] for line in lines if line["row"] in rows and not line["mean"]
+    }
+    left = [row for row in dict.fromkeys(line["row"] for line in lines) if row not in rows]
     notes = f"Percent, mean ± standard deviation over {planned} seeds."
-    notes += "".join(f" {row}: {reason}." for row, reason in missing.items())
+    notes += "".join(f" {row}: {reason}." for row, reason in why.items())
+    notes += f" Not run: {', '.join(left)}." * bool(left)
     return f"{table(header, rows.values())}\n\n{notes}"
 
 

@@ -124,6 +124,7 @@ def test_accuracies_stand_beside_the_papers(tmp_path: Path) -> None:
         compared_row("SAM", "acc_audio", "30.0", "36.31"),
         compared_row("SAM", "acc_mm", "70.0", "73.17"),
         compared_row("MSES", "acc_mm", "", "70.68", **gone),
+        compared_row("AGM", "acc_mm", "", "72.14", **{**gone, "reason": "data missing"}),
         compared_row("SAM", "acc_mm", "", "69.0", **gone, dataset="cremad"),
     ]
     write_lines(tmp_path / "pilot" / "tables" / "comparison.csv", lines)
@@ -133,6 +134,7 @@ def test_accuracies_stand_beside_the_papers(tmp_path: Path) -> None:
     assert "| SAM | 30.00 ± 0.50 | 36.31 | 70.00 ± 0.50 | 73.17 |" in found
     assert "| MSES |  |  | not run | 70.68 |" in found
     assert "5 seeds" in found[-1] and "MSES: unsupported (too short)" in found[-1]
+    assert "Not run: AGM." in found[-1] and not any("| AGM" in line for line in found)
 
 
 def test_few_seeds_are_told_cell_by_cell_and_ours_have_no_paper(tmp_path: Path) -> None:
