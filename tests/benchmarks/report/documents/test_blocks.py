@@ -219,6 +219,10 @@ def test_moved_runs_are_those_that_both_processors_trained(tmp_path: Path) -> No
             run.save(tmp_path / folder / "runs" / f"{run.run_id}.json")
     only_one = record(cell_of(cells, "M-SAM"), 0, history=[epoch(1, 0.5, {"acc_mm": 0.1})])
     only_one.save(tmp_path / "pilot" / "runs" / f"{only_one.run_id}.json")
+    for folder, code in (("pilot", "a"), ("pilot_avx2", "b")):
+        other = record(cell_of(cells, "AGM"), 0, history=[epoch(1, 0.5, {"acc_mm": 0.2})])
+        other = replace(other, code={"method": code})
+        other.save(tmp_path / folder / "runs" / f"{other.run_id}.json")
     told = measured.processors(tmp_path)
     assert "2 runs" in told and "move by 0.30 points" in told
     assert "0.40 at most" in told and "by +0.10" in told
