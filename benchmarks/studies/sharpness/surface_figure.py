@@ -158,7 +158,7 @@ def paint(figure: Figure) -> Drawing:
     levels = common_levels([point.loss for point in figure.points])
     for place, (row, axes) in enumerate(zip(rows, all_axes, strict=False)):
         drawn = _contours(axes, [p for p in figure.points if p.row == row], levels)
-        axes.set_title(row, pad=3)
+        axes.set_title(row.replace(" (", "\n("), pad=3, fontsize=6.5)
         axes.tick_params(labelleft=place % columns == 0)
         if place % columns == 0:
             axes.set_ylabel("y (filter norms)", labelpad=1)
@@ -166,8 +166,9 @@ def paint(figure: Figure) -> Drawing:
     bar = page.colorbar(drawn, ax=panels, ticks=levels[::5], pad=0.01)
     bar.ax.set_yticklabels([f"{level:.3g}" for level in levels[::5]])
     bar.ax.minorticks_off()
-    bar.ax.set_title("Loss", pad=3)
+    bar.set_label("Loss")
     _cuts(cut, figure)
+    page.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=6, handlelength=2.2)
     for axes in unused:
         axes.remove()
     return page
@@ -213,4 +214,3 @@ def _cuts(axes: Axes, figure: Figure) -> None:
     axes.set_title("Cut at y = 0", pad=3)
     axes.set_xlabel("x (filter norms)", labelpad=2)
     axes.set_ylabel("Loss", labelpad=1)
-    axes.legend(frameon=False, fontsize=6, handlelength=2.2)

@@ -61,7 +61,10 @@ def test_every_method_has_a_panel_with_the_same_levels_and_the_cut_has_a_line_ea
     page = drawn(figure)
     assert figure.rows == ["SAM", "M-SAM"]
     sam, msam, cut, bar = page.axes
-    assert [axes.get_title() for axes in page.axes] == ["SAM", "M-SAM", "Cut at y = 0", "Loss"]
+    assert [axes.get_title() for axes in (sam, msam, cut)] == ["SAM", "M-SAM", "Cut at y = 0"]
+    assert bar.get_ylabel() == "Loss"
+    (legend,) = page.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["SAM", "M-SAM"]
     expected = np.geomspace(0.5, 4.0, LEVELS)
     for axes in (sam, msam):
         filled = axes.collections[0]
