@@ -100,7 +100,7 @@ def tuned(choices):
 @pytest.mark.parametrize("profile", sorted(CONFIG.profiles))
 def test_only_profiles_that_say_so_use_choices(tuned, profile):
     config, _ = tuned
-    used = 0.1 if profile in ("pilot", "short", "paper") else 0.05
+    used = 0.1 if profile in ("pilot", "pilot_aligned", "short", "paper") else 0.05
     assert params(config, profile, "msam") == {"rho": used}
 
 
