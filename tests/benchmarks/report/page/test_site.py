@@ -36,7 +36,9 @@ def files(folder: Path) -> dict[str, bytes]:
 def made(tmp_path_factory) -> tuple[Path, Path]:
     """A results folder and its site."""
     folder = tmp_path_factory.mktemp("made")
-    assert report(folder / "results", "--site", str(folder / "site")) == 0
+    with pytest.MonkeyPatch.context() as patch:  # made before the fixture `workspace`
+        patch.setenv("MSAM_DATA_DIR", str(folder / "no data"))
+        assert report(folder / "results", "--site", str(folder / "site")) == 0
     return folder / "results", folder / "site"
 
 
