@@ -68,10 +68,14 @@ class Block:
 
 @dataclass(frozen=True)
 class TableView:
-    """A table as the page shows it; `remarks` has warnings and notes by rule."""
+    """A table as the page shows it; `remarks` has warnings and notes by rule.
+
+    `printed`: it is one of the paper, whose numbers stand beside ours.
+    """
 
     name: str
     title: str
+    printed: bool
     blocks: tuple[Block, ...]
     footnotes: tuple[tuple[int, str], ...]
     remarks: tuple[tuple[str, list[str], list[str]], ...]
@@ -83,6 +87,7 @@ def table_view(table: Table) -> TableView:
     return TableView(
         table.name,
         table.title,
+        table.printed,
         tuple(_block(readings, dataset) for dataset in table.datasets),
         tuple((number, reason) for reason, number in table.footnotes.items()),
         tuple((t.selection, warnings(t), _remarks(t, table)) for t in readings),

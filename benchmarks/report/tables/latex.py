@@ -82,10 +82,11 @@ def _row(table: Table, row: str) -> list[list[str]]:
     """The lines of a row: ours, the intervals if there are any, the paper's."""
     columns = [column for dataset in table.datasets for column in table.columns(dataset)]
     bounds = [interval(table, row, column) for column in columns]
+    beside = [papers(table, row, column, STYLE) for column in columns]
     lines = [
         [escape(row), *(ours(table, row, column, STYLE) for column in columns)],
         [r"\quad 95\,\% interval", *map(escape, bounds)] if any(bounds) else [],
-        [r"\quad paper", *(papers(table, row, column, STYLE) for column in columns)],
+        [r"\quad paper", *beside] if table.printed else [],
     ]
     return [line for line in lines if line]
 

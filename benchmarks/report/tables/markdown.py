@@ -106,8 +106,7 @@ def _block(table: Table, dataset: str, page: Page) -> str:
     names = table.columns(dataset)
     if dataset not in _shown(table, page):
         return wrapped(f"{table.config.datasets[dataset].label}: {gaps(table, dataset)}")
-    printed = table.config.suites[table.name].source == "paper"
-    parts = (ours, papers) if printed else (ours,)
+    parts = (ours, papers) if table.printed else (ours,)
     lines = [
         [escape(row), *(cell(table, row, column, page.style) for column in names for cell in parts)]
         for row in table.rows(dataset)

@@ -53,6 +53,11 @@ class Table:
         return self.config.suites[self.name].title
 
     @property
+    def printed(self) -> bool:
+        """True for a table of the paper; our own tables have no numbers to stand beside."""
+        return self.config.suites[self.name].source == "paper"
+
+    @property
     def all_rows(self) -> list[str]:
         """The labels of the paper's rows."""
         return [row.label for row in self.config.suites[self.name].rows]

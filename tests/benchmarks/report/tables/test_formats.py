@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks.report.comparison import wide_frame
 from benchmarks.report.dataframes import write_csv
+from benchmarks.report.page.tables import table_view
 from benchmarks.report.tables import latex
 from benchmarks.report.tables import markdown as text
 from benchmarks.report.tables.paper import FOLDER
@@ -122,6 +123,8 @@ def test_a_table_of_ours_has_no_column_for_the_paper() -> None:
     filled = table(cells, runs(cell_of(cells, "M-SAM"), *AHEAD), suite="controls", seeds=5)
     assert row(markdown(filled), "method") == ["method", "audio", "visual", "mm"]
     assert row(markdown(RANKED), "method").count("paper") == 3
+    beside = [r"\quad paper" in latex.render(each) for each in (RANKED, filled)]
+    assert beside == [table_view(each).printed for each in (RANKED, filled)] == [True, False]
 
 
 def test_nothing_is_bold_without_a_test() -> None:
